@@ -1,0 +1,3 @@
+module github.com/gaenkit/gaen
+
+go 1.26
