@@ -23,9 +23,10 @@
 //
 // # Privacy
 //
-// Key data prints as "KeyData(redacted)" with every fmt verb and in every
-// slog handler, and refuses to be marshalled. Code that must have the bytes
-// says so by slicing the array.
+// Key data prints as "KeyData(redacted)", alone or inside other values, with fmt
+// and in slog handlers, and refuses to be marshalled. Code that must have the
+// bytes says so by slicing the array. See [KeyData] for what this cannot cover;
+// keystest.Leak finds key data in whatever a test has printed.
 //
 // # Sources
 //

@@ -1,6 +1,9 @@
 package keys
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// IntervalLength is the length of one interval.
@@ -16,18 +19,17 @@ const (
 // field's ENIntervalNumber. Interval n covers [n·600 s, (n+1)·600 s).
 type Interval int32
 
-// IntervalAt returns the interval that t lies in. Times that no interval
-// number can express give the nearest one that can be expressed.
+// IntervalAt returns the interval that t lies in. A time that no interval
+// number can express gives the nearest one there is.
 func IntervalAt(t time.Time) Interval {
-	n := floorDiv(t.Unix(), int64(IntervalLength/time.Second))
-	return Interval(min(max(n, -1<<31), 1<<31-1))
+	return nearestInterval(floorDiv(t.Unix(), int64(IntervalLength/time.Second)))
 }
 
 // ParseInterval returns the interval with this number on the wire. The error is
 // a [*Rejection] for the field "rolling_start_interval_number".
 func ParseInterval(n int64) (Interval, error) {
-	if n < 0 || n > 1<<31-1 {
-		return 0, reject(FieldRollingStart, ReasonRange, "%d, want 0 .. %d", n, 1<<31-1)
+	if n < 0 || n > math.MaxInt32 {
+		return 0, reject(FieldRollingStart, ReasonRange, "%d, want 0 .. %d", n, math.MaxInt32)
 	}
 	return Interval(n), nil
 }
@@ -50,8 +52,16 @@ func (i Interval) Time() time.Time {
 // lies in.
 func (i Interval) Day() int { return int(floorDiv(int64(i), IntervalsPerDay)) }
 
-// StartOfDay returns the first interval of the UTC day with this number.
-func StartOfDay(day int) Interval { return Interval(day * IntervalsPerDay) }
+// StartOfDay returns the first interval of the UTC day with this number. A day
+// whose start no interval number can express gives the nearest one there is.
+func StartOfDay(day int) Interval {
+	d := min(max(int64(day), math.MinInt32), math.MaxInt32)
+	return nearestInterval(d * IntervalsPerDay)
+}
+
+func nearestInterval(n int64) Interval {
+	return Interval(min(max(n, math.MinInt32), math.MaxInt32))
+}
 
 func floorDiv(a, b int64) int64 {
 	q := a / b

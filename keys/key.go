@@ -38,6 +38,10 @@ func (k *TemporaryExposureKey) End() time.Time {
 // key data. The order is a function of the set of keys, so it says nothing of
 // who submitted what together or when, and it puts like beside like, which
 // compresses best.
+//
+// That holds only for keys in the form in which they leave. Whoever changes or
+// leaves out a field on the way must do so before sorting, or the order shows
+// what the fields no longer do.
 func (k *TemporaryExposureKey) Compare(other *TemporaryExposureKey) int {
 	if c := k.CompareMetadata(other); c != 0 {
 		return c
@@ -98,10 +102,12 @@ type DiagnosisKey struct {
 	Provenance Provenance
 }
 
-// Compare orders keys canonically: as [TemporaryExposureKey.CompareMetadata],
-// then by origin and the rest of the metadata, then by the key data.
+// Compare orders keys canonically: as [TemporaryExposureKey.Compare], and what is
+// equal in that by the rest. So diagnosis keys have the same order as the
+// archive made of them. Were they grouped by origin first, the runs of ascending
+// key data in an archive would show which keys came from where.
 func (k *DiagnosisKey) Compare(other *DiagnosisKey) int {
-	if c := k.CompareMetadata(&other.TemporaryExposureKey); c != 0 {
+	if c := k.TemporaryExposureKey.Compare(&other.TemporaryExposureKey); c != 0 {
 		return c
 	}
 	if c := k.Origin.Compare(other.Origin); c != 0 {
@@ -110,8 +116,9 @@ func (k *DiagnosisKey) Compare(other *DiagnosisKey) int {
 	if c := k.VisitedCountries.Compare(other.VisitedCountries); c != 0 {
 		return c
 	}
-	if c := cmp.Compare(k.TestType, other.TestType); c != 0 {
-		return c
-	}
-	return bytes.Compare(k.KeyData[:], other.KeyData[:])
+	return cmp.Or(
+		cmp.Compare(k.TestType, other.TestType),
+		cmp.Compare(k.ConsentToFederate, other.ConsentToFederate),
+		cmp.Compare(k.Provenance, other.Provenance),
+	)
 }

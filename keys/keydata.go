@@ -16,8 +16,13 @@ const KeyDataSize = 16
 // broadcast during one rolling period. Before it is published it is known to
 // its owner and to us alone.
 //
-// It prints redacted with every verb and refuses to be marshalled, so that it
-// cannot reach a log by accident. Use k[:] where the bytes are meant.
+// It prints redacted and refuses to be marshalled, so that it does not reach a
+// log by accident. Use k[:] where the bytes are meant.
+//
+// Two ways around that are package fmt's and cannot be closed here: it calls no
+// methods of unexported fields, so a struct that keeps key data in one must
+// redact itself; and it answers the verbs %p and %w, which key data does not
+// have, with the bare array.
 type KeyData [KeyDataSize]byte
 
 const redactedKeyData = "KeyData(redacted)"
@@ -39,7 +44,7 @@ func ParseKeyData(b []byte) (KeyData, error) {
 // IsZero reports whether k is the zero value, which is no key.
 func (k KeyData) IsZero() bool { return k == KeyData{} }
 
-// Format prints k redacted whatever the verb and flags.
+// Format prints a constant, whatever the verb and flags.
 func (KeyData) Format(f fmt.State, _ rune) { io.WriteString(f, redactedKeyData) }
 
 // String returns a constant: key data is not for printing.
@@ -48,11 +53,14 @@ func (KeyData) String() string { return redactedKeyData }
 // LogValue returns a constant: key data is not for logs.
 func (KeyData) LogValue() slog.Value { return slog.StringValue(redactedKeyData) }
 
-// ErrNotMarshalled is what marshalling [KeyData] as text, and therefore as
-// JSON, gives. A wire format that carries key data declares its own field of
-// bytes; everything else, such as a log handler that falls back to JSON, must
-// not have it.
+// ErrNotMarshalled is what marshalling [KeyData] as text or in binary gives, and
+// therefore as JSON or by gob. A wire format that carries key data declares its
+// own field of bytes; everything else, such as a log handler that falls back to
+// JSON, must not have it.
 var ErrNotMarshalled = errors.New("keys: key data is not marshalled; slice it where its bytes are meant")
 
 // MarshalText returns [ErrNotMarshalled].
 func (KeyData) MarshalText() ([]byte, error) { return nil, ErrNotMarshalled }
+
+// MarshalBinary returns [ErrNotMarshalled].
+func (KeyData) MarshalBinary() ([]byte, error) { return nil, ErrNotMarshalled }

@@ -31,8 +31,9 @@ func (t TestType) String() string {
 	return fmt.Sprintf("TestType(%d)", uint8(t))
 }
 
-// ParseTestType returns the test type with this name, the protocol's. The
-// error is a [*Rejection] for the field "test_type".
+// ParseTestType returns the test type with this name, the protocol's, as
+// submissions and object names have it. The error is a [*Rejection] for the
+// field "test_type".
 func ParseTestType(name string) (TestType, error) {
 	for t, n := range testTypeNames {
 		if n == name {
@@ -40,6 +41,15 @@ func ParseTestType(name string) (TestType, error) {
 		}
 	}
 	return 0, reject(FieldTestType, ReasonMalformed, "no test type has this name")
+}
+
+// ParseTestTypeNumber returns the test type with this number, as federation has
+// it. The error is a [*Rejection] for the field "test_type".
+func ParseTestTypeNumber(n int64) (TestType, error) {
+	if n < 0 || n >= int64(len(testTypeNames)) {
+		return 0, reject(FieldTestType, ReasonRange, "%d is no test type", n)
+	}
+	return TestType(n), nil
 }
 
 // VariantOfConcern is the format's enumeration of virus variants.

@@ -31,7 +31,24 @@ const (
 	OnsetStatusUnknown                    // it is not known whether there were symptoms
 )
 
-var onsetBase = [...]DaysSinceOnset{OnsetUnknown: 2000, OnsetAsymptomatic: 3000, OnsetStatusUnknown: 4000}
+var onsetStatusNames = [...]string{
+	OnsetKnown:         "known",
+	OnsetInRange:       "in range",
+	OnsetUnknown:       "unknown",
+	OnsetAsymptomatic:  "asymptomatic",
+	OnsetStatusUnknown: "status unknown",
+}
+
+// String returns "known", "in range", "unknown", "asymptomatic" or
+// "status unknown".
+func (s OnsetStatus) String() string {
+	if int(s) < len(onsetStatusNames) {
+		return onsetStatusNames[s]
+	}
+	return fmt.Sprintf("OnsetStatus(%d)", uint8(s))
+}
+
+var onsetBase = [...]int{OnsetUnknown: 2000, OnsetAsymptomatic: 3000, OnsetStatusUnknown: 4000}
 
 // Onset is a [DaysSinceOnset] taken apart.
 type Onset struct {
@@ -56,7 +73,7 @@ func ParseDaysSinceOnset(n int64) (DaysSinceOnset, error) {
 // Onset takes d apart. It reports false if d is not a value of the encoding.
 func (d DaysSinceOnset) Onset() (Onset, bool) {
 	for status := OnsetStatusUnknown; status >= OnsetUnknown; status-- {
-		if days := int(d - onsetBase[status]); -maxOnsetDays <= days && days <= maxOnsetDays {
+		if days := int(d) - onsetBase[status]; -maxOnsetDays <= days && days <= maxOnsetDays {
 			return Onset{Status: status, Days: days}, true
 		}
 	}
@@ -71,24 +88,22 @@ func (d DaysSinceOnset) Onset() (Onset, bool) {
 	return Onset{Status: OnsetInRange, Days: days, Range: length}, true
 }
 
-// Encode puts o together again: the inverse of [DaysSinceOnset.Onset].
+// Encode puts o together again: the inverse of [DaysSinceOnset.Onset]. The error
+// is a [*Rejection] for the field "days_since_onset_of_symptoms" if o says
+// something that the encoding cannot.
 func (o Onset) Encode() (DaysSinceOnset, error) {
 	if o.Days < -maxOnsetDays || o.Days > maxOnsetDays {
 		return 0, reject(FieldDaysSinceOnset, ReasonRange, "%d days, want -14 .. 14", o.Days)
 	}
-	switch o.Status {
-	case OnsetKnown:
-		return DaysSinceOnset(o.Days), nil
-	case OnsetInRange:
-		if o.Range < 1 || o.Range > maxOnsetRange {
-			return 0, reject(FieldDaysSinceOnset, ReasonRange, "range of %d days, want 1 .. %d", o.Range, maxOnsetRange)
-		}
-		return DaysSinceOnset(o.Range*100 + o.Days), nil
-	case OnsetUnknown, OnsetAsymptomatic, OnsetStatusUnknown:
-		return onsetBase[o.Status] + DaysSinceOnset(o.Days), nil
-	default:
-		return 0, fmt.Errorf("keys: no onset status %d", o.Status)
+	switch {
+	case o.Status > OnsetStatusUnknown:
+		return 0, reject(FieldDaysSinceOnset, ReasonRange, "%d is no onset status", uint8(o.Status))
+	case o.Status == OnsetInRange && (o.Range < 1 || o.Range > maxOnsetRange):
+		return 0, reject(FieldDaysSinceOnset, ReasonRange, "range of %d days, want 1 .. %d", o.Range, maxOnsetRange)
+	case o.Status != OnsetInRange && o.Range != 0:
+		return 0, reject(FieldDaysSinceOnset, ReasonRange, "range of %d days for an onset that is not in a range", o.Range)
 	}
+	return DaysSinceOnset(onsetBase[o.Status] + 100*o.Range + o.Days), nil
 }
 
 // InArchive returns what an archive for phones may say: d if it counts days

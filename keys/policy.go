@@ -1,6 +1,9 @@
 package keys
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A Policy is a set of rules that a key must meet at one point of its way.
 // Start from [FromPhone], [FromPartner] or [IntoArchive] and change what is
@@ -12,7 +15,8 @@ import "time"
 type Policy struct {
 	// MaxAge is how long ago a rolling period may have begun. Keys older than
 	// 14 days are of no use to anybody, and one such key made the European
-	// gateway refuse a whole batch (EFGS 233). Zero accepts no key at all.
+	// gateway refuse a whole batch (EFGS 233). Zero accepts no key of the past;
+	// see [AnyAge].
 	MaxAge time.Duration
 
 	// MaxLead is how far ahead of the clock a rolling period may begin, to
@@ -20,7 +24,7 @@ type Policy struct {
 	MaxLead time.Duration
 
 	// Embargo is how long ago the rolling period must have ended; zero if it
-	// need not have.
+	// need not have. What is shorter than [Embargo] counts as that.
 	Embargo time.Duration
 
 	// ReportTypes are those allowed. A key without one is always allowed.
@@ -65,7 +69,7 @@ func FromPartner() Policy {
 // Age is not asked: a key is published once, when its window closes.
 func IntoArchive() Policy {
 	return Policy{
-		MaxAge:       maxDuration,
+		MaxAge:       AnyAge,
 		Embargo:      Embargo,
 		ReportTypes:  ReportTypesOf(ReportUnknown, ReportConfirmedTest, ReportConfirmedClinicalDiagnosis, ReportSelfReport, ReportRecursive, ReportRevoked),
 		ArchiveOnset: true,
@@ -73,10 +77,12 @@ func IntoArchive() Policy {
 	}
 }
 
-const maxDuration = 1<<63 - 1
+// AnyAge as the MaxAge of a [Policy] accepts keys however old they are.
+const AnyAge time.Duration = math.MaxInt64
 
 // Check judges k at the time now. The error, if any, is a [*Rejection] with the
-// first rule that k does not meet.
+// first rule that k does not meet: first those of the format, then p's. Check
+// neither changes k nor keeps it.
 func (p Policy) Check(k *DiagnosisKey, now time.Time) error {
 	if err := p.CheckExposure(&k.TemporaryExposureKey, now); err != nil {
 		return err
@@ -100,20 +106,36 @@ func (p Policy) Check(k *DiagnosisKey, now time.Time) error {
 
 // CheckExposure is [Policy.Check] for the part of a key that phones see.
 func (p Policy) CheckExposure(k *TemporaryExposureKey, now time.Time) error {
-	if k.KeyData.IsZero() {
-		return reject(FieldKeyData, ReasonZero, "all zeros")
-	}
-	if k.RollingPeriod < 1 || k.RollingPeriod > IntervalsPerDay {
-		return reject(FieldRollingPeriod, ReasonRange, "%d, want 1 .. %d", k.RollingPeriod, IntervalsPerDay)
+	if err := checkFormat(k); err != nil {
+		return err
 	}
 	if err := p.checkTime(k, now); err != nil {
 		return err
 	}
+	if r, ok := k.ReportType.Get(); ok && !p.ReportTypes.Has(r) {
+		return reject(FieldReportType, ReasonNotAllowed, "%s", r)
+	}
+	if d, ok := k.DaysSinceOnsetOfSymptoms.Get(); ok && p.ArchiveOnset && !d.InArchive().Present() {
+		return reject(FieldDaysSinceOnset, ReasonNotAllowed, "%d, want -14 .. 14", d)
+	}
+	return nil
+}
+
+// checkFormat holds k against the rules that no policy can lift.
+func checkFormat(k *TemporaryExposureKey) error {
+	switch {
+	case k.KeyData.IsZero():
+		return reject(FieldKeyData, ReasonZero, "all zeros")
+	case k.RollingStartIntervalNumber < 0:
+		return reject(FieldRollingStart, ReasonRange, "%d is negative", k.RollingStartIntervalNumber)
+	case k.RollingPeriod < 1 || k.RollingPeriod > IntervalsPerDay:
+		return reject(FieldRollingPeriod, ReasonRange, "%d, want 1 .. %d", k.RollingPeriod, IntervalsPerDay)
+	}
 	if level, ok := k.TransmissionRiskLevel.Get(); ok && level > MaxTransmissionRiskLevel {
 		return reject(FieldTransmissionRisk, ReasonRange, "%d, want 0 .. %d", level, MaxTransmissionRiskLevel)
 	}
-	if r, ok := k.ReportType.Get(); ok && !p.ReportTypes.Has(r) {
-		return reject(FieldReportType, ReasonNotAllowed, "%s", r)
+	if r, ok := k.ReportType.Get(); ok && !r.Valid() {
+		return reject(FieldReportType, ReasonRange, "%d is no report type", uint8(r))
 	}
 	if v, ok := k.VariantOfConcern.Get(); ok && v > MaxVariantOfConcern {
 		return reject(FieldVariant, ReasonRange, "%d, want 0 .. %d", v, MaxVariantOfConcern)
@@ -122,24 +144,23 @@ func (p Policy) CheckExposure(k *TemporaryExposureKey, now time.Time) error {
 		if _, known := d.Onset(); !known {
 			return reject(FieldDaysSinceOnset, ReasonRange, "%d is not a value of the encoding", d)
 		}
-		if p.ArchiveOnset && !d.InArchive().Present() {
-			return reject(FieldDaysSinceOnset, ReasonRange, "%d, want -14 .. 14", d)
-		}
 	}
 	return nil
 }
 
 func (p Policy) checkTime(k *TemporaryExposureKey, now time.Time) error {
-	start := k.RollingStartIntervalNumber
-	switch {
-	case start < 0:
-		return reject(FieldRollingStart, ReasonRange, "%d is negative", start)
-	case p.MaxAge != maxDuration && start.Time().Before(now.Add(-p.MaxAge)):
-		return reject(FieldRollingStart, ReasonTooOld, "begins %s ago, at most %s", now.Sub(start.Time()).Round(time.Minute), p.MaxAge)
-	case p.Embargo == 0 && start.Time().After(now.Add(p.MaxLead)):
-		return reject(FieldRollingStart, ReasonInFuture, "begins in %s", start.Time().Sub(now).Round(time.Minute))
-	case p.Embargo > 0 && k.End().Add(p.Embargo).After(now):
-		return reject(FieldRollingPeriod, ReasonEmbargo, "under embargo for another %s", k.End().Add(p.Embargo).Sub(now).Round(time.Minute))
+	start := k.RollingStartIntervalNumber.Time()
+	if p.MaxAge != AnyAge && start.Before(now.Add(-p.MaxAge)) {
+		return reject(FieldRollingStart, ReasonTooOld, "begins %s ago, at most %s", now.Sub(start).Round(time.Second), p.MaxAge)
+	}
+	if p.Embargo <= 0 {
+		if start.After(now.Add(p.MaxLead)) {
+			return reject(FieldRollingStart, ReasonInFuture, "begins in %s", start.Sub(now).Round(time.Second))
+		}
+		return nil
+	}
+	if release := k.End().Add(max(p.Embargo, Embargo)); release.After(now) {
+		return reject(FieldRollingPeriod, ReasonEmbargo, "under embargo for another %s", release.Sub(now).Round(time.Second))
 	}
 	return nil
 }

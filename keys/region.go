@@ -14,6 +14,8 @@ const (
 
 	// MaxRegions is the number of regions one key may name.
 	MaxRegions = 100
+
+	maxRegionsText = MaxRegions * (MaxRegionLength + 1)
 )
 
 // Region is the code of a country, a part of one, or a group: an ISO 3166-1
@@ -27,9 +29,11 @@ type Region struct{ code [MaxRegionLength]byte }
 // ParseRegion returns s as a region: 2 to 8 letters, digits and inner hyphens.
 // Lower case is taken as upper case, since federation servers compare that way.
 // The error is a [*Rejection] for the field "region".
-func ParseRegion(s string) (Region, error) {
+func ParseRegion(s string) (Region, error) { return parseRegion(s, FieldRegion) }
+
+func parseRegion[T string | []byte](s T, field Field) (Region, error) {
 	if len(s) < 2 || len(s) > MaxRegionLength {
-		return Region{}, reject(FieldRegion, ReasonLength, "%d bytes, want 2 to %d", len(s), MaxRegionLength)
+		return Region{}, reject(field, ReasonLength, "%d bytes, want 2 to %d", len(s), MaxRegionLength)
 	}
 	var r Region
 	for i := range len(s) {
@@ -40,7 +44,7 @@ func ParseRegion(s string) (Region, error) {
 			c -= 'a' - 'A'
 		case c == '-' && 0 < i && i < len(s)-1:
 		default:
-			return Region{}, reject(FieldRegion, ReasonMalformed, "byte %d is not a letter, a digit or an inner hyphen", i)
+			return Region{}, reject(field, ReasonMalformed, "byte %d is not a letter, a digit or an inner hyphen", i)
 		}
 		r.code[i] = c
 	}
@@ -76,13 +80,17 @@ func (r Region) Compare(other Region) int { return bytes.Compare(r.code[:], othe
 func (r Region) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText is [ParseRegion]; empty text is no region.
-func (r *Region) UnmarshalText(text []byte) (err error) {
+func (r *Region) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*r = Region{}
 		return nil
 	}
-	*r, err = ParseRegion(string(text))
-	return err
+	parsed, err := parseRegion(text, FieldRegion)
+	if err != nil {
+		return err
+	}
+	*r = parsed
+	return nil
 }
 
 // Regions is a set of regions: those that the owner of a key visited. The zero
@@ -96,10 +104,13 @@ type Regions struct{ codes unique.Handle[string] }
 // matter. The error is a [*Rejection] for the field "visited_countries" if
 // there are more than [MaxRegions].
 func RegionsOf(regions ...Region) (Regions, error) {
-	sorted := slices.Clone(regions)
-	slices.SortFunc(sorted, Region.Compare)
-	sorted = slices.Compact(sorted)
-	sorted = slices.DeleteFunc(sorted, Region.IsZero)
+	return setOf(slices.Clone(regions))
+}
+
+// setOf is RegionsOf for a slice that is ours to change.
+func setOf(regions []Region) (Regions, error) {
+	slices.SortFunc(regions, Region.Compare)
+	sorted := slices.DeleteFunc(slices.Compact(regions), Region.IsZero)
 	if len(sorted) > MaxRegions {
 		return Regions{}, reject(FieldVisitedCountries, ReasonTooMany, "%d regions, at most %d", len(sorted), MaxRegions)
 	}
@@ -116,10 +127,11 @@ func RegionsOf(regions ...Region) (Regions, error) {
 	return Regions{unique.Make(string(codes))}, nil
 }
 
-// ParseRegions returns the set of the given codes. Empty codes are passed
-// over: one federation server sends lists with an empty string in them. The
-// error is that of the first code that is malformed, for the field
-// "visited_countries".
+// ParseRegions returns the set of the given codes, of which there may be
+// [MaxRegions], repetitions included. Empty codes are passed over: one federation
+// server sends lists with an empty string in them (EFGS 227). The error is a
+// [*Rejection] for the field "visited_countries", that of the first code that is
+// malformed.
 func ParseRegions(codes ...string) (Regions, error) {
 	if len(codes) > MaxRegions {
 		return Regions{}, reject(FieldVisitedCountries, ReasonTooMany, "%d regions, at most %d", len(codes), MaxRegions)
@@ -129,13 +141,13 @@ func ParseRegions(codes ...string) (Regions, error) {
 		if code == "" {
 			continue
 		}
-		r, err := ParseRegion(code)
+		r, err := parseRegion(code, FieldVisitedCountries)
 		if err != nil {
-			return Regions{}, inField(err, FieldVisitedCountries)
+			return Regions{}, err
 		}
 		regions = append(regions, r)
 	}
-	return RegionsOf(regions...)
+	return setOf(regions)
 }
 
 // All returns the regions in ascending order.
@@ -192,7 +204,14 @@ func (s Regions) Compare(other Regions) int {
 func (s Regions) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText is [ParseRegions] on text with commas between the codes.
-func (s *Regions) UnmarshalText(text []byte) (err error) {
-	*s, err = ParseRegions(strings.Split(string(text), ",")...)
-	return err
+func (s *Regions) UnmarshalText(text []byte) error {
+	if len(text) > maxRegionsText {
+		return reject(FieldVisitedCountries, ReasonLength, "%d bytes, at most %d", len(text), maxRegionsText)
+	}
+	parsed, err := ParseRegions(strings.Split(string(text), ",")...)
+	if err != nil {
+		return err
+	}
+	*s = parsed
+	return nil
 }

@@ -1,9 +1,6 @@
 package keys
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Field names the part of a key that a [Rejection] is about. The names are
 // those of the protocol files.
@@ -61,20 +58,9 @@ func (r *Rejection) Error() string {
 // field, an empty one standing for any.
 func (r *Rejection) Is(target error) bool {
 	t, ok := target.(*Rejection)
-	return ok && (t.Reason == "" || t.Reason == r.Reason) && (t.Field == "" || t.Field == r.Field)
+	return ok && t != nil && (t.Reason == "" || t.Reason == r.Reason) && (t.Field == "" || t.Field == r.Field)
 }
 
 func reject(field Field, reason Reason, format string, args ...any) *Rejection {
 	return &Rejection{Field: field, Reason: reason, Detail: fmt.Sprintf(format, args...)}
-}
-
-// inField returns the rejection err as one of another field.
-func inField(err error, field Field) error {
-	r, ok := errors.AsType[*Rejection](err)
-	if !ok {
-		return err
-	}
-	moved := *r
-	moved.Field = field
-	return &moved
 }

@@ -66,11 +66,14 @@ func (r ReportType) CanBecome(next ReportType) bool {
 // ReportTypes is a set of report types. The empty set holds none.
 type ReportTypes uint8
 
-// ReportTypesOf returns the set of the given report types.
+// ReportTypesOf returns the set of those of the given report types that are
+// valid.
 func ReportTypesOf(types ...ReportType) ReportTypes {
 	var s ReportTypes
 	for _, r := range types {
-		s |= 1 << r
+		if r.Valid() {
+			s |= 1 << r
+		}
 	}
 	return s
 }

@@ -1,17 +1,20 @@
 // Package keystest makes up uploads that look like production: about a dozen
 // keys each, one a day for up to two weeks, with an onset of symptoms that the
-// transmission risk follows, from several countries.
+// transmission risk follows, from several countries. [Leak] finds key data where
+// it must not be.
 //
 // Everything comes from a seed, so a test that fails can be run again, and two
-// benchmarks measure the same keys. Real figures behind the shapes: 11 to 13
-// keys an upload, a third of the phones with gaps in their two weeks, one
-// upload in twelve from a traveller.
+// benchmarks measure the same keys. Every key passes [keys.FromPhone] at the
+// time of its upload. Shapes: 11 to 13 keys an upload, as published of Germany;
+// a third of the phones with gaps in their two weeks, one upload in twelve from
+// a traveller, one in forty with two keys for one day, each of a part of it.
 package keystest
 
 import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/keys"
@@ -27,11 +30,11 @@ type Upload struct {
 // Options shape what a [Generator] makes.
 type Options struct {
 	// Origins are the countries that uploads come from, each upload from one,
-	// drawn evenly: name one twice to have it drawn twice as often. Nil is DE.
+	// drawn evenly: name one twice to have it drawn twice as often. None is DE.
 	Origins []keys.Region
 
-	// Visited are the countries that travellers may have been to. Nil is a
-	// handful in Europe.
+	// Visited are the countries that travellers may have been to, their own
+	// not counted. None is a handful in Europe.
 	Visited []keys.Region
 
 	// EndOfPeriod makes every key's period end before the upload, as where
@@ -56,18 +59,26 @@ func New(seed uint64, opts *Options) *Generator {
 		s[i] = byte(seed >> (8 * i))
 	}
 	g.secret = rand.NewChaCha8(s)
-	if opts != nil {
-		g.opts = *opts
+	if opts == nil {
+		opts = new(Options)
 	}
-	if g.opts.Origins == nil {
-		g.opts.Origins = []keys.Region{keys.MustRegion("DE")}
-	}
-	if g.opts.Visited == nil {
-		for _, code := range []string{"AT", "BE", "DK", "ES", "FR", "IE", "IT", "NL", "PL"} {
-			g.opts.Visited = append(g.opts.Visited, keys.MustRegion(code))
-		}
+	g.opts = Options{
+		Origins:     orElse(opts.Origins, "DE"),
+		Visited:     orElse(opts.Visited, "AT", "BE", "DK", "ES", "FR", "IE", "IT", "NL", "PL"),
+		EndOfPeriod: opts.EndOfPeriod,
 	}
 	return g
+}
+
+// orElse returns a copy of the regions, or if there are none those of the codes.
+func orElse(regions []keys.Region, codes ...string) []keys.Region {
+	if len(regions) > 0 {
+		return slices.Clone(regions)
+	}
+	for _, code := range codes {
+		regions = append(regions, keys.MustRegion(code))
+	}
+	return regions
 }
 
 // KeyData returns random key data.
@@ -80,6 +91,10 @@ func (g *Generator) KeyData() keys.KeyData {
 // riskByOnset is the transmission risk of a day, by its distance from the onset
 // of symptoms, from 4 days before to 10 after: highest around the onset.
 var riskByOnset = [...]keys.TransmissionRiskLevel{2, 4, 6, 7, 8, 8, 7, 6, 5, 4, 3, 3, 2, 2, 1}
+
+// maxKeys is how many keys the strictest back ends, the German and the British,
+// take in one upload. Apps hand out no more, and leave out the oldest.
+const maxKeys = 14
 
 // Upload returns what one phone submits at the given time.
 func (g *Generator) Upload(at time.Time) Upload {
@@ -97,10 +112,14 @@ func (g *Generator) Upload(at time.Time) Upload {
 			continue // the phone or the app was off
 		}
 		up.Keys = append(up.Keys, g.key(person, today-age, at))
+		if age > 0 && age == person.reset {
+			up.Keys = g.split(up.Keys)
+		}
 	}
 	if len(up.Keys) == 0 {
 		up.Keys = append(up.Keys, g.key(person, today-1, at))
 	}
+	up.Keys = up.Keys[max(0, len(up.Keys)-maxKeys):]
 	return up
 }
 
@@ -108,6 +127,7 @@ func (g *Generator) Upload(at time.Time) Upload {
 type person struct {
 	days    int     // how long the app has been in use, up to 13
 	gaps    float64 // share of the days without a key
+	reset   int     // how many days ago the phone changed its key at noon or so; 0 if never
 	onset   keys.Optional[int]
 	origin  keys.Region
 	visited keys.Regions
@@ -142,16 +162,42 @@ func (g *Generator) person() person {
 		p.test = keys.TestRapid
 	}
 	if g.rand.IntN(12) == 0 {
-		visited := make([]keys.Region, 1+g.rand.IntN(3))
-		for i := range visited {
-			visited[i] = g.opts.Visited[g.rand.IntN(len(g.opts.Visited))]
-		}
-		p.visited, _ = keys.RegionsOf(visited...)
+		p.visited = g.journey(p.origin)
 	}
 	if g.rand.IntN(7) == 0 {
 		p.consent = keys.ConsentRefused
 	}
+	if g.rand.IntN(40) == 0 {
+		p.reset = 1 + g.rand.IntN(p.days)
+	}
 	return p
+}
+
+// journey returns one to three of the countries that may be visited.
+func (g *Generator) journey(home keys.Region) keys.Regions {
+	var visited [3]keys.Region // a zero region is none
+	for i := range 1 + g.rand.IntN(3) {
+		if r := g.opts.Visited[g.rand.IntN(len(g.opts.Visited))]; r != home {
+			visited[i] = r
+		}
+	}
+	set, err := keys.RegionsOf(visited[:]...)
+	if err != nil {
+		panic("keystest: " + err.Error()) // three are never too many
+	}
+	return set
+}
+
+// split makes two keys of the last one, as a phone does that is asked for its
+// keys during the day: it closes the one in use and starts another.
+func (g *Generator) split(all []keys.DiagnosisKey) []keys.DiagnosisKey {
+	first := &all[len(all)-1]
+	second := *first
+	first.RollingPeriod = uint8(36 + g.rand.IntN(96))
+	second.KeyData = g.KeyData()
+	second.RollingStartIntervalNumber += keys.Interval(first.RollingPeriod)
+	second.RollingPeriod -= first.RollingPeriod
+	return append(all, second)
 }
 
 func (g *Generator) key(p person, day int, at time.Time) keys.DiagnosisKey {
@@ -184,8 +230,9 @@ func (g *Generator) key(p person, day int, at time.Time) keys.DiagnosisKey {
 	return k
 }
 
-// Uploads returns n uploads between from and to, in the order of their times,
-// more of them by day than by night.
+// Uploads returns n uploads from [from, to), in the order of their times, more
+// of them by day than by night; none if that is empty. Ranging over it again
+// gives other uploads, the generator's next.
 func (g *Generator) Uploads(from, to time.Time, n int) iter.Seq[Upload] {
 	return func(yield func(Upload) bool) {
 		for _, at := range g.arrivals(from, to, n) {
