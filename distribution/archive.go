@@ -1,0 +1,178 @@
+package distribution
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/signing"
+)
+
+// An Archive is one file of a window, encoded and signed.
+type Archive struct {
+	File  File
+	Bytes []byte
+	Info  export.Info
+}
+
+// contentOf returns what all files of a plan's window say together, in canonical
+// order, and how many keys were left out for what reason.
+func (r *run) contentOf(ctx context.Context, c *committed) (*export.Content, map[string]int, error) {
+	pkg := r.pkg(c.pkg)
+	v := &viewer{state: &r.state.packages[c.pkg].packageState, maps: r.maps}
+	content, err := v.content(ctx, r.ledger, c.bounds(), c.window(), pkg.region())
+	if err != nil {
+		return nil, nil, err
+	}
+	sortCanonically(content.Keys)
+	sortCanonically(content.RevisedKeys)
+	return content, v.leftOut, nil
+}
+
+func sortCanonically(k []keys.TemporaryExposureKey) {
+	slices.SortFunc(k, func(a, b keys.TemporaryExposureKey) int { return a.Compare(&b) })
+}
+
+func (r *run) pkg(name string) *Package {
+	for i := range r.packages {
+		if r.packages[i].Name == name {
+			return &r.packages[i]
+		}
+	}
+	return nil
+}
+
+// divide cuts a window into parts that phones take: as few as do, as even as
+// can be. Where the layout cannot name parts there is one; the release policy
+// sees to it that it is not too large.
+func (r *run) divide(c *export.Content, span Span, signers []*signing.Signer) ([]part, error) {
+	total := len(c.Keys) + len(c.RevisedKeys)
+	for n := max(1, (total+r.opts.MaxKeys-1)/r.opts.MaxKeys); ; n++ {
+		parts := evenly(len(c.Keys), len(c.RevisedKeys), n)
+		if !span.Parts {
+			return parts[:1], nil
+		}
+		fits, err := r.fit(c, parts, signers)
+		if err != nil || fits {
+			return parts, err
+		}
+	}
+}
+
+// evenly cuts a sequence of keys and revised keys into n parts.
+func evenly(keys, revised, n int) []part {
+	parts := make([]part, n)
+	total, taken := keys+revised, 0
+	for i := range parts {
+		end := total * (i + 1) / n
+		parts[i].Keys = max(0, min(end, keys)-min(taken, keys))
+		parts[i].Revised = end - taken - parts[i].Keys
+		taken = end
+	}
+	return parts
+}
+
+// bytesPerKey is more than any key takes in an archive.
+const bytesPerKey = 64
+
+// fit reports whether every part stays within the limit of bytes, by writing it
+// where that is in doubt.
+func (r *run) fit(c *export.Content, parts []part, signers []*signing.Signer) (bool, error) {
+	for i, p := range parts {
+		if int64(p.Keys+p.Revised+100)*bytesPerKey <= r.opts.MaxBytes {
+			continue
+		}
+		info, err := export.Write(io.Discard, partOf(c, parts, i), signers, r.layout.Archive())
+		if err != nil {
+			return false, err
+		}
+		if info.Size > r.opts.MaxBytes && p.Keys+p.Revised > 1 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// partOf returns what file i of a window says. Files of one window must differ
+// in their bounds, because phones take two files with the same for one: the
+// second ends a second later, and so on.
+func partOf(c *export.Content, parts []part, i int) *export.Content {
+	keys, revised := c.Keys, c.RevisedKeys
+	for _, p := range parts[:i] {
+		keys, revised = keys[p.Keys:], revised[p.Revised:]
+	}
+	part := *c
+	part.End = c.End.Add(time.Duration(i) * time.Second)
+	part.Keys, part.RevisedKeys = keys[:parts[i].Keys], revised[:parts[i].Revised]
+	return &part
+}
+
+// encode writes and signs one file of a plan.
+func (r *run) encode(c *committed, content *export.Content, i int) (*Archive, error) {
+	signers, err := r.signersOf(c)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	info, err := export.Write(&buf, partOf(content, c.Parts, i), signers, r.layout.Archive())
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{File: c.files()[i], Bytes: buf.Bytes(), Info: info}, nil
+}
+
+// A ConflictError says that an archive has been published with another content
+// than its plan's. It is never overwritten.
+type ConflictError struct {
+	Name   string
+	Have   string // hash of the content that is there, or what is wrong with it
+	Want   string // hash of the plan's content
+	Reason string
+
+	// Damaged says that what is there is no archive that a trusted key signed.
+	// If it was one before, the next run writes it again.
+	Damaged bool
+}
+
+// Error names the object and both hashes.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("distribution: %s: %s: has %s, the plan says %s", e.Name, e.Reason, e.Have, e.Want)
+}
+
+// verifyOurs returns the digest of an archive's export.bin, if its content is
+// want and a trusted key signed it: it is an earlier attempt at the plan, or
+// another run's.
+func (r *run) verifyOurs(name string, archive []byte, want *export.Content) (digest [32]byte, err error) {
+	hash := want.Hash()
+	conflict := func(reason, have string, damaged bool) error {
+		return &ConflictError{Name: name, Have: have, Want: hex.EncodeToString(hash[:]), Reason: reason, Damaged: damaged}
+	}
+	a, err := export.Open(bytes.NewReader(archive), int64(len(archive)), &export.ReadOptions{Format: r.layout.Archive().Format})
+	if err != nil {
+		return digest, conflict("not an archive", err.Error(), true)
+	}
+	v, err := a.Verify(r.trusted, nil)
+	if err != nil {
+		return digest, conflict("not signed by a trusted key", err.Error(), true)
+	}
+	content, err := v.Content()
+	if err != nil {
+		return digest, conflict("cannot be read", err.Error(), true)
+	}
+	if have := content.Hash(); have != hash {
+		return digest, conflict("published with another content", hex.EncodeToString(have[:]), false)
+	}
+	return a.Info().SHA256, nil
+}
+
+func isConflict(err error) bool {
+	_, ok := errors.AsType[*ConflictError](err)
+	return ok
+}

@@ -1,0 +1,249 @@
+package distribution
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// carryOut writes the archives of all plans that are not done, and those that
+// are done and have gone missing, and then completes their plans.
+func (r *run) carryOut(ctx context.Context) error {
+	work := r.undone()
+	for _, c := range r.state.plans {
+		if c.published() && !r.intact(c) && r.now.Before(retiredAt(r.layout, r.span(c.Span), c.window())) {
+			work = append(work, c)
+		}
+	}
+	if len(work) == 0 {
+		return nil
+	}
+	// In the order of time, so that a package that stops lacks what is latest.
+	slices.SortStableFunc(work, func(a, b *committed) int {
+		return cmp.Or(a.End.Compare(b.End), -a.Start.Compare(b.Start))
+	})
+	progress := newProgress(r, work)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group errgroup.Group
+	group.SetLimit(r.opts.Parallel)
+	for _, c := range work {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil // stopped while it waited for its turn
+			}
+			if err := r.carry(ctx, c, progress); err != nil {
+				if fatal := r.failure(ctx, c, err); fatal != nil {
+					cancel(fatal)
+				}
+			}
+			return nil
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// intact reports whether a completed plan's objects are listed as they were
+// written.
+func (r *run) intact(c *committed) bool {
+	for _, o := range c.Objects {
+		if a, ok := r.listed[o.Name]; !ok || a.ETag != o.ETag || a.Size != o.Size {
+			return false
+		}
+	}
+	return true
+}
+
+// carry carries out one plan.
+func (r *run) carry(ctx context.Context, c *committed, progress *progress) error {
+	if r.isStopped(c.pkg) {
+		return nil
+	}
+	content, _, err := r.contentOf(ctx, c)
+	if errors.Is(err, ledger.ErrPruned) {
+		return r.giveUp(ctx, c)
+	}
+	if err != nil {
+		return err
+	}
+	w := &written{}
+	for i := range c.Parts {
+		o, err := r.carryPart(ctx, c, content, i, w)
+		if err != nil {
+			return err
+		}
+		w.objects = append(w.objects, o)
+		progress.step(o.Name)
+	}
+	return r.complete(ctx, c, w)
+}
+
+// written is what was done for one plan.
+type written struct {
+	objects []object
+	put     []object // of those, which this run wrote
+}
+
+// carryPart writes one file, or finds it written already. One that was complete
+// once and is damaged now is written again; any other that is there with another
+// content is left as it is.
+func (r *run) carryPart(ctx context.Context, c *committed, content *export.Content, i int, w *written) (o object, err error) {
+	name := r.layout.Object(c.files()[i])
+	etag := ""
+	if a, listed := r.listed[name]; listed {
+		o, err = r.adopt(ctx, c, content, i)
+		switch damaged, _ := errors.AsType[*ConflictError](err); {
+		case errors.Is(err, errAbsent): // deleted since it was listed
+		case damaged != nil && damaged.Damaged && !c.Completed.IsZero():
+			etag = a.ETag
+		default:
+			return o, err
+		}
+	}
+	o, err = r.write(ctx, c, content, i, etag)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return r.adopt(ctx, c, content, i)
+	case err != nil:
+		return object{}, &objectError{name, err}
+	}
+	w.put = append(w.put, o)
+	return o, nil
+}
+
+// write encodes and signs one file, and creates it, or replaces the version of it
+// that has the given ETag.
+func (r *run) write(ctx context.Context, c *committed, content *export.Content, i int, etag string) (object, error) {
+	a, err := r.encode(c, content, i)
+	if err != nil {
+		return object{}, err
+	}
+	opts, err := r.layout.FileOptions(a)
+	if err != nil {
+		return object{}, err
+	}
+	name := r.layout.Object(a.File)
+	attrs, err := r.put(ctx, name, etag, a.Bytes, opts)
+	if err != nil {
+		return object{}, err
+	}
+	return object{Name: name, ETag: attrs.ETag, Size: attrs.Size, SHA256: hex.EncodeToString(a.Info.SHA256[:])}, nil
+}
+
+// adopt takes what is already there under a file's name for the file, if a
+// trusted key verifies it and its content is the plan's.
+func (r *run) adopt(ctx context.Context, c *committed, content *export.Content, i int) (object, error) {
+	name := r.layout.Object(c.files()[i])
+	archive, attrs, err := r.get(ctx, name)
+	if err != nil {
+		return object{}, &objectError{name, err}
+	}
+	digest, err := r.verifyOurs(name, archive, partOf(content, c.Parts, i))
+	if err != nil {
+		return object{}, err
+	}
+	return object{Name: name, ETag: attrs.ETag, Size: attrs.Size, SHA256: hex.EncodeToString(digest[:])}, nil
+}
+
+// complete records that all of a plan's objects are in the bucket. If another
+// run has recorded it, its record stands.
+func (r *run) complete(ctx context.Context, c *committed, w *written) error {
+	done := *c
+	done.Objects = w.objects
+	if c.Completed.IsZero() {
+		done.Completed = r.now
+	}
+	if _, err := r.store(ctx, &done); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.Completed.IsZero() {
+		r.report.published(r.planned(c), w)
+	} else {
+		r.report.repaired(w)
+	}
+	return nil
+}
+
+// giveUp closes a plan whose keys the ledger no longer has, or reports what has
+// gone missing for good.
+func (r *run) giveUp(ctx context.Context, c *committed) error {
+	if !c.Completed.IsZero() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.report.lost(c.Objects)
+		return nil
+	}
+	done := *c
+	done.Expired = r.now
+	if _, err := r.store(ctx, &done); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.expired(r.planned(c))
+	return nil
+}
+
+// store changes a plan's register. It reports false if another run was quicker.
+func (r *run) store(ctx context.Context, to *committed) (bool, error) {
+	swap, err := to.swap()
+	if err != nil {
+		return false, err
+	}
+	err = r.ledger.Swap(ctx, ledger.NewNonce(), swap)
+	if _, conflict := errors.AsType[*ledger.ConflictError](err); conflict {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// objectError is the failure of one object, which the budget allows some of.
+type objectError struct {
+	name string
+	err  error
+}
+
+func (e *objectError) Error() string { return fmt.Sprintf("distribution: %s: %v", e.name, e.err) }
+func (e *objectError) Unwrap() error { return e.err }
+
+// failure notes that a plan could not be carried out, and returns the error that
+// stops the run, if it is one that should.
+func (r *run) failure(ctx context.Context, c *committed, err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if isConflict(err) {
+		r.stopped[c.pkg] = true
+		r.report.conflict(err)
+		r.opts.Logger.Error("archive is in conflict; its package stops", "package", c.pkg, "err", err)
+		return nil
+	}
+	failed, ok := errors.AsType[*objectError](err)
+	if !ok || ctx.Err() != nil {
+		return err
+	}
+	r.failed++
+	r.report.failure(err)
+	r.opts.Logger.Error("object failed", "object", failed.name, "err", failed.err)
+	if r.failed > r.opts.Budget {
+		return fmt.Errorf("%w: %w", ErrBudget, err)
+	}
+	return nil
+}
+
+func (r *run) isStopped(pkg string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopped[pkg]
+}

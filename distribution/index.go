@@ -1,0 +1,180 @@
+package distribution
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// indexState is what the ledger remembers of an index, so that a run with
+// nothing new need not read it.
+type indexState struct {
+	ETag     string    `json:"etag"`
+	SHA256   string    `json:"sha256"`
+	Unlisted time.Time `json:"unlisted,omitzero"` // when it was no longer wanted
+}
+
+type indexEntry struct {
+	indexState
+	name    string // of the object
+	version int64
+}
+
+// indexTries is how often a run computes the indexes again because another run
+// replaced one meanwhile.
+const indexTries = 10
+
+// errMoved says that an index is not the version any more that was seen before
+// the plans were read.
+var errMoved = errors.New("distribution: an index was replaced meanwhile")
+
+// index writes the indexes that are not what they should be. An index's ETag is
+// read before the plans that it is made from, and it is replaced only if it
+// still has it: so one that a paused run made never takes the place of a newer
+// one.
+func (r *run) index(ctx context.Context) error {
+	for try := range indexTries {
+		if try > 0 {
+			listed, err := r.list(ctx)
+			if err != nil {
+				return err
+			}
+			r.listed = listed
+		}
+		state, err := r.readState(ctx)
+		if err != nil {
+			return err
+		}
+		r.state = state
+		if err := r.putIndexes(ctx); !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return errMoved
+}
+
+// putIndexes writes leaves before roots. If one cannot be written, those after
+// it, which may name it, are left as they are.
+func (r *run) putIndexes(ctx context.Context) error {
+	for _, i := range r.wantedIndexes() {
+		err := r.putIndex(ctx, i)
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, errMoved) || ctx.Err() != nil {
+			return err
+		}
+		if fatal := r.failure(ctx, &committed{}, &objectError{i.Name, err}); fatal != nil {
+			return fatal
+		}
+		r.report.indexesStopped = true
+		return nil
+	}
+	return nil
+}
+
+// wantedIndexes returns the indexes over what is published.
+func (r *run) wantedIndexes() []Index {
+	var names []string
+	for i := range r.packages {
+		names = append(names, r.packages[i].Name)
+	}
+	return r.layout.Indexes(names, r.listable())
+}
+
+// listable returns the files that indexes may name: those of a package before
+// its first base window that is not completed, and of each longer span before the
+// first of its own; none past its retention.
+func (r *run) listable() []File {
+	first := map[string]time.Time{} // window that is not completed, by package and span
+	for _, c := range r.state.plans {
+		line := c.pkg + "/" + c.Span
+		if t, ok := first[line]; !c.done() && (!ok || c.Start.Before(t)) {
+			first[line] = c.Start
+		}
+	}
+	before := func(c *committed, span string) bool {
+		t, ok := first[c.pkg+"/"+span]
+		return !ok || !c.End.After(t)
+	}
+	var files []File
+	for _, c := range r.state.plans { // by package, span and time
+		if c.published() && !r.retired(c) && r.pkg(c.pkg) != nil && before(c, c.Span) && before(c, base(r.layout).Name) {
+			files = append(files, c.files()...)
+		}
+	}
+	return files
+}
+
+// retired reports whether a plan's objects have been kept long enough.
+func (r *run) retired(c *committed) bool {
+	return !r.now.Before(retiredAt(r.layout, r.span(c.Span), c.window()))
+}
+
+// putIndex writes one index if it is not what it should be.
+func (r *run) putIndex(ctx context.Context, i Index) error {
+	sum := sha256.Sum256(i.Content)
+	want := indexState{SHA256: hex.EncodeToString(sum[:])}
+	known := r.state.indexes[i.Name]
+	if known == nil {
+		known = &indexEntry{name: i.Name}
+		r.state.indexes[i.Name] = known
+	}
+	have, listed := r.listed[i.Name]
+	if listed && known.ETag == have.ETag && known.SHA256 == want.SHA256 && known.Unlisted.IsZero() {
+		return nil
+	}
+	a, err := r.replaceIndex(ctx, i, have, listed, listed && known.ETag == have.ETag)
+	if err != nil {
+		return err
+	}
+	want.ETag = a.ETag
+	return r.rememberIndex(ctx, known, want)
+}
+
+// replaceIndex puts an index in the place of the version that was listed. If
+// that is not the one last written, as after a lost answer, it may be right
+// already.
+func (r *run) replaceIndex(ctx context.Context, i Index, have storage.Attributes, listed, known bool) (a storage.Attributes, err error) {
+	if listed && !known {
+		content, a, err := r.get(ctx, i.Name)
+		if err == nil && string(content) == string(i.Content) {
+			return a, nil
+		}
+		if err != nil && !errors.Is(err, errAbsent) {
+			return a, err
+		}
+	}
+	a, err = r.put(ctx, i.Name, have.ETag, i.Content, r.layout.IndexOptions(i))
+	if errors.Is(err, storage.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
+		return a, errMoved
+	}
+	if err == nil {
+		r.report.Indexes = append(r.report.Indexes, i.Name)
+	}
+	return a, err
+}
+
+// rememberIndex records what was written. If another run has recorded its own,
+// the next run sorts it out.
+func (r *run) rememberIndex(ctx context.Context, known *indexEntry, now indexState) error {
+	swap, err := swapTo(r.indexRegister(known.name), known.version, &now)
+	if err != nil {
+		return err
+	}
+	err = r.ledger.Swap(ctx, ledger.NewNonce(), swap)
+	if _, conflict := errors.AsType[*ledger.ConflictError](err); conflict {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("distribution: recording index %s: %w", known.name, err)
+	}
+	return nil
+}

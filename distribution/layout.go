@@ -1,0 +1,126 @@
+package distribution
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/storage"
+)
+
+// A Window is the time [Start, End) that a file stands for.
+type Window struct {
+	Start, End time.Time
+}
+
+// String returns the window's bounds.
+func (w Window) String() string {
+	return w.Start.UTC().Format(time.RFC3339) + "/" + w.End.UTC().Format(time.RFC3339)
+}
+
+// A Span is one kind of file of a layout, by the time it covers: hours, days.
+type Span struct {
+	Name   string        // "hour"; unique in the layout
+	Length time.Duration // windows begin at whole multiples since the epoch, plus the layout's offset
+	Retain time.Duration // how long a file stays after the end of the day its window begins in
+	Parts  bool          // whether a window may have several files
+}
+
+// A File is one file of a package.
+type File struct {
+	Package string
+	Span    string
+	Window  Window
+	Part    int // from 0
+	Parts   int // 1 where the span has none
+}
+
+// An Index is a file that lists others. Of all files of a tree, only indexes
+// are ever replaced.
+type Index struct {
+	Name    string
+	Content []byte
+}
+
+// A Layout says what the files of a published tree are: their names, their
+// spans, their attributes, and the indexes that list them. Its methods must be
+// pure functions, and safe for concurrent use.
+type Layout interface {
+	// Name is how plans remember the layout.
+	Name() string
+
+	// Spans returns the kinds of files, the base first: every number of the log
+	// is in one base window of a package. The others are roll-ups, whose
+	// windows must be made of whole base windows.
+	Spans() []Span
+
+	// Offset moves all windows by as much.
+	Offset() time.Duration
+
+	// Object returns the name of a file. Different files must have different
+	// names.
+	Object(f File) string
+
+	// Parse must be the inverse of Object: the file that has this name, and
+	// whether there is one. Indexes are no files.
+	Parse(name string) (File, bool)
+
+	// Prefix is what all names of the layout begin with.
+	Prefix() string
+
+	// Indexes returns all indexes over the listed files, leaves before roots.
+	// packages are all packages, also those without a file.
+	Indexes(packages []string, listed []File) []Index
+
+	// Follow must find the files that the indexes name, from the root down, as a
+	// phone does, with read, whose error satisfies errors.Is(err,
+	// fs.ErrNotExist) if there is no such object. It returns the names of the
+	// indexes too, and goes on where one is missing or cannot be understood; the
+	// error joins what was wrong.
+	Follow(read func(name string) ([]byte, error)) (files []File, indexes []string, err error)
+
+	// Archive says how archives are written.
+	Archive() *export.WriteOptions
+
+	// FileOptions and IndexOptions say with what attributes an object is
+	// stored. IfAbsent, CacheControl and ACL are the publisher's to set.
+	FileOptions(a *Archive) (storage.PutOptions, error)
+	IndexOptions(i Index) storage.PutOptions
+}
+
+// base returns the layout's base span.
+func base(l Layout) Span { return l.Spans()[0] }
+
+// windowAt returns the window of a span that t lies in.
+func windowAt(l Layout, s Span, t time.Time) Window {
+	start := t.UTC().Add(-l.Offset()).Truncate(s.Length).Add(l.Offset())
+	return Window{start, start.Add(s.Length)}
+}
+
+// retiredAt returns when the files of a window have been kept long enough.
+// Everything of a day retires together, so that indexes change once a day.
+func retiredAt(l Layout, s Span, w Window) time.Time {
+	day := windowAt(l, Span{Length: 24 * time.Hour}, w.Start)
+	return day.End.Add(s.Retain)
+}
+
+// checkLayout sees to it that the spans fit each other and the ledger's grid.
+func checkLayout(l Layout, grid time.Duration) error {
+	spans := l.Spans()
+	if len(spans) == 0 {
+		return fmt.Errorf("distribution: layout %s has no spans", l.Name())
+	}
+	b := spans[0]
+	if b.Length < grid || b.Length%grid != 0 {
+		return fmt.Errorf("distribution: layout %s: windows of %s are no whole multiple of the ledger's grid of %s", l.Name(), b.Length, grid)
+	}
+	for _, s := range spans {
+		switch {
+		case s.Length%b.Length != 0 || (24*time.Hour)%s.Length != 0:
+			return fmt.Errorf("distribution: layout %s: span %s of %s is not made of whole windows of %s in a day", l.Name(), s.Name, s.Length, b.Length)
+		case s.Retain < 24*time.Hour:
+			return fmt.Errorf("distribution: layout %s: span %s is kept for %s, at least a day", l.Name(), s.Name, s.Retain)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,274 @@
+package distribution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// commitTries is how often a run plans again because another was quicker.
+const commitTries = 10
+
+// commit stores the plans of all windows that are due, for all packages, in one
+// step. If another run does so at the same time, its plans are carried out
+// instead.
+func (r *run) commit(ctx context.Context) error {
+	nonce := ledger.NewNonce()
+	for range commitTries {
+		fresh, err := r.due(ctx)
+		if err != nil {
+			return err
+		}
+		swaps, err := r.swapsOf(fresh)
+		if err != nil || len(swaps) == 0 {
+			return err
+		}
+		err = r.ledger.Swap(ctx, nonce, swaps...)
+		if _, ok := errors.AsType[*ledger.ConflictError](err); !ok && err != nil {
+			return fmt.Errorf("distribution: committing plans: %w", err)
+		}
+		// What was committed, by this run or another, is read back with its versions.
+		committed := err == nil
+		if r.state, err = r.readState(ctx); err != nil {
+			return err
+		}
+		if committed {
+			return nil
+		}
+		if err := r.checkHistory(ctx); err != nil {
+			return err
+		}
+	}
+	return errors.New("distribution: other runs keep committing plans")
+}
+
+// due returns the plans of all windows that are closed and not planned yet, and
+// moves the packages' states on.
+func (r *run) due(ctx context.Context) ([]*committed, error) {
+	var fresh []*committed
+	for i := range r.packages {
+		plans, err := r.duePackage(ctx, &r.packages[i])
+		if err != nil {
+			return nil, err
+		}
+		fresh = append(fresh, plans...)
+	}
+	return fresh, nil
+}
+
+func (r *run) duePackage(ctx context.Context, pkg *Package) ([]*committed, error) {
+	e := r.state.packages[pkg.Name]
+	if e == nil {
+		e = &packageEntry{packageState: r.begin(pkg)}
+		r.state.packages[pkg.Name] = e
+	}
+	e.goBy(pkg)
+	var fresh []*committed
+	for {
+		c := r.nextWindow(pkg, &e.packageState)
+		if c == nil {
+			return fresh, nil
+		}
+		fresh = append(fresh, c)
+		rollUps := r.rollUps(pkg, c, fresh)
+		fresh = append(fresh, rollUps...)
+		for _, c := range append(rollUps, c) {
+			if err := r.fill(ctx, pkg, c); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// begin returns the state of a package that was never planned.
+func (r *run) begin(pkg *Package) packageState {
+	if pkg.FromBeginning || r.log.Last.Seq == 0 {
+		return packageState{}
+	}
+	return packageState{
+		Position: r.log.Last.Position(),
+		Next:     windowAt(r.layout, base(r.layout), r.log.Last.Time).Start,
+	}
+}
+
+// nextWindow plans the next base window of a package, if it is closed: if a cut
+// at or after its end has been made.
+func (r *run) nextWindow(pkg *Package, s *packageState) *committed {
+	span := base(r.layout)
+	if s.Next.IsZero() {
+		if len(r.log.Cuts) == 0 {
+			return nil
+		}
+		s.Next = windowAt(r.layout, span, r.log.Cuts[0].Time.Add(-1)).Start
+	}
+	w := Window{s.Next, s.Next.Add(span.Length)}
+	if r.log.Last.Time.Before(w.End) {
+		return nil
+	}
+	to := s.Position
+	for _, c := range r.log.Cuts {
+		if c.Time.After(w.End) {
+			break
+		}
+		if c.Seq > to.Cut {
+			to = c.Position()
+		}
+	}
+	c := r.newPlan(pkg, span, w)
+	c.From, c.To = s.Position, to
+	s.Position, s.Next = to, w.End
+	return c
+}
+
+// rollUps plans the longer files that the base window last completes, which are
+// made of plans that exist and of those made just now.
+func (r *run) rollUps(pkg *Package, last *committed, fresh []*committed) []*committed {
+	var plans []*committed
+	for _, span := range r.layout.Spans()[1:] {
+		w := windowAt(r.layout, span, last.Start)
+		if !w.End.Equal(last.End) {
+			continue
+		}
+		c := r.newPlan(pkg, span, w)
+		bases := r.basesIn(pkg, w, fresh)
+		c.From, c.To = bases[0].From, last.To
+		c.Bounds = []int64{c.From.Number}
+		for _, b := range bases {
+			c.Bounds = append(c.Bounds, b.To.Number)
+		}
+		plans = append(plans, c)
+	}
+	return plans
+}
+
+// basesIn returns a package's base plans in a window, in order.
+func (r *run) basesIn(pkg *Package, w Window, fresh []*committed) []*committed {
+	var bases []*committed
+	for _, c := range slices.Concat(r.state.plans, fresh) {
+		if c.pkg == pkg.Name && c.Span == base(r.layout).Name && !c.Start.Before(w.Start) && !c.End.After(w.End) {
+			bases = append(bases, c)
+		}
+	}
+	return bases
+}
+
+func (r *run) newPlan(pkg *Package, span Span, w Window) *committed {
+	return &committed{
+		plan: plan{Span: span.Name, Start: w.Start, End: w.End},
+		pkg:  pkg.Name,
+		name: r.planRegister(pkg.Name, span.Name, w.Start),
+	}
+}
+
+// fill decides how a window is cut into files and who signs them. One that is
+// already past its retention gets no file.
+func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
+	span := r.span(c.Span)
+	if !r.now.Before(retiredAt(r.layout, span, c.window())) {
+		c.Completed = r.now
+		return nil
+	}
+	signers, err := r.ring.ValidAt(r.now)
+	if err != nil {
+		return fmt.Errorf("distribution: %w", err)
+	}
+	for _, s := range signers {
+		c.Signers = append(c.Signers, s.Identity())
+	}
+	content, leftOut, err := r.contentOf(ctx, c)
+	if errors.Is(err, ledger.ErrPruned) {
+		c.Expired = r.now
+		c.Parts = []part{}
+		r.report.expired(r.planned(c))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.report.leftOut(pkg.Name, leftOut)
+	c.Parts, err = r.divide(content, span, signers)
+	return err
+}
+
+// span returns the layout's span of that name.
+func (r *run) span(name string) Span {
+	for _, s := range r.layout.Spans() {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Span{}
+}
+
+// swapsOf returns the swaps that commit plans, with the states of their
+// packages. Without plans it returns those of packages that are new.
+func (r *run) swapsOf(fresh []*committed) ([]ledger.Swap, error) {
+	planned := map[string]bool{}
+	var swaps []ledger.Swap
+	for _, c := range fresh {
+		planned[c.pkg] = true
+		swap, err := c.swap()
+		if err != nil {
+			return nil, err
+		}
+		swaps = append(swaps, swap)
+	}
+	for i := range r.packages {
+		name := r.packages[i].Name
+		e := r.state.packages[name]
+		if !planned[name] && e.version != 0 {
+			continue
+		}
+		swap, err := swapTo(r.packageRegister(name), e.version, &e.packageState)
+		if err != nil {
+			return nil, err
+		}
+		swaps = append(swaps, swap)
+	}
+	return swaps, nil
+}
+
+// signersOf returns the signers that a plan names. One that is no longer in the
+// ring is replaced by those that are valid now: the content stays the plan's.
+func (r *run) signersOf(c *committed) ([]*signing.Signer, error) {
+	var signers []*signing.Signer
+	for _, id := range c.Signers {
+		s, ok := r.ring.Lookup(id)
+		if !ok {
+			r.report.warn("%s %s: signer %s is no longer there", c.pkg, c.window(), id)
+			return r.ring.ValidAt(r.now)
+		}
+		signers = append(signers, s)
+	}
+	return signers, nil
+}
+
+// floorOf returns from where on a package still reads: its first plan that is
+// not carried out, or the first base window of a roll-up that is not planned.
+func (r *run) floorOf(name string, s *packageState) ledger.Floor {
+	floor := ledger.Floor{Number: s.Position.Number, Time: s.Next}
+	lower := func(n int64, t time.Time) {
+		if n < floor.Number {
+			floor = ledger.Floor{Number: n, Time: t}
+		}
+	}
+	for _, c := range r.state.plans {
+		if c.pkg != name {
+			continue
+		}
+		if !c.done() {
+			lower(c.From.Number, c.Start)
+		}
+		for _, span := range r.layout.Spans()[1:] {
+			if c.Span == base(r.layout).Name && !c.Start.Before(windowAt(r.layout, span, s.Next).Start) {
+				lower(c.From.Number, c.Start)
+			}
+		}
+	}
+	return floor
+}

@@ -1,0 +1,266 @@
+package distribution
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/storage"
+)
+
+// VerifyOptions say what a published tree must meet.
+type VerifyOptions struct {
+	// Now and MaxAge ask for freshness: every package's newest base window must
+	// have ended no longer than MaxAge before Now. A zero MaxAge asks nothing.
+	Now    time.Time
+	MaxAge time.Duration
+
+	// Regions are what archives say of packages whose region is not their name.
+	Regions map[string]string
+
+	Parallel int // archives read at the same time; 0 is 4
+}
+
+// A Finding is one thing that is wrong with a published tree.
+type Finding struct {
+	Object  string
+	Problem string
+}
+
+// String returns the object and what is wrong with it.
+func (f Finding) String() string { return f.Object + ": " + f.Problem }
+
+// A TreeReport is what a published tree was found to be.
+type TreeReport struct {
+	Indexes  int
+	Archives int
+	Keys     int // in base windows
+	Revised  int
+	Bytes    int64
+	Newest   map[string]time.Time // the end of a package's newest base window
+	Unlisted []string             // archives that no index names, such as those past their retention
+	Findings []Finding
+}
+
+// Verify reads a published tree as a phone does, from its indexes down, and
+// checks everything that can be checked from outside: that every file named is
+// there, signed by a trusted key, and what its name says; that windows follow
+// each other without a gap; that no two files of a package have the same bounds;
+// that a day holds what its hours say. What is wrong is in the report; the error
+// is for what could not be read.
+func Verify(ctx context.Context, b storage.Bucket, layout Layout, trusted *signing.TrustList, opts *VerifyOptions) (*TreeReport, error) {
+	v := &verifier{
+		bucket:  b,
+		layout:  layout,
+		trusted: trusted,
+		report:  &TreeReport{Newest: map[string]time.Time{}},
+		read:    map[File]*export.Content{},
+	}
+	if opts != nil {
+		v.opts = *opts
+	}
+	setDefault(&v.opts.Parallel, 4)
+	return v.report, v.verify(ctx)
+}
+
+type verifier struct {
+	bucket  storage.Bucket
+	layout  Layout
+	trusted *signing.TrustList
+	opts    VerifyOptions
+
+	mu     sync.Mutex
+	report *TreeReport
+	read   map[File]*export.Content // base windows of the days that are being compared
+}
+
+func (v *verifier) found(object, format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Findings = append(v.report.Findings, Finding{object, fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) verify(ctx context.Context) error {
+	files, err := v.follow(ctx)
+	if err != nil {
+		return err
+	}
+	if err := v.unlisted(ctx, files); err != nil {
+		return err
+	}
+	v.sequences(files)
+	v.freshness(files)
+	for _, group := range v.groups(files) {
+		if err := v.archives(ctx, group); err != nil {
+			return err
+		}
+		v.compare(group)
+	}
+	slices.SortFunc(v.report.Findings, func(a, b Finding) int {
+		return strings.Compare(a.String(), b.String())
+	})
+	return nil
+}
+
+// follow returns the files that the indexes name.
+func (v *verifier) follow(ctx context.Context) ([]File, error) {
+	var failed error
+	files, indexes, err := v.layout.Follow(func(name string) ([]byte, error) {
+		content, _, err := storage.ReadAll(ctx, v.bucket, name, maxObject)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = err
+		}
+		return content, err
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	v.report.Indexes = len(indexes)
+	if err != nil {
+		v.found("indexes", "%v", err)
+	}
+	return files, nil
+}
+
+// unlisted notes the archives that no index names. They are no fault: those
+// past their retention stay for a while.
+func (v *verifier) unlisted(ctx context.Context, files []File) error {
+	named := map[string]bool{}
+	for _, f := range files {
+		named[v.layout.Object(f)] = true
+	}
+	for a, err := range storage.List(ctx, v.bucket, v.layout.Prefix()) {
+		if err != nil {
+			return err
+		}
+		if _, ok := v.layout.Parse(a.Name); ok && !named[a.Name] {
+			v.report.Unlisted = append(v.report.Unlisted, a.Name)
+		}
+	}
+	return nil
+}
+
+// sequences finds gaps and repetitions in the windows of each package.
+func (v *verifier) sequences(files []File) {
+	last := map[string]File{}
+	for _, f := range files {
+		line := f.Package + " " + f.Span
+		before, ok := last[line]
+		last[line] = f
+		switch {
+		case !ok || f.Part > 0 && f.Window == before.Window:
+		case !f.Window.Start.After(before.Window.Start):
+			v.found(v.layout.Object(f), "listed after %s, which is later", v.layout.Object(before))
+		case f.Window.Start.After(before.Window.End):
+			v.found(v.layout.Object(f), "follows %s with a gap between", v.layout.Object(before))
+		}
+	}
+}
+
+func (v *verifier) freshness(files []File) {
+	for _, f := range files {
+		if f.Span == base(v.layout).Name && f.Window.End.After(v.report.Newest[f.Package]) {
+			v.report.Newest[f.Package] = f.Window.End
+		}
+	}
+	for pkg, end := range v.report.Newest {
+		if v.opts.MaxAge > 0 && v.opts.Now.Sub(end) > v.opts.MaxAge {
+			v.found(pkg, "the newest window ended at %s, more than %s ago", end.UTC().Format(time.RFC3339), v.opts.MaxAge)
+		}
+	}
+}
+
+// groups returns the files of each package and day, so that a roll-up can be
+// compared with what it is made of.
+func (v *verifier) groups(files []File) [][]File {
+	var groups [][]File
+	index := map[string]int{}
+	for _, f := range files {
+		day := f.Package + windowAt(v.layout, Span{Length: 24 * time.Hour}, f.Window.Start).String()
+		i, ok := index[day]
+		if !ok {
+			i = len(groups)
+			index[day] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], f)
+	}
+	return groups
+}
+
+// archives reads and verifies files, several at a time.
+func (v *verifier) archives(ctx context.Context, files []File) error {
+	clear(v.read)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(v.opts.Parallel)
+	for _, f := range files {
+		group.Go(func() error { return v.archive(ctx, f) })
+	}
+	return group.Wait()
+}
+
+func (v *verifier) archive(ctx context.Context, f File) error {
+	name := v.layout.Object(f)
+	content, _, err := storage.ReadAll(ctx, v.bucket, name, maxObject)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		v.found(name, "an index names it, and it is not there")
+		return nil
+	case errors.Is(err, storage.ErrTooLarge):
+		v.found(name, "%v", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	c, err := v.open(f, content)
+	if err != nil {
+		v.found(name, "%v", err)
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.read[f] = c
+	v.report.Archives++
+	v.report.Bytes += int64(len(content))
+	if f.Span == base(v.layout).Name {
+		v.report.Keys += len(c.Keys)
+		v.report.Revised += len(c.RevisedKeys)
+	}
+	return nil
+}
+
+// open verifies one archive: its signatures, that it is what its name says, and
+// that phones take everything in it.
+func (v *verifier) open(f File, archive []byte) (*export.Content, error) {
+	a, err := export.Open(bytes.NewReader(archive), int64(len(archive)), &export.ReadOptions{Format: v.layout.Archive().Format})
+	if err != nil {
+		return nil, err
+	}
+	region := f.Package
+	if r, ok := v.opts.Regions[f.Package]; ok {
+		region = r
+	}
+	end := f.Window.End.Add(time.Duration(f.Part) * time.Second)
+	verified, err := a.Verify(v.trusted, &export.Expectation{Region: region, Start: f.Window.Start, End: end})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range verified.Remarks {
+		v.found(v.layout.Object(f), "%s: %s", r.Name, r.Detail)
+	}
+	c, err := verified.Content()
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Check()
+}

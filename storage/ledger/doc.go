@@ -1,0 +1,62 @@
+// Package ledger keeps what happened to diagnosis keys. Everything that a back
+// end publishes or sends can be rebuilt from its ledger alone.
+//
+// A ledger has two steps, kept apart. [Ledger.Accept] stores what arrives, from
+// phones and partners, in no order: each key becomes a claim on a unit, which is
+// a key of an origin whoever brought it. [Ledger.Release] makes the next cut: it
+// decides once, for every consumer, which units may leave, and gives them
+// numbers in the log. What has a number never changes, so an hour's archive, a
+// day's, or a batch for a partner is a function of the log between two numbers.
+//
+//	l, err := ledger.Open(ctx, store, nil)
+//	receipt, err := l.Accept(ctx, &ledger.Delivery{Source: ledger.Own, Uploads: uploads})
+//	report, err := l.Release(ctx, nil)
+//	for unit, err := range l.Read(ctx, from, to) { ... }
+//
+// # Claims and units
+//
+// The unit is a key of an origin; its due time, hold, group, numbers and states
+// are its own, and no other origin's claim touches them. Several sources of one
+// origin make one unit: it says of itself what its own submission said, else
+// its first source, with the report type that any of them took furthest. A claim
+// made again is a duplicate; one with a report type further along the allowed
+// transitions, a revision; one that contradicts an earlier one is set aside,
+// with field and reason, and its neighbours are taken.
+//
+// # Cuts
+//
+// The time T of a cut is the last point of the grid not after the ledger's own
+// clock. A cut takes the units that are due before T, stand and are not held.
+// Own units go in groups by origin that reach a threshold of keys and uploads,
+// or that cuts have passed over for the longest wait; what came by federation
+// was grouped at its origin. Changes of released units go with the next cut,
+// withdrawals of own ones in small groups. Within a cut numbers follow the
+// canonical order, which says nothing of who submitted what. Cuts are chained by
+// hash: a consumer names the place it has come to by a [Position] and learns
+// from [Ledger.Check] when a ledger is another one or has gone back.
+//
+// # Two states
+//
+// An [Event] keeps two states of its unit: for this back end's own archives,
+// where an operator's withdrawal can be undone, and for partners, where the
+// state only rises from unknown to active to withdrawn.
+//
+// # Registers
+//
+// Plans, ranges, policies, holds and cursors are named values, changed by
+// versioned compare and swap, several at once, in the same step as a delivery
+// where that is wanted.
+//
+// # Stores
+//
+// A [Store] is where a ledger is kept: in memory (memledger), in SQLite
+// (sqliteledger, the embedded default), in whatever a team writes. Stores keep
+// and find; the rules stand here. The suite for stores is
+// [github.com/gaenkit/gaen/storage/ledger/ledgertest].
+//
+// # Errors
+//
+// Keys that are not taken are no error but part of the receipt. [ErrPruned],
+// [ErrPolicy], [ErrTime], [ErrOtherLedger] and [ErrWentBack] are tested with
+// errors.Is; a [*ConflictError] says that a register has moved on.
+package ledger

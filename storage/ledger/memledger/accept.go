@@ -1,0 +1,93 @@
+package memledger
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// Accept implements [ledger.Store].
+func (s *Store) Accept(ctx context.Context, in *ledger.Intake) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.checkSwaps(in.Nonce, in.Swaps); err != nil {
+		return err
+	}
+	changes, err := in.Decide(s.standing(in))
+	if err != nil {
+		return err
+	}
+	s.apply(changes)
+	s.swap(in.Nonce, in.Swaps)
+	return nil
+}
+
+// standing returns private copies of what an intake asks for.
+func (s *Store) standing(in *ledger.Intake) *ledger.Standing {
+	st := &ledger.Standing{Now: s.now(), Tallies: ledger.Tallies{}, Registers: s.named(in.Registers)}
+	for _, id := range in.Units {
+		st.Records = append(st.Records, s.record(id))
+	}
+	if in.Tallies != nil {
+		for _, name := range in.Tallies(st.Now) {
+			st.Tallies[name] = s.tallies[name]
+		}
+	}
+	return st
+}
+
+func (s *Store) record(id ledger.UnitID) *ledger.Record {
+	rec := &ledger.Record{
+		ID:        id,
+		Kept:      slices.Clone(s.kept[id]),
+		Tombstone: s.tombs[ledger.TombstoneOf(s.identity, id)],
+	}
+	if u, ok := s.units[id]; ok {
+		rec.Unit = u.Clone()
+	}
+	return rec
+}
+
+func (s *Store) apply(c *ledger.Changes) {
+	for _, u := range c.Units {
+		s.store(u)
+	}
+	for _, k := range c.Kept {
+		s.keep(k)
+	}
+	s.setAside = append(s.setAside, c.SetAside...)
+	s.setAside = slices.DeleteFunc(s.setAside, func(a ledger.SetAside) bool {
+		return a.Source == ledger.Own && slices.Contains(c.Erased, a.Upload)
+	})
+	s.tally(c.Tallies)
+}
+
+func (s *Store) store(u *ledger.Unit) {
+	id := u.ID()
+	if _, ok := s.units[id]; !ok {
+		s.origins[id.KeyData] = append(s.origins[id.KeyData], id.Origin)
+	}
+	s.units[id] = u.Clone()
+}
+
+func (s *Store) keep(c ledger.KeptChange) {
+	kept := slices.DeleteFunc(s.kept[c.ID], func(k ledger.KeptWithdrawal) bool { return k.Source == c.Kept.Source })
+	if !c.Lifted {
+		kept = append(kept, c.Kept)
+	}
+	if len(kept) == 0 {
+		delete(s.kept, c.ID)
+		return
+	}
+	s.kept[c.ID] = kept
+}
+
+func (s *Store) tally(t ledger.Tallies) {
+	for name, n := range t {
+		s.tallies.Add(name, n)
+	}
+}

@@ -1,0 +1,108 @@
+// Package memledger keeps a ledger in memory: for tests, for replays, and as
+// the plainest statement of what a ledger does. It is gone with the process.
+package memledger
+
+import (
+	"crypto/rand"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// Options of a new [Store].
+type Options struct {
+	// Clock makes a ledger for replays, which runs by it. Nil is the clock of
+	// the machine.
+	Clock func() time.Time
+}
+
+// Store keeps a ledger in memory. All its methods exclude each other.
+type Store struct {
+	clock func() time.Time
+
+	mu        sync.Mutex
+	identity  ledger.Identity
+	replay    bool
+	units     map[ledger.UnitID]*ledger.Unit
+	origins   map[keys.KeyData][]keys.Region // of the units with that key data
+	numbers   []ledger.UnitID                // of the unit with number i+1; zero where removed
+	kept      map[ledger.UnitID][]ledger.KeptWithdrawal
+	setAside  []ledger.SetAside
+	tombs     map[ledger.Tombstone]time.Time
+	cuts      []ledger.Cut
+	waits     []ledger.GroupWait
+	registers map[string]ledger.Register
+	version   int64 // the last given to a register
+	tallies   ledger.Tallies
+}
+
+var _ ledger.Store = (*Store)(nil)
+
+// New returns an empty ledger.
+func New(opts *Options) *Store {
+	s := &Store{
+		clock:     time.Now,
+		units:     map[ledger.UnitID]*ledger.Unit{},
+		origins:   map[keys.KeyData][]keys.Region{},
+		kept:      map[ledger.UnitID][]ledger.KeptWithdrawal{},
+		tombs:     map[ledger.Tombstone]time.Time{},
+		registers: map[string]ledger.Register{},
+		tallies:   ledger.Tallies{},
+	}
+	if opts != nil && opts.Clock != nil {
+		s.clock, s.replay = opts.Clock, true
+	}
+	rand.Read(s.identity[:])
+	return s
+}
+
+// Copy returns a ledger that has the same history so far and goes its own way
+// from here: what a restored backup is.
+func (s *Store) Copy() *Store { return s.CopyWithClock(s.clock) }
+
+// CopyWithClock is [Store.Copy] for a ledger that runs by another clock.
+func (s *Store) CopyWithClock(clock func() time.Time) *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &Store{
+		clock:     clock,
+		identity:  s.identity,
+		replay:    s.replay,
+		units:     make(map[ledger.UnitID]*ledger.Unit, len(s.units)),
+		origins:   map[keys.KeyData][]keys.Region{},
+		numbers:   slices.Clone(s.numbers),
+		kept:      map[ledger.UnitID][]ledger.KeptWithdrawal{},
+		setAside:  slices.Clone(s.setAside),
+		tombs:     maps.Clone(s.tombs),
+		cuts:      slices.Clone(s.cuts),
+		waits:     slices.Clone(s.waits),
+		registers: maps.Clone(s.registers),
+		version:   s.version,
+		tallies:   maps.Clone(s.tallies),
+	}
+	for id, u := range s.units {
+		c.units[id] = u.Clone()
+	}
+	for k, origins := range s.origins {
+		c.origins[k] = slices.Clone(origins)
+	}
+	for id, kept := range s.kept {
+		c.kept[id] = slices.Clone(kept)
+	}
+	return c
+}
+
+// now returns the time by the ledger's clock, to the microsecond.
+func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// last returns the last cut, zero if there is none.
+func (s *Store) last() ledger.Cut {
+	if len(s.cuts) == 0 {
+		return ledger.Cut{}
+	}
+	return s.cuts[len(s.cuts)-1]
+}

@@ -1,0 +1,207 @@
+package memledger
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"sort"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// Log implements [ledger.Store].
+func (s *Store) Log(ctx context.Context, after int64) (*ledger.Log, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	log := &ledger.Log{Identity: s.identity, Replay: s.replay, Now: s.now(), Last: s.last(), Tallies: ledger.Tallies{}}
+	log.Cuts = slices.Clone(s.cuts[min(max(after, 0), int64(len(s.cuts))):])
+	for name, n := range s.tallies {
+		log.Tallies[name] = n
+	}
+	return log, nil
+}
+
+// Read implements [ledger.Store].
+func (s *Store) Read(ctx context.Context, from, to int64) iter.Seq2[*ledger.Unit, error] {
+	return func(yield func(*ledger.Unit, error) bool) {
+		units, err := s.readAll(ctx, from, to)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, u := range units {
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+// readAll is Read at one moment.
+func (s *Store) readAll(ctx context.Context, from, to int64) ([]*ledger.Unit, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to = min(to, int64(len(s.numbers)))
+	if s.pruned(from, to) {
+		return nil, ledger.ErrPruned
+	}
+	var units []*ledger.Unit
+	seen := map[keys.KeyData]bool{}
+	for n := max(from, 0) + 1; n <= to; n++ {
+		k := s.numbers[n-1].KeyData
+		if !seen[k] {
+			seen[k] = true
+			units = append(units, s.family(k, to))
+		}
+	}
+	return units, nil
+}
+
+// pruned reports whether a number in (from, to] has been removed.
+func (s *Store) pruned(from, to int64) bool {
+	first := int64(0)
+	for _, c := range s.cuts {
+		if c.Pruned && max(first, from) < min(c.Last, to) {
+			return true
+		}
+		first = c.Last
+	}
+	return false
+}
+
+// family returns the units with that key data as of number to, the one released
+// first with the others as its siblings.
+func (s *Store) family(k keys.KeyData, to int64) *ledger.Unit {
+	var units []ledger.Unit
+	for _, origin := range s.origins[k] {
+		u := s.units[ledger.UnitID{Origin: origin, KeyData: k}].Clone()
+		u.Events = slices.DeleteFunc(u.Events, func(e ledger.Event) bool { return e.Number > to })
+		if u.Released() {
+			units = append(units, *u)
+		}
+	}
+	slices.SortFunc(units, func(a, b ledger.Unit) int {
+		return cmp.Or(
+			cmp.Compare(s.cutOf(a.Events[0].Number), s.cutOf(b.Events[0].Number)),
+			cmp.Compare(rank(a), rank(b)),
+			a.Accepted.Compare(b.Accepted),
+			a.Key.Origin.Compare(b.Key.Origin))
+	})
+	first := units[0]
+	if len(units) > 1 {
+		first.Siblings = units[1:]
+	}
+	return &first
+}
+
+// cutOf returns the index of the cut that gave a number.
+func (s *Store) cutOf(number int64) int {
+	return sort.Search(len(s.cuts), func(i int) bool { return s.cuts[i].Last >= number })
+}
+
+// rank puts before others what was an own unit when it was released. What it
+// has become since changes nothing of a window that has been read.
+func rank(u ledger.Unit) int {
+	if u.Events[0].Sources.Has(ledger.Own) {
+		return 0
+	}
+	return 1
+}
+
+// Find implements [ledger.Store].
+func (s *Store) Find(ctx context.Context, q ledger.Query) iter.Seq2[*ledger.Record, error] {
+	return func(yield func(*ledger.Record, error) bool) {
+		records, err := s.findAll(ctx, q)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) findAll(ctx context.Context, q ledger.Query) ([]*ledger.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[ledger.UnitID]*ledger.Record{}
+	if q.Unit != nil {
+		if rec := s.record(*q.Unit); describes(q, rec) {
+			found[*q.Unit] = rec
+		}
+	} else {
+		for id, u := range s.units {
+			if matches(q, u) {
+				found[id] = s.record(id)
+			}
+		}
+	}
+	var records []*ledger.Record
+	if q.SetAside {
+		records = s.addSetAside(q, found)
+	}
+	for _, rec := range found {
+		records = append(records, rec)
+	}
+	return records, nil
+}
+
+// describes reports whether a query that names the record's unit describes what
+// is known of it.
+func describes(q ledger.Query, rec *ledger.Record) bool {
+	if rec.Unit != nil {
+		return matches(q, rec.Unit)
+	}
+	known := rec.Kept != nil || !rec.Tombstone.IsZero()
+	return known && q.Source == "" && q.Upload == "" && (q.Origin.IsZero() || q.Origin == rec.ID.Origin)
+}
+
+// matches reports whether a query describes u, but for the unit it may name.
+func matches(q ledger.Query, u *ledger.Unit) bool {
+	if !q.Origin.IsZero() && q.Origin != u.Key.Origin {
+		return false
+	}
+	if q.Source == "" && q.Upload == "" {
+		return true
+	}
+	return slices.ContainsFunc(u.Claims, func(c ledger.Claim) bool {
+		return (q.Source == "" || q.Source == c.Source) && (q.Upload == "" || q.Upload == c.Upload)
+	})
+}
+
+// addSetAside adds the keys that were set aside to the records found, and
+// returns records for those that have none.
+func (s *Store) addSetAside(q ledger.Query, found map[ledger.UnitID]*ledger.Record) []*ledger.Record {
+	var unreadable []*ledger.Record
+	for _, a := range s.setAside {
+		switch {
+		case q.Unit != nil && *q.Unit != a.ID,
+			!q.Origin.IsZero() && q.Origin != a.ID.Origin,
+			q.Source != "" && q.Source != a.Source,
+			q.Upload != "" && q.Upload != a.Upload:
+			continue
+		case a.ID == ledger.UnitID{}:
+			unreadable = append(unreadable, &ledger.Record{SetAside: []ledger.SetAside{a}})
+			continue
+		}
+		if found[a.ID] == nil {
+			found[a.ID] = s.record(a.ID)
+		}
+		found[a.ID].SetAside = append(found[a.ID].SetAside, a)
+	}
+	return unreadable
+}
