@@ -23,8 +23,8 @@ type Archive struct {
 }
 
 // contentOf returns what all files of a plan's window say together, in canonical
-// order, and how many keys were left out for what reason.
-func (r *run) contentOf(ctx context.Context, c *committed) (*export.Content, map[string]int, error) {
+// order, and the viewer that made it.
+func (r *run) contentOf(ctx context.Context, c *committed) (*export.Content, *viewer, error) {
 	pkg := r.pkg(c.pkg)
 	v := &viewer{state: &r.state.packages[c.pkg].packageState, maps: r.maps}
 	content, err := v.content(ctx, r.ledger, c.bounds(), c.window(), pkg.region())
@@ -33,7 +33,7 @@ func (r *run) contentOf(ctx context.Context, c *committed) (*export.Content, map
 	}
 	sortCanonically(content.Keys)
 	sortCanonically(content.RevisedKeys)
-	return content, v.leftOut, nil
+	return content, v, nil
 }
 
 func sortCanonically(k []keys.TemporaryExposureKey) {
@@ -57,9 +57,13 @@ func (r *run) divide(c *export.Content, span Span, signers []*signing.Signer) ([
 	for n := max(1, (total+r.opts.MaxKeys-1)/r.opts.MaxKeys); ; n++ {
 		parts := evenly(len(c.Keys), len(c.RevisedKeys), n)
 		if !span.Parts {
-			return parts[:1], nil
+			parts = evenly(len(c.Keys), len(c.RevisedKeys), 1)
 		}
 		fits, err := r.fit(c, parts, signers)
+		if !fits && !span.Parts {
+			r.report.warn("%s %s: more than %d keys or %d bytes in one file", c.Region, Window{c.Start, c.End}, r.opts.MaxKeys, r.opts.MaxBytes)
+			return parts, err
+		}
 		if err != nil || fits {
 			return parts, err
 		}
@@ -79,13 +83,16 @@ func evenly(keys, revised, n int) []part {
 	return parts
 }
 
-// bytesPerKey is more than any key takes in an archive.
-const bytesPerKey = 64
+// bytesPerKey is more than any key takes in an archive, compressed or not.
+const bytesPerKey = 40
 
 // fit reports whether every part stays within the limit of bytes, by writing it
 // where that is in doubt.
 func (r *run) fit(c *export.Content, parts []part, signers []*signing.Signer) (bool, error) {
 	for i, p := range parts {
+		if p.Keys+p.Revised > r.opts.MaxKeys {
+			return false, nil
+		}
 		if int64(p.Keys+p.Revised+100)*bytesPerKey <= r.opts.MaxBytes {
 			continue
 		}

@@ -20,7 +20,7 @@ import (
 func (r *run) carryOut(ctx context.Context) error {
 	work := r.undone()
 	for _, c := range r.state.plans {
-		if c.published() && !r.intact(c) && r.now.Before(retiredAt(r.layout, r.span(c.Span), c.window())) {
+		if c.published() && !r.intact(c) && !r.retired(c) && r.pkg(c.pkg) != nil {
 			work = append(work, c)
 		}
 	}

@@ -20,6 +20,9 @@ type viewer struct {
 	// the content last made, by reason.
 	leftOut map[string]int
 	reason  string // why the key at hand was left out last
+
+	// shared counts the keys of that content that several origins claim.
+	shared int
 }
 
 // shown is what a package says of a key at one number of the log.
@@ -38,7 +41,7 @@ type shown struct {
 // windows wrote, by its state at the end (invariant 3).
 func (v *viewer) content(ctx context.Context, l *ledger.Ledger, bounds []int64, w Window, region string) (*export.Content, error) {
 	c := &export.Content{Start: w.Start, End: w.End, Region: region}
-	v.leftOut = map[string]int{}
+	v.leftOut, v.shared = map[string]int{}, 0
 	first, last := bounds[0], bounds[len(bounds)-1]
 	if first == last {
 		return c, nil
@@ -55,6 +58,9 @@ func (v *viewer) content(ctx context.Context, l *ledger.Ledger, bounds []int64, 
 // enter writes what a file says of one key.
 func (v *viewer) enter(c *export.Content, u *ledger.Unit, bounds []int64, end time.Time) {
 	before, after, wrote := v.over(u, bounds, end)
+	if wrote && len(u.Siblings) > 0 {
+		v.shared++
+	}
 	switch {
 	case !wrote:
 	case after.ok && !before.ok:

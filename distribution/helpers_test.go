@@ -3,9 +3,12 @@ package distribution_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 
 	"github.com/gaenkit/gaen/distribution/cwa"
 )
+
+const hour = time.Hour
 
 // retentionOfADay keeps every archive for a day.
 var retentionOfADay = &cwa.Options{Days: 1, HourDays: 1}

@@ -52,6 +52,7 @@ type history struct {
 	own     []ledger.Upload
 	foreign []ledger.Upload
 	seen    map[string][]byte // every archive that was ever in the bucket
+	pruned  int
 }
 
 func (h *history) chance(percent int) bool { return h.rand.IntN(100) < percent }
@@ -65,6 +66,9 @@ func (h *history) hour() {
 	if h.chance(10) {
 		h.clock = h.clock.Add(time.Duration(h.rand.IntN(3)) * time.Hour) // no cut for a while
 	}
+	if h.chance(4) {
+		h.clock = h.clock.Add(time.Duration(h.rand.IntN(50)) * time.Hour) // an outage
+	}
 	h.release()
 	h.model.look(h.t, h.open(nil), h.clock.Truncate(time.Hour), h.packages)
 	for range h.rand.IntN(3) {
@@ -73,6 +77,46 @@ func (h *history) hour() {
 	if h.chance(20) {
 		h.cleanRun()
 		h.change()
+	}
+	if h.chance(20) {
+		h.prune()
+	}
+}
+
+// prune removes what is past its age and no longer needed.
+func (h *history) prune() {
+	p, _ := h.publisher(nil, nil)
+	sinks, err := p.Sinks(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r, err := h.open(nil).Prune(h.t.Context(), sinks...)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.pruned += r.Removed
+}
+
+// balance checks that no key is lost from the books (invariant 12).
+func (h *history) balance() {
+	p, _ := h.publisher(nil, nil)
+	sinks, err := p.Sinks(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	stats, err := h.open(nil).Stats(h.t.Context(), sinks...)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := stats.Check(); err != nil {
+		h.t.Error(err)
+	}
+	for source, s := range stats.Sources {
+		for sink, terms := range s.Sinks {
+			if terms[ledger.TermDue] != 0 {
+				h.t.Errorf("%s: %d keys of %s are still to be sent", sink, terms[ledger.TermDue], source)
+			}
+		}
 	}
 }
 
@@ -257,6 +301,8 @@ func (h *history) end() {
 		h.compareHours(&h.model, pkg)
 	}
 	h.embargoed()
+	h.balance()
+	h.t.Logf("%d hours, %d archives, %d units pruned", len(h.model.hours), len(h.seen), h.pruned)
 }
 
 // embargoed checks invariant 4: no key is in the archive of an hour that ended

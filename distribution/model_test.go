@@ -55,6 +55,13 @@ func (m *model) look(t *testing.T, l *ledger.Ledger, end time.Time, packages []d
 		k.ReportType = last.ReportType
 		h.units[rec.ID] = modelUnit{key: k, active: last.Own == ledger.Active, number: last.Number, sources: last.Sources, own: u.Own(), accepted: u.Accepted}
 	}
+	if n := len(m.hours); n > 0 {
+		for id, u := range m.hours[n-1].units {
+			if _, ok := h.units[id]; !ok {
+				h.units[id] = u // pruned, which takes nothing back
+			}
+		}
+	}
 	m.hours = append(m.hours, h)
 }
 

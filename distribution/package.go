@@ -29,8 +29,10 @@ func (p *Package) region() string {
 }
 
 func (p *Package) check() error {
-	if _, err := keys.ParseRegion(p.Name); err != nil {
+	if r, err := keys.ParseRegion(p.Name); err != nil {
 		return fmt.Errorf("distribution: Package.Name %q: %w", p.Name, err)
+	} else if r.String() != p.Name {
+		return fmt.Errorf("distribution: Package.Name %q: want upper case", p.Name)
 	}
 	if err := p.Select.check(); err != nil {
 		return fmt.Errorf("distribution: package %s: Select: %w", p.Name, err)

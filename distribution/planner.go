@@ -20,6 +20,7 @@ const commitTries = 10
 func (r *run) commit(ctx context.Context) error {
 	nonce := ledger.NewNonce()
 	for range commitTries {
+		r.report.LeftOut, r.report.Shared = nil, nil // of windows planned in vain
 		fresh, err := r.due(ctx)
 		if err != nil {
 			return err
@@ -180,7 +181,7 @@ func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
 	for _, s := range signers {
 		c.Signers = append(c.Signers, s.Identity())
 	}
-	content, leftOut, err := r.contentOf(ctx, c)
+	content, v, err := r.contentOf(ctx, c)
 	if errors.Is(err, ledger.ErrPruned) {
 		c.Expired = r.now
 		c.Parts = []part{}
@@ -190,7 +191,9 @@ func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
 	if err != nil {
 		return err
 	}
-	r.report.leftOut(pkg.Name, leftOut)
+	if span == base(r.layout) {
+		r.report.viewed(pkg.Name, v)
+	}
 	c.Parts, err = r.divide(content, span, signers)
 	return err
 }
@@ -229,6 +232,13 @@ func (r *run) swapsOf(fresh []*committed) ([]ledger.Swap, error) {
 			return nil, err
 		}
 		swaps = append(swaps, swap)
+		if e.version != 0 {
+			continue
+		}
+		// From the first plan on the ledger must know what the package needs.
+		floor := r.floorOf(name, &e.packageState, slices.Concat(r.state.plans, fresh))
+		register := r.floorRegister(name)
+		swaps = append(swaps, ledger.Swap{Name: register, Version: r.state.floors[register].Version, Value: floor.Value()})
 	}
 	return swaps, nil
 }
@@ -250,14 +260,14 @@ func (r *run) signersOf(c *committed) ([]*signing.Signer, error) {
 
 // floorOf returns from where on a package still reads: its first plan that is
 // not carried out, or the first base window of a roll-up that is not planned.
-func (r *run) floorOf(name string, s *packageState) ledger.Floor {
+func (r *run) floorOf(name string, s *packageState, plans []*committed) ledger.Floor {
 	floor := ledger.Floor{Number: s.Position.Number, Time: s.Next}
 	lower := func(n int64, t time.Time) {
 		if n < floor.Number {
 			floor = ledger.Floor{Number: n, Time: t}
 		}
 	}
-	for _, c := range r.state.plans {
+	for _, c := range plans {
 		if c.pkg != name {
 			continue
 		}

@@ -46,7 +46,8 @@ type Report struct {
 	Conflicts []error                   // archives that are there with another content
 	Lost      []string                  // archives that are missing and whose keys the ledger no longer has
 	Expired   []Planned                 // windows that the ledger no longer had the keys of
-	LeftOut   map[string]map[string]int // keys left out of new windows, by package and reason
+	LeftOut   map[string]map[string]int // keys left out of windows planned now, by package and reason
+	Shared    map[string]int            // keys in them that several origins claim, by package
 	Warnings  []string
 
 	indexesStopped bool
@@ -97,8 +98,15 @@ func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
-func (r *Report) leftOut(pkg string, reasons map[string]int) {
-	for reason, n := range reasons {
+// viewed counts what was noticed of the keys of one window.
+func (r *Report) viewed(pkg string, v *viewer) {
+	if v.shared > 0 {
+		if r.Shared == nil {
+			r.Shared = map[string]int{}
+		}
+		r.Shared[pkg] += v.shared
+	}
+	for reason, n := range v.leftOut {
 		if r.LeftOut == nil {
 			r.LeftOut = map[string]map[string]int{}
 		}
@@ -119,6 +127,9 @@ func (r *Report) String() string {
 		for _, reason := range slices.Sorted(maps.Keys(r.LeftOut[pkg])) {
 			fmt.Fprintf(&b, "left out of %s: %d keys: %s\n", pkg, r.LeftOut[pkg][reason], reason)
 		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(r.Shared)) {
+		fmt.Fprintf(&b, "in %s: %d keys that several origins claim\n", pkg, r.Shared[pkg])
 	}
 	list(&b, "repaired", r.Repaired)
 	list(&b, "lost", r.Lost)

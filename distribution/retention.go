@@ -139,7 +139,7 @@ func (r *run) settleFloors(ctx context.Context) error {
 		if e == nil {
 			continue
 		}
-		value := r.floorOf(name, &e.packageState).Value()
+		value := r.floorOf(name, &e.packageState, r.state.plans).Value()
 		have := r.state.floors[r.floorRegister(name)]
 		if string(have.Value) == string(value) {
 			continue

@@ -189,11 +189,12 @@ func (r *run) checkForeign(ctx context.Context) error {
 	return nil
 }
 
-// undone returns the plans that are not carried out yet.
+// undone returns the plans that are not carried out yet. Those of a package that
+// is no longer configured wait until it is again.
 func (r *run) undone() []*committed {
 	var undone []*committed
 	for _, c := range r.state.plans {
-		if !c.done() {
+		if !c.done() && r.pkg(c.pkg) != nil {
 			undone = append(undone, c)
 		}
 	}

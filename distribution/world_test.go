@@ -315,16 +315,34 @@ func difference(got, want map[string][]byte) string {
 // verify checks the tree from outside.
 func (w *world) verify() *distribution.TreeReport {
 	w.t.Helper()
-	trusted, err := signing.NewTrustList(w.ring.PublicKeys()...)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	r, err := distribution.Verify(w.t.Context(), w.bucket, w.layout, trusted, nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	r := w.inspect(nil)
 	for _, f := range r.Findings {
 		w.t.Errorf("verify: %s", f)
 	}
 	return r
+}
+
+// inspect is verify with options, and whatever it finds.
+func (w *world) inspect(opts *distribution.VerifyOptions) *distribution.TreeReport {
+	w.t.Helper()
+	trusted, err := signing.NewTrustList(w.ring.PublicKeys()...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r, err := distribution.Verify(w.t.Context(), w.bucket, w.layout, trusted, opts)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// delivery is an upload that a source brings.
+type delivery struct {
+	source string
+	upload ledger.Upload
+}
+
+func (w *world) acceptDelivery(d delivery) {
+	w.t.Helper()
+	w.accept(ledger.Source(d.source), d.upload)
 }

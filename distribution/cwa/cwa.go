@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/gaenkit/gaen/distribution"
@@ -115,6 +116,11 @@ func (o *Options) check() error {
 	} {
 		if !segment.MatchString(s.value) && !(s.field == "Index" && s.value == "") {
 			return fmt.Errorf("cwa: Options.%s: %q is no segment of a path", s.field, s.value)
+		}
+	}
+	for s := range strings.SplitSeq(o.Path.Prefix, "/") {
+		if o.Path.Prefix != "" && !segment.MatchString(s) {
+			return fmt.Errorf("cwa: Options.Path.Prefix: %q is no path", o.Path.Prefix)
 		}
 	}
 	switch {

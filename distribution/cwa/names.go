@@ -80,7 +80,7 @@ func (l *Layout) parse(name string) (distribution.File, bool) {
 	if len(parts) != 3 && len(parts) != 5 {
 		return distribution.File{}, false
 	}
-	if _, err := keys.ParseRegion(parts[0]); err != nil {
+	if r, err := keys.ParseRegion(parts[0]); err != nil || r.String() != parts[0] {
 		return distribution.File{}, false
 	}
 	date, err := time.Parse(time.DateOnly, parts[2])
