@@ -1,0 +1,96 @@
+package signing
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+)
+
+// PublicKey is a verification key with the identity that phones know it by. The
+// key must not be changed afterwards.
+type PublicKey struct {
+	Identity
+	Key *ecdsa.PublicKey
+	Validity
+}
+
+// Check reports whether k has an identity of the format's form, a key that is a
+// point of P-256, and a validity that does not end before it begins.
+func (k PublicKey) Check() error {
+	if err := k.Identity.Check(); err != nil {
+		return err
+	}
+	if err := checkKey(k.Key); err != nil {
+		return &Error{Subject: "key " + k.Identity.String(), Err: err}
+	}
+	return k.Validity.check()
+}
+
+func checkKey(k *ecdsa.PublicKey) error {
+	if k == nil || k.Curve != elliptic.P256() {
+		return ErrUnsupportedKey
+	}
+	//lint:ignore SA1019 a key made by hand may lack coordinates, on which Bytes panics
+	if k.X == nil || k.Y == nil {
+		return ErrUnsupportedKey
+	}
+	if _, err := k.Bytes(); err != nil { // not on the curve
+		return ErrUnsupportedKey
+	}
+	return nil
+}
+
+// Verify reports whether signature, as ASN.1 DER, is one of the SHA-256 digest
+// by k. If not, errors.Is(err, ErrBadSignature). Whether k was valid at the
+// time is another question; see [Validity].
+func (k PublicKey) Verify(digest, signature []byte) error {
+	if err := checkKey(k.Key); err != nil {
+		return &Error{Subject: "key " + k.Identity.String(), Err: err}
+	}
+	if len(digest) != sha256.Size {
+		return fail("digest", "%d bytes, want the %d of SHA-256", len(digest), sha256.Size)
+	}
+	if !ecdsa.VerifyASN1(k.Key, digest, signature) {
+		return &Error{Subject: "key " + k.Identity.String(), Err: ErrBadSignature}
+	}
+	return nil
+}
+
+// TrustList is a set of public keys, each found by its identity. It is safe for
+// concurrent use. A nil or empty list trusts nobody.
+type TrustList struct {
+	keys map[Identity]PublicKey
+}
+
+// NewTrustList returns a list of the given keys. Two different keys with one
+// identity are an error, since phones could not tell them apart either.
+func NewTrustList(keys ...PublicKey) (*TrustList, error) {
+	list := &TrustList{keys: make(map[Identity]PublicKey, len(keys))}
+	for _, k := range keys {
+		if err := k.Check(); err != nil {
+			return nil, err
+		}
+		if have, ok := list.keys[k.Identity]; ok && !have.Key.Equal(k.Key) {
+			return nil, fail("key "+k.Identity.String(), "two different keys have this identity")
+		}
+		list.keys[k.Identity] = k
+	}
+	return list, nil
+}
+
+// Lookup returns the key with this identity, if it is trusted.
+func (l *TrustList) Lookup(id Identity) (PublicKey, bool) {
+	if l == nil {
+		return PublicKey{}, false
+	}
+	k, ok := l.keys[id]
+	return k, ok
+}
+
+// Len returns the number of trusted keys.
+func (l *TrustList) Len() int {
+	if l == nil {
+		return 0
+	}
+	return len(l.keys)
+}
