@@ -1,0 +1,25 @@
+// Package storagetest checks implementations of [storage.Bucket], and makes
+// buckets that fail on purpose.
+//
+// The whole test of a bucket is
+//
+//	func TestBucket(t *testing.T) {
+//		storagetest.Test(t, func(t *testing.T) storage.Bucket { return newOurBucket(t) }, nil)
+//	}
+//
+// with one subtest for each clause of the contract. What the suite does not
+// check, the interface does not promise. A store that cannot keep a clause
+// says so in [Options].Skip, with a reason, which is printed.
+//
+// A wrapper, which passes calls on to another bucket, is checked by [Test]
+// around a bucket that works and by [TestWrapper], for what the wrapped bucket
+// can do beyond the interface.
+//
+// # Faults
+//
+// [Faulty] wraps a bucket, numbers the calls to it, and lets a [Hook] decide
+// what becomes of each: that it fails before its effect or after it, half way,
+// or waits. Code that must survive a crash anywhere is run once for every call,
+// with a fault at that call. [Minimal] hides what a bucket can do beyond the
+// interface.
+package storagetest
