@@ -56,7 +56,10 @@ func Open(ctx context.Context, store Store, opts *Options) (*Ledger, error) {
 	if opts.FromPartner != nil {
 		l.partner = *opts.FromPartner
 	}
-	if opts.MaxUpload != 0 {
+	if opts.MaxUpload < 0 {
+		return nil, fmt.Errorf("ledger: Options.MaxUpload: %d is negative", opts.MaxUpload)
+	}
+	if opts.MaxUpload > 0 {
 		l.maxUpload = opts.MaxUpload
 	}
 	log, err := store.Log(ctx, 0)

@@ -35,12 +35,14 @@ func (l *Ledger) Reinstate(ctx context.Context, ids ...UnitID) (*OperatorReceipt
 			r.Unknown++
 			return false
 		}
-		changed := u.operatorWithdrew()
+		r.note(u.operatorWithdrew())
+		changed := u.OperatorWithdrew
 		u.OperatorWithdrew = false
-		for i := range u.Claims {
+		for i := range u.Claims { // also where another upload has spared the unit so far
+			changed = changed || u.Claims[i].Withdrawn
 			u.Claims[i].Withdrawn = false
 		}
-		return r.note(changed)
+		return changed
 	})
 }
 
@@ -113,8 +115,8 @@ func (u *Unit) dropUpload(upload string) bool {
 	return true
 }
 
-// unitsOf returns the units that an own upload brought, none if all its keys
-// were set aside.
+// unitsOf returns the units that an own upload brought, and those of which it
+// brought a claim that was set aside.
 func (l *Ledger) unitsOf(ctx context.Context, upload string) (ids []UnitID, err error) {
 	if err := checkUploadID(upload); err != nil {
 		return nil, err
@@ -125,7 +127,7 @@ func (l *Ledger) unitsOf(ctx context.Context, upload string) (ids []UnitID, err 
 			return nil, err
 		}
 		known = true
-		if rec.Unit != nil && rec.Unit.claimOfUpload(upload) != nil {
+		if rec.Unit != nil {
 			ids = append(ids, rec.ID)
 		}
 	}

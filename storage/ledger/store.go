@@ -124,7 +124,7 @@ type Record struct {
 	ID        UnitID
 	Unit      *Unit            // nil if there is none
 	Kept      []KeptWithdrawal // that came before the key, by source
-	SetAside  []SetAside       // only from Find
+	SetAside  []SetAside       // only from Find, for a query that asks for it
 	Tombstone time.Time        // until when the key is refused; zero if it is not
 }
 
@@ -145,7 +145,8 @@ type SetAside struct {
 	Detail string
 }
 
-// Changes are what an Accept stores.
+// Changes are what an Accept stores. Units and Kept are of units that the
+// [Intake] asked for.
 type Changes struct {
 	Units    []*Unit      // new, or instead of what was there
 	Kept     []KeptChange // withdrawals to keep, or no longer to keep
@@ -178,6 +179,8 @@ type KeptChange struct {
 //     choice takes fewer than its group has, it takes the first in that order.
 //  5. Store the events, the waits (instead of those that were there), the
 //     tallies and the cut that Choose and [Cut.Next] describe.
+//
+// If the step has to be repeated, it begins again with Begin.
 type Release struct {
 	Registers []string
 

@@ -104,6 +104,9 @@ func (u *Unit) Clone() *Unit {
 	c.Claims = slices.Clone(u.Claims)
 	c.Events = slices.Clone(u.Events)
 	c.Siblings = slices.Clone(u.Siblings)
+	for i := range c.Siblings {
+		c.Siblings[i] = *u.Siblings[i].Clone()
+	}
 	return &c
 }
 

@@ -4,6 +4,8 @@ package memledger
 
 import (
 	"crypto/rand"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -94,6 +96,12 @@ func (s *Store) CopyWithClock(clock func() time.Time) *Store {
 		c.kept[id] = slices.Clone(kept)
 	}
 	return c
+}
+
+// Format prints the identity, whatever the verb. What is kept here is in fields
+// that fmt reads without asking key data to redact itself.
+func (s *Store) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "memledger.Store("+s.identity.String()+")")
 }
 
 // now returns the time by the ledger's clock, to the microsecond.
