@@ -140,6 +140,7 @@ func TestPausedRunner(t *testing.T) {
 				reference := scene.copy()
 				reference.hours(hours)
 				reference.run()
+				once := objects(t, reference.bucket)
 				reference.run()
 				want := objects(t, reference.bucket)
 				for at := 1; at <= calls; at++ {
@@ -149,6 +150,9 @@ func TestPausedRunner(t *testing.T) {
 						w.hours(hours)
 						w.run()
 					})
+					if d := difference(objects(t, w.bucket), once); d != "" && name != "retention" {
+						t.Errorf("paused at call %d for %d hours, it undid something: %s", at, hours, d)
+					}
 					w.run()
 					w.run()
 					if d := difference(objects(t, w.bucket), want); d != "" {

@@ -131,35 +131,16 @@ func (r *run) putIndex(ctx context.Context, i Index) error {
 	if listed && known.ETag == have.ETag && known.SHA256 == want.SHA256 && known.Unlisted.IsZero() {
 		return nil
 	}
-	a, err := r.replaceIndex(ctx, i, have, listed, listed && known.ETag == have.ETag)
+	a, err := r.put(ctx, i.Name, have.ETag, i.Content, r.layout.IndexOptions(i))
+	if errors.Is(err, storage.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
+		return errMoved
+	}
 	if err != nil {
 		return err
 	}
+	r.report.Indexes = append(r.report.Indexes, i.Name)
 	want.ETag = a.ETag
 	return r.rememberIndex(ctx, known, want)
-}
-
-// replaceIndex puts an index in the place of the version that was listed. If
-// that is not the one last written, as after a lost answer, it may be right
-// already.
-func (r *run) replaceIndex(ctx context.Context, i Index, have storage.Attributes, listed, known bool) (a storage.Attributes, err error) {
-	if listed && !known {
-		content, a, err := r.get(ctx, i.Name)
-		if err == nil && string(content) == string(i.Content) {
-			return a, nil
-		}
-		if err != nil && !errors.Is(err, errAbsent) {
-			return a, err
-		}
-	}
-	a, err = r.put(ctx, i.Name, have.ETag, i.Content, r.layout.IndexOptions(i))
-	if errors.Is(err, storage.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
-		return a, errMoved
-	}
-	if err == nil {
-		r.report.Indexes = append(r.report.Indexes, i.Name)
-	}
-	return a, err
 }
 
 // rememberIndex records what was written. If another run has recorded its own,

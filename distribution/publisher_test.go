@@ -174,6 +174,10 @@ func TestRetry(t *testing.T) {
 		t.Fatalf("two failures of each object, three tries: %v\n%s", err, r)
 	}
 	w.verify()
+	p, b := w.publisher(nil, nil)
+	if _, err := p.Run(t.Context()); err != nil || len(b.Calls()) != 1 {
+		t.Errorf("what was written by an attempt whose answer was lost is not known: %v, %v", err, b.Calls())
+	}
 }
 
 // committed returns a world in which a run committed its plans and could write
@@ -223,6 +227,7 @@ func TestConflict(t *testing.T) {
 			w := committed(t)
 			test.put(w)
 			before := objects(t, w.bucket)[hour]
+			w.opts.Parallel = 1
 			p, _ := w.publisher(nil, nil)
 			r, err := p.Run(t.Context())
 			var conflict *distribution.ConflictError
@@ -236,6 +241,9 @@ func TestConflict(t *testing.T) {
 			if !bytes.Equal(after[hour], before) {
 				t.Error("the archive was overwritten")
 			}
+			if _, ok := after[tree+"/DE/date/2026-03-01/hour/23"]; ok {
+				t.Error("the package went on after its conflict")
+			}
 			if got := string(after[tree+"/DE/date"]); got != "[]" {
 				t.Errorf("the days of the package in conflict are %s", got)
 			}
@@ -244,6 +252,46 @@ func TestConflict(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestConflictMeanwhile has somebody else write an archive between our listing
+// and our own attempt.
+func TestConflictMeanwhile(t *testing.T) {
+	w := newWorld(t, 1)
+	w.hours(1)
+	hour := tree + "/DE/date/2026-03-01/hour/22"
+	p, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op == storagetest.OpCreate && c.Name == hour {
+			w.putArchive(hour, &export.Content{Start: epoch, End: epoch.Add(time.Hour), Region: "DE"}, w.ring)
+		}
+		return storagetest.Pass
+	}, nil)
+	if r, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) || len(r.Conflicts) != 1 {
+		t.Errorf("got %v\n%s", err, r)
+	}
+}
+
+// TestIndexFails: where a leaf cannot be written, no index that may name it is.
+func TestIndexFails(t *testing.T) {
+	w := newWorld(t, 1)
+	w.hours(3)
+	leaf := tree + "/DE/date"
+	p, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op == storagetest.OpCreate && c.Name == leaf {
+			return storagetest.Fail
+		}
+		return storagetest.Pass
+	}, nil)
+	if _, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) {
+		t.Fatal(err)
+	}
+	for _, root := range []string{tree, "version"} {
+		if _, ok := objects(t, w.bucket)[root]; ok {
+			t.Errorf("%s was written, and %s is missing", root, leaf)
+		}
+	}
+	w.run()
+	w.verify()
 }
 
 // someKeys returns keys that may be published in the hour that ends at 23:00 of
@@ -421,6 +469,7 @@ func TestRetention(t *testing.T) {
 		t.Fatal("something is missing before its time")
 	}
 	at(time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)) // a day after the day of the hour
+	w.run()
 	if !has(hour) || !has(hours) {
 		t.Error("hours were deleted while indexes that name them may be cached")
 	}
@@ -445,6 +494,51 @@ func TestRetention(t *testing.T) {
 		if strings.Contains(r.Name, "20260301") {
 			t.Errorf("register %s is still there", r.Name)
 		}
+	}
+}
+
+// TestRetentionWaitsForIndexes: what an index could not be freed of is not
+// deleted, however old.
+func TestRetentionWaitsForIndexes(t *testing.T) {
+	w := newWorld(t, 1)
+	w.layout = newLayout(t, retentionOfADay)
+	w.hours(3)
+	w.run()
+	day := tree + "/DE/date/2026-03-01"
+	for range 3 {
+		w.clock = w.clock.Add(30 * time.Hour)
+		w.release()
+		p, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+			if c.Op == storagetest.OpReplace && c.Name == tree+"/DE/date" {
+				return storagetest.Fail
+			}
+			return storagetest.Pass
+		}, nil)
+		if _, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := objects(t, w.bucket)[day]; !ok {
+		t.Error("an index still names the day, and it was deleted")
+	}
+}
+
+// TestNoCuts: a day whose end no cut has reached is made when one does, even if
+// its hours are past their retention by then.
+func TestNoCuts(t *testing.T) {
+	w := newWorld(t, 1)
+	w.layout = newLayout(t, &cwa.Options{Days: 14, HourDays: 1})
+	w.hours(1) // of the first day; the cut of midnight is missed
+	for range 60 {
+		w.clock = w.clock.Add(time.Hour)
+		w.run()
+	}
+	w.release()
+	w.run()
+	w.verify()
+	day := w.have("DE", "day")[time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)]
+	if len(day.keys) == 0 {
+		t.Error("the day lacks the keys of its hours")
 	}
 }
 
