@@ -672,9 +672,12 @@ func TestExpiredPlan(t *testing.T) {
 	w.run()
 }
 
-func TestNoTwoFilesOfOneOutput(t *testing.T) {
+// TestOutputsAgree: two outputs of one ledger say the same, padding included
+// (invariant 8).
+func TestOutputsAgree(t *testing.T) {
 	w := newWorld(t, 1)
-	w.hours(2)
+	w.policy.Padding.Echoes = 2
+	w.hours(3)
 	w.run()
 	names := objects(t, w.bucket)
 

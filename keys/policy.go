@@ -13,10 +13,10 @@ import (
 // a rolling period of 1 to 144 intervals, a start that is not negative,
 // enumerations and ranges as defined.
 type Policy struct {
-	// MaxAge is how long ago a rolling period may have begun. Keys older than
-	// 14 days are of no use to anybody, and one such key made the European
-	// gateway refuse a whole batch (EFGS 233). Zero accepts no key of the past;
-	// see [AnyAge].
+	// MaxAge is how long ago a rolling period may have ended. Phones remember
+	// whom they met for 14 days, so older keys are of no use to anybody, and one
+	// such key made the European gateway refuse a whole batch (EFGS 233). Zero
+	// accepts only keys whose period has not ended; see [AnyAge].
 	MaxAge time.Duration
 
 	// MaxLead is how far ahead of the clock a rolling period may begin, to
@@ -150,8 +150,8 @@ func checkFormat(k *TemporaryExposureKey) error {
 
 func (p Policy) checkTime(k *TemporaryExposureKey, now time.Time) error {
 	start := k.RollingStartIntervalNumber.Time()
-	if p.MaxAge != AnyAge && start.Before(now.Add(-p.MaxAge)) {
-		return reject(FieldRollingStart, ReasonTooOld, "begins %s ago, at most %s", now.Sub(start).Round(time.Second), p.MaxAge)
+	if p.MaxAge != AnyAge && k.End().Before(now.Add(-p.MaxAge)) {
+		return reject(FieldRollingStart, ReasonTooOld, "ended %s ago, at most %s", now.Sub(k.End()).Round(time.Second), p.MaxAge)
 	}
 	if p.Embargo <= 0 {
 		if start.After(now.Add(p.MaxLead)) {

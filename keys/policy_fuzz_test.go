@@ -124,7 +124,7 @@ func checkTaken(t *testing.T, p keys.Policy, k *keys.DiagnosisKey, now time.Time
 		return
 	}
 	start := int64(k.RollingStartIntervalNumber) * 600
-	must(p.MaxAge == keys.AnyAge || start >= now.Unix()-int64(p.MaxAge/time.Second), "start is too old")
+	must(p.MaxAge == keys.AnyAge || start+int64(k.RollingPeriod)*600 >= now.Unix()-int64(p.MaxAge/time.Second), "end is too old")
 	if p.Embargo > 0 {
 		wait := max(int64(p.Embargo/time.Second), 2*60*60)
 		must(start+int64(k.RollingPeriod)*600+wait <= now.Unix(), "embargo is not over")

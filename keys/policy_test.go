@@ -175,9 +175,11 @@ func TestPolicyTimes(t *testing.T) {
 		period uint8
 		want   keys.Rejection
 	}{
-		{"phone, exactly 14 days", phone, begin.Add(14 * day), 144, pass},
-		{"phone, 14 days and a nanosecond", phone, begin.Add(14*day + 1), 144, tooOld},
-		{"phone, 15 days", phone, begin.Add(15 * day), 144, tooOld},
+		{"phone, ended exactly 14 days ago", phone, begin.Add(15 * day), 144, pass},
+		{"phone, ended 14 days and a nanosecond ago", phone, begin.Add(15*day + 1), 144, tooOld},
+		{"phone, a short period, exactly 14 days", phone, begin.Add(14*day + 10*time.Minute), 1, pass},
+		{"phone, a short period, 14 days and a nanosecond", phone, begin.Add(14*day + 10*time.Minute + 1), 1, tooOld},
+		{"phone, ended 15 days ago", phone, begin.Add(16 * day), 144, tooOld},
 		{"phone, 290 years", phone, begin.Add(math.MaxInt64), 144, tooOld},
 		{"phone, now", phone, begin, 144, pass},
 		{"phone, one interval of lead", phone, begin.Add(-keys.IntervalLength), 144, pass},
@@ -187,8 +189,8 @@ func TestPolicyTimes(t *testing.T) {
 		{"phone, before time", phone, time.Time{}, 144, early},
 		{"phone, period not over", phone, begin.Add(time.Hour), 144, pass},
 
-		{"partner, exactly 14 days", partner, begin.Add(14 * day), 144, pass},
-		{"partner, 14 days and a nanosecond", partner, begin.Add(14*day + 1), 144, tooOld},
+		{"partner, ended exactly 14 days ago", partner, begin.Add(15 * day), 144, pass},
+		{"partner, ended 14 days and a nanosecond ago", partner, begin.Add(15*day + 1), 144, tooOld},
 		{"partner, one interval of lead", partner, begin.Add(-keys.IntervalLength), 144, pass},
 		{"partner, one interval and a nanosecond of lead", partner, begin.Add(-keys.IntervalLength - 1), 144, early},
 		{"partner, period not over", partner, begin.Add(time.Hour), 144, pass},
@@ -226,7 +228,7 @@ func TestZeroPolicy(t *testing.T) {
 	k := goodKey()
 	checkVerdict(t, "old", zero.Check(&k, atUpload), verdict(keys.FieldRollingStart, keys.ReasonTooOld))
 	k.RollingStartIntervalNumber = keys.IntervalAt(atUpload)
-	checkVerdict(t, "a nanosecond old", zero.Check(&k, atUpload.Add(1)), verdict(keys.FieldRollingStart, keys.ReasonTooOld))
+	checkVerdict(t, "a nanosecond old", zero.Check(&k, k.End().Add(1)), verdict(keys.FieldRollingStart, keys.ReasonTooOld))
 	checkVerdict(t, "a nanosecond early", zero.Check(&k, atUpload.Add(-1)), verdict(keys.FieldRollingStart, keys.ReasonInFuture))
 	checkVerdict(t, "confirmed", zero.Check(&k, atUpload), verdict(keys.FieldReportType, keys.ReasonNotAllowed))
 	k.ReportType = none[keys.ReportType]()

@@ -64,7 +64,8 @@ func (l *Ledger) Hold(ctx context.Context, h Holds) error {
 	})
 }
 
-// Resume lets cuts take them again. What waited meanwhile goes with the next.
+// Resume lets cuts take them again. What waited meanwhile goes by the rules of any
+// cut: a group that is too small waits for others first.
 func (l *Ledger) Resume(ctx context.Context, h Holds) error {
 	return l.changeHolds(ctx, func(have Holds) Holds {
 		have.Origins = without(have.Origins, h.Origins)

@@ -134,6 +134,10 @@ func (in *intake) claim(upload string, k *keys.DiagnosisKey) {
 		Key:      *k,
 		Held:     in.used[pair] >= int64(in.ledger.policy.Quota),
 	}
+	before := 0
+	if rec.Unit != nil {
+		before = len(rec.Unit.Claims)
+	}
 	outcome, rejected := in.ledger.policy.merge(rec, c)
 	switch {
 	case rejected != nil:
@@ -146,6 +150,9 @@ func (in *intake) claim(upload string, k *keys.DiagnosisKey) {
 		in.receipt.Revised++
 	default:
 		in.receipt.Duplicates++
+	}
+	if outcome != accepted && len(rec.Unit.Claims) > before {
+		in.use(pair, false) // another own upload of the key is kept, too
 	}
 	in.receipt.Offered++
 	in.changed[id] = true

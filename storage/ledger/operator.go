@@ -69,6 +69,52 @@ func (l *Ledger) RollBack(ctx context.Context, upload string) (*OperatorReceipt,
 	})
 }
 
+// Admit takes the keys that a source brought of one origin beyond its quota as if
+// they had come within it: what was held goes with the next cuts.
+func (l *Ledger) Admit(ctx context.Context, p Pair) (*OperatorReceipt, error) {
+	total := &OperatorReceipt{}
+	for {
+		ids, err := l.heldOf(ctx, p)
+		if err != nil || len(ids) == 0 {
+			return total, err
+		}
+		r, err := l.operate(ctx, ids, nil, func(u *Unit, r *OperatorReceipt) bool {
+			changed := false
+			for i := range u.Claims {
+				if c := &u.Claims[i]; c.Source == p.Source && c.Held {
+					c.Held, changed = false, true
+				}
+			}
+			return r.note(changed)
+		})
+		if err != nil {
+			return total, err
+		}
+		total.Done += r.Done
+	}
+}
+
+// admitBatch is how many units one step of [Ledger.Admit] changes.
+const admitBatch = 5000
+
+// heldOf returns some of the units on which a source has a claim beyond its
+// quota.
+func (l *Ledger) heldOf(ctx context.Context, p Pair) ([]UnitID, error) {
+	var ids []UnitID
+	for rec, err := range l.store.Find(ctx, Query{Source: p.Source, Origin: p.Origin}) {
+		if err != nil {
+			return nil, err
+		}
+		if c := rec.Unit.claimOf(p.Source); c != nil && c.Held {
+			ids = append(ids, rec.ID)
+		}
+		if len(ids) == admitBatch {
+			break
+		}
+	}
+	return ids, nil
+}
+
 // Erase withdraws what one own upload brought and has it removed as soon as no
 // window, roll-up or range that holds it is left to be carried out, by
 // [Ledger.Prune]. What another own upload brought too stays, without a trace of

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -116,5 +117,34 @@ func TestEraseLeavesNoTrace(t *testing.T) {
 	got(t)(s.Erase(t.Context(), "c"))
 	if u := s.unit(other); u.Upload != "d" || len(u.Claims) != 1 || u.Claims[0].Upload != "d" || u.Erase || u.OperatorWithdrew {
 		t.Errorf("the unit is of upload %s, with the claims %+v", u.Upload, u.Claims)
+	}
+}
+
+// TestAdmit: what came beyond a quota waits until the operator admits it, and
+// does not speak for a unit meanwhile.
+func TestAdmit(t *testing.T) {
+	p := ledger.DefaultPolicy()
+	p.Quota = 2
+	s := open(t, &ledger.Options{Policy: &p})
+	first, second, held, shared := s.key(), s.key(), s.key(), s.key()
+	s.accept("q", "u", shared)
+	s.accept("p", "u", first, second, held, shared)
+	s.now = s.now.Add(time.Hour)
+	released := func(want int64) {
+		t.Helper()
+		s.now = s.now.Add(time.Hour)
+		r, err := s.Release(t.Context(), nil)
+		if err != nil || r.New+r.Changed != want {
+			t.Fatalf("the cut is %+v, %v; want %d keys", r, err, want)
+		}
+	}
+	released(3)
+	pair := ledger.Pair{Source: "p", Origin: keys.MustRegion("DE")}
+	if r := got(t)(s.Admit(t.Context(), pair)); r.Done != 2 {
+		t.Errorf("admitted %+v", r)
+	}
+	released(2) // the one that was held, and the other's further source
+	if r := got(t)(s.Admit(t.Context(), pair)); r.Done != 0 {
+		t.Errorf("admitted again %+v", r)
 	}
 }

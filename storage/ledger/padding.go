@@ -6,20 +6,20 @@ import (
 	"github.com/gaenkit/gaen/keys"
 )
 
-// Padding makes up uploads so that the few real ones of a small cut need not
-// wait. It is off by default.
+// Padding makes up uploads among which the few real ones of a small cut are
+// hidden, so that they need not wait for others. It is off by default.
 //
-// The uploads are echoes: each real upload of the group is repeated equally
-// often, key by key the same but for the key data, which is random. So whatever
-// an observer may look at (days, periods, risk, onset, gaps, order, presence in
-// overlapping files), a real key and its echoes are alike, and nothing tells
-// which is which. What echoes do not hide is the kind of uploads there were,
-// and how many, to somebody who guesses the multiple.
+// The uploads are echoes: every own upload that a cut releases is repeated
+// equally often, key by key the same but for the key data, which is random. So
+// whatever an observer may look at (days, periods, risk, onset, gaps, order,
+// presence in overlapping files, numbers of any kind), a real key and its echoes
+// are alike, in every cut the same share of the keys is real, and nothing tells
+// which. What echoes do not hide is what kinds of uploads there were and, from
+// somebody who knows the policy, how many.
 type Padding struct {
-	// Fill has a cut take a group of own units that is below the threshold at
-	// once, with as many echoes as it needs to reach it. Where the cut has no
-	// room for them, the group waits as it would without padding.
-	Fill bool `json:"fill,omitzero"`
+	// Echoes is how often each own upload is repeated; 0 is no padding. Echoes
+	// count towards the threshold: with 11 of them, a single upload is 12.
+	Echoes int `json:"echoes,omitzero"`
 
 	// AlongsideExport allows padding where keys of the same origin are sent to
 	// federation servers. Whoever receives them can subtract them from the
@@ -27,23 +27,13 @@ type Padding struct {
 	AlongsideExport bool `json:"alongsideExport,omitzero"`
 }
 
-// echoes returns how often each upload of a group must be echoed so that the
-// group reaches the threshold.
-func (p *Policy) echoes(g Group) int {
-	times := max(ceilDiv(p.MinKeys, g.Keys), ceilDiv(p.MinUploads, g.Uploads))
-	return times - 1
-}
-
-func ceilDiv(a, b int) int { return (a + b - 1) / max(b, 1) }
+// maxEchoes bounds what padding may cost.
+const maxEchoes = 100
 
 // pad returns the echoes of the units that a cut takes of one group.
 func (r *releasing) pad(units []*Unit) []*Unit {
-	if len(units) == 0 {
-		return nil
-	}
-	id := GroupID{Origin: units[0].Key.Origin, Own: true, Wait: WaitNew}
 	var echoes []*Unit
-	for range r.echoes[id] {
+	for range r.ledger.policy.Padding.Echoes {
 		echoes = append(echoes, echo(units)...)
 	}
 	return echoes

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,6 +142,10 @@ func (p *Policy) Check() error {
 		return p.wrong("MaxDay", "%d lets no day take anything", p.MaxDay)
 	case p.Quota < 1:
 		return p.wrong("Quota", "%d holds every key", p.Quota)
+	case p.Padding.Echoes < 0 || p.Padding.Echoes > maxEchoes:
+		return p.wrong("Padding.Echoes", "%d, want 0 to %d", p.Padding.Echoes, maxEchoes)
+	case min(p.MaxCut, p.MaxDay) < 1+p.Padding.Echoes:
+		return p.wrong("Padding.Echoes", "%d: no cut has room for a key with so many", p.Padding.Echoes)
 	case p.PruneAge < day:
 		return p.wrong("PruneAge", "%s is less than a day", p.PruneAge)
 	}
@@ -187,7 +192,9 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes.
 func (p *Policy) UnmarshalJSON(b []byte) error {
 	var t policyText
-	if err := json.Unmarshal(b, &t); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields() // a later version's rule is not to be overlooked
+	if err := d.Decode(&t); err != nil {
 		return err
 	}
 	*p = Policy{

@@ -44,6 +44,10 @@ func TestPolicyCheck(t *testing.T) {
 		{name: "cuts of one", change: func(p *ledger.Policy) { p.MaxCut, p.MaxDay, p.Quota = 1, 1, 1 }},
 		{name: "empty days", change: func(p *ledger.Policy) { p.MaxDay = 0 }, field: "MaxDay"},
 		{name: "no quota", change: func(p *ledger.Policy) { p.Quota = 0 }, field: "Quota"},
+		{name: "echoes", change: func(p *ledger.Policy) { p.Padding.Echoes = 100 }},
+		{name: "more echoes", change: func(p *ledger.Policy) { p.Padding.Echoes = 101 }, field: "Padding.Echoes"},
+		{name: "negative echoes", change: func(p *ledger.Policy) { p.Padding.Echoes = -1 }, field: "Padding.Echoes"},
+		{name: "no room for echoes", change: func(p *ledger.Policy) { p.Padding.Echoes, p.MaxCut = 5, 5 }, field: "Padding.Echoes"},
 		{name: "prune age of a day", change: func(p *ledger.Policy) { p.PruneAge = 24 * time.Hour }},
 		{name: "prune age of less", change: func(p *ledger.Policy) { p.PruneAge = 24*time.Hour - 1 }, field: "PruneAge"},
 	}
@@ -77,13 +81,13 @@ func full() ledger.Policy {
 	return ledger.Policy{
 		Grid: 15 * time.Minute, FineGrid: true, Embargo: 3 * time.Hour, DueRule: ledger.DueCWAHour,
 		MinKeys: 1, MinUploads: 2, LongestWait: 3 * time.Hour, MinWithdrawnUploads: 4, WithdrawalWait: 5 * time.Minute,
-		MaxCut: 6, MaxDay: 7, Quota: 8, PruneAge: 21 * 24 * time.Hour, Padding: ledger.Padding{Fill: true, AlongsideExport: true},
+		MaxCut: 6, MaxDay: 7, Quota: 8, PruneAge: 21 * 24 * time.Hour, Padding: ledger.Padding{Echoes: 5, AlongsideExport: true},
 	}
 }
 
 func TestPolicyJSON(t *testing.T) {
 	const text = `{"grid":"15m0s","fineGrid":true,"embargo":"3h0m0s","dueRule":"cwa-hour","minKeys":1,"minUploads":2,"longestWait":"3h0m0s",` +
-		`"minWithdrawnUploads":4,"withdrawalWait":"5m0s","maxCut":6,"maxDay":7,"quota":8,"pruneAge":"504h0m0s","padding":{"fill":true,"alongsideExport":true}}`
+		`"minWithdrawnUploads":4,"withdrawalWait":"5m0s","maxCut":6,"maxDay":7,"quota":8,"pruneAge":"504h0m0s","padding":{"echoes":5,"alongsideExport":true}}`
 	if got := full().String(); got != text {
 		t.Errorf("got  %s\nwant %s", got, text)
 	}
@@ -271,5 +275,14 @@ func TestNothingIsDueUnderEmbargo(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPolicyOfALaterVersion: a rule that this version does not know is not to be
+// overlooked.
+func TestPolicyOfALaterVersion(t *testing.T) {
+	var p ledger.Policy
+	if err := json.Unmarshal([]byte(`{"grid":"1h","newRule":true}`), &p); err == nil || !strings.Contains(err.Error(), "newRule") {
+		t.Errorf("got %v, want it to name newRule", err)
 	}
 }

@@ -103,7 +103,7 @@ func (l *Ledger) floor(ctx context.Context, log *Log, report *PruneReport) (int6
 // pruning counts what one step removes.
 type pruning struct {
 	sinks   []Sink
-	keep    time.Duration // how long after its start a key is accepted
+	keep    time.Duration // how long after its end a key is accepted
 	now     time.Time
 	tallies Tallies
 }
@@ -112,6 +112,7 @@ func (p *pruning) again() { p.tallies = Tallies{} }
 
 func (p *pruning) each(u *Unit) (tombstone time.Time) {
 	for source := range u.claimants() {
+		p.tallies.Add(tallyRemoved+string(source), 1)
 		for _, sink := range p.sinks {
 			term := termOf(u, sink, Holds{})
 			if term == TermWaiting || term == TermHeld || term == TermDue {
@@ -121,7 +122,7 @@ func (p *pruning) each(u *Unit) (tombstone time.Time) {
 		}
 	}
 	// A key is accepted up to and including the moment it reaches the age.
-	until := u.Key.RollingStartIntervalNumber.Time().Add(p.keep + time.Microsecond)
+	until := u.Key.End().Add(p.keep + time.Microsecond)
 	if (u.SourceWithdrew || u.operatorWithdrew()) && until.After(p.now) {
 		return until
 	}

@@ -79,7 +79,6 @@ type releasing struct {
 	choice  *Choice
 	left    int // what this cut may still take
 	leftDay int // and this day
-	echoes  map[GroupID]int
 }
 
 // errNotYet ends a release that has nothing to do.
@@ -128,7 +127,6 @@ func (r *releasing) timeOfCut(now time.Time, last Cut) (time.Time, error) {
 func (r *releasing) choose(groups []Group) (*Choice, error) {
 	p := &r.ledger.policy
 	r.choice = &Choice{Policy: r.ledger.version, Tallies: Tallies{}}
-	r.echoes = map[GroupID]int{}
 	r.left, r.leftDay = p.MaxCut, p.MaxDay-int(r.start.Tallies[tallyReleased(r.time)])
 
 	slices.SortFunc(groups, func(a, b Group) int {
@@ -140,12 +138,10 @@ func (r *releasing) choose(groups []Group) (*Choice, error) {
 			r.pass(g, p.WithdrawalWait)
 		case g.Wait != WaitNew:
 			r.take(g, g.Keys)
-		case r.reaches(g):
-			r.takeNew(g, g.Keys, 0)
-		case p.Padding.Fill && g.Keys*(1+p.echoes(g)) <= r.room():
-			r.takeNew(g, g.Keys*(1+p.echoes(g)), p.echoes(g))
-		default:
+		case !r.reaches(g):
 			r.pass(g, p.LongestWait)
+		default:
+			r.takeNew(g)
 		}
 	}
 	r.choice.Tallies.Add(tallyReleased(r.time), r.report.New+r.report.Changed+r.report.Gone)
@@ -175,7 +171,7 @@ func (r *releasing) reaches(g Group) bool {
 	case g.Wait == WaitWithdrawal:
 		keys, uploads, wait = 0, p.MinWithdrawnUploads, p.WithdrawalWait
 	}
-	if g.Keys >= keys && g.Uploads >= uploads {
+	if times := r.times(g); g.Keys*times >= keys && g.Uploads*times >= uploads {
 		return true
 	}
 	since, passed := r.since(g.GroupID)
@@ -204,7 +200,7 @@ func (r *releasing) pass(g Group, wait time.Duration) {
 
 // take takes n of a group's events.
 func (r *releasing) take(g Group, n int) {
-	r.choice.Take = append(r.choice.Take, Take{GroupID: g.GroupID, Keys: n, Pad: r.echoes[g.GroupID] > 0})
+	r.choice.Take = append(r.choice.Take, Take{GroupID: g.GroupID, Keys: n, Pad: r.times(g) > 1})
 	r.use(n)
 	switch g.Wait {
 	case WaitChange:
@@ -214,27 +210,34 @@ func (r *releasing) take(g Group, n int) {
 	}
 }
 
-// takeNew takes as much of a group of new units as there is room for; n of it
-// are wanted, together with the echoes that hide them, for which there is room.
-// What is left over waits for the next cut, which takes it whatever its size.
-func (r *releasing) takeNew(g Group, n, echoes int) {
-	room, fits := r.room(), g.Keys
-	if room < n {
+// takeNew takes as much of a group of new units as there is room for, each unit
+// with all its echoes. What is left over waits for the next cut, which takes it
+// whatever its size.
+func (r *releasing) takeNew(g Group) {
+	times := r.times(g)
+	fits := min(g.Keys, r.room()/times)
+	if fits < g.Keys {
 		r.report.Warnings = append(r.report.Warnings, fmt.Sprintf(
-			"%s: %d keys are due and there is room for %d; the rest waits for a later cut", g.Origin, n, room))
-		fits = room
+			"%s: %d keys are due and there is room for %d; the rest waits for a later cut", g.Origin, g.Keys*times, r.room()))
 		r.passSurplus(g, fits)
 	}
 	if fits == 0 {
 		return
 	}
-	if echoes > 0 {
-		r.echoes[g.GroupID] = echoes
-	}
 	r.take(g, fits)
-	r.use(fits * echoes)
-	r.report.New += int64(fits * (1 + echoes))
-	r.report.Padded += int64(fits * echoes)
+	echoes := fits * (times - 1)
+	r.use(echoes)
+	r.report.New += int64(fits + echoes)
+	r.report.Padded += int64(echoes)
+}
+
+// times returns how many keys a cut releases for each key of a group: itself and
+// its echoes.
+func (r *releasing) times(g Group) int {
+	if !g.Own || g.Wait != WaitNew {
+		return 1
+	}
+	return 1 + r.ledger.policy.Padding.Echoes
 }
 
 // room returns how many new keys the cut may still take.

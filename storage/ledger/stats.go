@@ -57,6 +57,9 @@ type SourceStats struct {
 	WithdrawalsRefused int64
 
 	Sinks map[string]map[Term]int64
+
+	removed int64            // claims
+	counted map[string]int64 // of those, in each sink
 }
 
 // Stats reads the whole ledger and says what became of every key in every one
@@ -86,7 +89,9 @@ func (l *Ledger) Stats(ctx context.Context, sinks ...Sink) (*Stats, error) {
 	}
 	for _, source := range stats.Sources {
 		for _, sink := range sinks {
-			source.sink(sink.Name()) // so that keys that are nowhere are missed
+			// What was removed before there was such a sink was not for it.
+			terms := source.sink(sink.Name())
+			terms[TermNotForSink] += source.removed - source.counted[sink.Name()]
 		}
 	}
 	return stats, nil
@@ -123,7 +128,7 @@ func termOf(u *Unit, sink Sink, holds Holds) Term {
 
 func (s *Stats) source(name Source) *SourceStats {
 	if s.Sources[name] == nil {
-		s.Sources[name] = &SourceStats{Rejected: map[string]int64{}, Sinks: map[string]map[Term]int64{}}
+		s.Sources[name] = &SourceStats{Rejected: map[string]int64{}, Sinks: map[string]map[Term]int64{}, counted: map[string]int64{}}
 	}
 	return s.Sources[name]
 }
@@ -155,6 +160,9 @@ func (s *Stats) tally(name string, n int64) {
 	case tallyPruned:
 		sink, term, _ := strings.Cut(detail, "/")
 		s.source(Source(source)).sink(sink)[Term(term)] += n
+		s.source(Source(source)).counted[sink] += n
+	case tallyRemoved:
+		s.source(Source(source)).removed = n
 	case tallyPadded + "/":
 		s.Padded = n
 	}

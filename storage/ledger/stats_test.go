@@ -224,3 +224,20 @@ func TestFloorValue(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestSinkAddedLater: what was removed before there was a sink was not for it.
+func TestSinkAddedLater(t *testing.T) {
+	s := open(t, nil)
+	s.accept("p", "u", s.key(), s.key())
+	s.now = s.now.Add(20 * 24 * time.Hour)
+	if r, err := s.Prune(t.Context(), sink{"old", 0}); err != nil || r.Removed != 2 {
+		t.Fatalf("pruning gives %+v, %v", r, err)
+	}
+	stats, err := s.Stats(t.Context(), sink{"old", 0}, sink{"new", 0})
+	if err != nil || stats.Check() != nil {
+		t.Fatalf("%v, %v", err, stats.Check())
+	}
+	if got := stats.Sources["p"].Sinks["new"][ledger.TermNotForSink]; got != 2 {
+		t.Errorf("%d keys were not for the new sink, want 2", got)
+	}
+}

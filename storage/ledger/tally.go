@@ -17,7 +17,8 @@ const (
 	tallyRejections = "rejected/"   // + source/field/reason
 	tallyWithdrawn  = "withdrawal/" // + source/offered, taken, kept, refused
 	tallyPadded     = "padded"      // keys made up at cuts
-	tallyPruned     = "pruned/"     // + source/sink/term: claims removed, by what had become of them
+	tallyRemoved    = "removed/"    // + source: claims removed
+	tallyPruned     = "pruned/"     // + source/sink/term: the same, by what had become of them
 	tallyDay        = "day/"        // + yyyymmdd/...
 	tallyDayFormat  = "20060102"
 )

@@ -153,11 +153,11 @@ func (u *Unit) operatorWithdrew() bool {
 	return u.Own()
 }
 
-// Sources returns the sources whose claims stand.
+// Sources returns the sources whose claims stand and are not held.
 func (u *Unit) Sources() Sources {
 	var names []string
 	for _, c := range u.Claims {
-		if !c.Withdrawn {
+		if !c.Withdrawn && !c.Held {
 			names = append(names, string(c.Source))
 		}
 	}

@@ -77,7 +77,7 @@ func (h *history) randomPolicy() ledger.Policy {
 	case 0:
 		p.MinKeys, p.MinUploads, p.MinWithdrawnUploads = 0, 0, 0
 	case 1:
-		p.Padding.Fill = true
+		p.Padding.Echoes = 1 + h.rand.IntN(3)
 	case 2:
 		p.DueRule = ledger.DueCWAHour
 	case 3:

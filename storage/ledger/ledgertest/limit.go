@@ -30,12 +30,12 @@ var limitClauses = []clause{
 var paddingClauses = []clause{
 	{
 		name:  "padding",
-		must:  "a group below the threshold goes at once with echoes of every upload, equally often, the same but for the key data; they are numbered among the others and counted apart",
+		must:  "every own upload has its echoes, equally many, the same but for the key data; they count towards the threshold, are numbered among the others and counted apart",
 		check: checkPadding,
 	},
 	{
 		name:  "padding-room",
-		must:  "where a cut has no room for the echoes, the group waits",
+		must:  "where a cut has no room for all, fewer units go, each with all its echoes",
 		check: checkPaddingRoom,
 	},
 }
@@ -134,7 +134,7 @@ func checkLimitDay(tr *trial) {
 
 func checkPadding(tr *trial) {
 	p := grouped() // 6 keys and 3 uploads
-	p.Padding.Fill = true
+	p.Padding.Echoes = 1
 	tr.open(p)
 	ups := []ledger.Upload{tr.upload(tr.mixedOf("DE", 3)...), tr.upload(tr.mixedOf("DE", 1)...)}
 	tr.deliver(ledger.Delivery{Source: ledger.Own, Uploads: ups})
@@ -191,17 +191,16 @@ func (tr *trial) wantCanonical(from, to int64) {
 
 func checkPaddingRoom(tr *trial) {
 	p := grouped()
-	p.Padding.Fill, p.MaxCut = true, 7
+	p.Padding.Echoes, p.MaxCut = 2, 7
 	tr.open(p)
-	tr.accept(ledger.Own, tr.keys("DE", 4)...)
-	r := tr.wantNew(0) // three times 4 are too many
-	if r.Padded != 0 || len(r.Waiting) != 1 || r.Waiting[0].Keys != 4 {
+	tr.deliver(ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{tr.upload(tr.keys("DE", 2)...), tr.upload(tr.keys("DE", 1)...)}})
+	r := tr.wantNew(6) // three times 3 are too many
+	if r.Padded != 4 || len(r.Waiting) != 1 || r.Waiting[0].Keys != 1 {
 		tr.fail("the cut is %+v", *r)
 	}
-	for range 4 {
-		tr.wantNew(0)
+	if r := tr.wantNew(3); r.Padded != 2 { // whatever its size
+		tr.fail("the next cut is %+v", *r)
 	}
-	tr.wantNew(4) // the longest wait is over
 }
 
 func checkWithdrawalGroups(tr *trial) {

@@ -155,11 +155,11 @@ func (u *modelUnit) gone() bool {
 	return u.byOperator || len(own) > 0 && !standing
 }
 
-// sources are those whose claims stand.
+// sources are those whose claims stand and came within their quota.
 func (u *modelUnit) sources() []string {
 	var names []string
 	for _, c := range u.claims {
-		if !c.Withdrawn && !slices.Contains(names, string(c.Source)) {
+		if !c.Withdrawn && !c.Held && !slices.Contains(names, string(c.Source)) {
 			names = append(names, string(c.Source))
 		}
 	}
@@ -214,6 +214,14 @@ func (m *model) reject(r *ledger.Receipt, over map[keys.Region]bool, a ledger.Se
 	m.aside = append(m.aside, a)
 }
 
+// claims counts the claims on a unit.
+func (m *model) claims(id ledger.UnitID) int {
+	if u := m.find(id); u != nil {
+		return len(u.claims)
+	}
+	return 0
+}
+
 // offer judges one key of an upload.
 func (m *model) offer(r *ledger.Receipt, over map[keys.Region]bool, s ledger.Source, upload string, k keys.DiagnosisKey, now time.Time) {
 	rules := m.partner
@@ -226,7 +234,11 @@ func (m *model) offer(r *ledger.Receipt, over map[keys.Region]bool, s ledger.Sou
 	if wrong, ok := errors.AsType[*keys.Rejection](rules.Check(&k, now)); ok {
 		field, reason = wrong.Field, wrong.Reason
 	} else {
+		before := m.claims(ledger.IDOf(&k))
 		what, field, reason = m.claim(c, now)
+		if (what == "revision" || what == "duplicate") && m.claims(ledger.IDOf(&k)) > before {
+			m.quota[day]++ // the claim of another own upload
+		}
 	}
 	switch what {
 	case "new":

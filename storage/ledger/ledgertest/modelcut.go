@@ -113,31 +113,28 @@ func (m *model) choose(t time.Time) *modelCut {
 			minKeys, minUploads, wait = 0, m.policy.MinWithdrawnUploads, m.policy.WithdrawalWait
 		}
 		since, before := passed[id]
-		large := n >= minKeys && uploads >= minUploads
+		times := 1 // each upload, with its echoes
+		if id.Own && id.Wait == ledger.WaitNew {
+			times += m.policy.Padding.Echoes
+		}
+		large := n*times >= minKeys && uploads*times >= minUploads
 		goes := !id.Own || id.Wait == ledger.WaitChange || large || before && t.Sub(since) >= wait
 		room := max(0, min(m.policy.MaxCut-inCut, m.policy.MaxDay-m.days[modelDayOf(t.Add(-1))]-inCut))
-		times := 1 // each upload, with its echoes
-		for !goes && (n*times < minKeys || uploads*times < minUploads) {
-			times++
-		}
 		switch {
 		case id.Wait != ledger.WaitNew && goes:
 			c.take(units, id.Wait)
 			inCut += n
 		case goes:
-			fits := min(n, room)
+			fits := min(n, room/times)
 			slices.SortFunc(units, canonical)
 			c.take(units[:fits], id.Wait)
-			inCut += fits
+			c.echo(units[:fits], times-1)
+			inCut += fits * times
 			if fits < n {
 				c.warnings++
 				m.passed[id] = t.Add(-m.policy.LongestWait)
 				c.waiting = append(c.waiting, ledger.Waiting{Group: ledger.Group{GroupID: id, Keys: n - fits, Uploads: uploads}, Since: t, Until: t.Add(m.policy.Grid)})
 			}
-		case id.Wait == ledger.WaitNew && m.policy.Padding.Fill && n*times <= room:
-			c.take(units, id.Wait)
-			inCut += n * times
-			c.echo(units, times-1)
 		default:
 			if !before {
 				since = t

@@ -221,7 +221,7 @@ func (m *model) bury(u *modelUnit, now time.Time, sinks []sink) {
 			m.cuts[m.cutOf(e.event.Number)].Pruned = true
 		}
 	}
-	refused := u.says.RollingStartIntervalNumber.Time().Add(max(m.phone.MaxAge, m.partner.MaxAge))
+	refused := u.says.End().Add(max(m.phone.MaxAge, m.partner.MaxAge))
 	if (u.bySource || u.gone()) && !refused.Before(now) {
 		m.tombs[u.id] = refused
 	}
