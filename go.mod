@@ -11,14 +11,22 @@ require google.golang.org/protobuf v1.36.12
 // a pprof that they name. Its libc must be the version it names itself.
 require modernc.org/sqlite v1.60.0
 
+// Tests only: the scripts (testscript) that run the programs under examples as
+// whole processes and look at their output, files and exit status.
+require github.com/rogpeppe/go-internal v1.16.0
+
+// Concurrency with a limit (errgroup): objects written and archives read at the
+// same time.
+require golang.org/x/sync v0.24.0
+
 require (
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
-	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/tools v0.50.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect

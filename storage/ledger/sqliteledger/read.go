@@ -1,0 +1,169 @@
+package sqliteledger
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// readChunk is how many numbers are read at a time.
+const readChunk = 4096
+
+// Read implements [ledger.Store]. The claims of what it yields are not filled
+// in. The transaction it reads in ends with the loop: until then the write-ahead
+// log cannot be cut back.
+func (s *Store) Read(ctx context.Context, from, to int64) iter.Seq2[*ledger.Unit, error] {
+	return sequence(ctx, s, "read", func(t *tx, yield func(*ledger.Unit) error) error {
+		last, err := t.lastCut()
+		if err != nil {
+			return err
+		}
+		from, to := max(from, 0), min(to, last.Last)
+		if pruned, err := t.pruned(from, to); err != nil || pruned && from < to {
+			return cmp.Or(err, ledger.ErrPruned)
+		}
+		r := &reading{tx: t, to: to, seen: map[keys.KeyData]bool{}, yield: yield}
+		for ; from < to; from += readChunk {
+			if err := r.chunk(from, min(from+readChunk, to)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// reading is one Read.
+type reading struct {
+	*tx
+	to    int64
+	seen  map[keys.KeyData]bool // of units that may come up again
+	yield func(*ledger.Unit) error
+
+	rows   []row // of the chunk; used again for the next
+	events []ledger.Event
+}
+
+// chunk yields the units with a number in (from, to].
+func (r *reading) chunk(from, to int64) error {
+	if err := r.load(from, to); err != nil {
+		return err
+	}
+	families, err := r.families()
+	if err != nil {
+		return err
+	}
+	for i := range r.rows {
+		u := &r.rows[i].unit
+		if r.rows[i].related() {
+			data := u.Key.KeyData
+			if r.seen[data] {
+				continue
+			}
+			r.seen[data] = true
+			u = families[data]
+		}
+		if err := r.yield(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var selectNumbers = `SELECT event.number, event.own_state, event.partners_state, event.report_type, event.sources, ` +
+	columns("unit", unitColumns) + ` FROM event JOIN unit ON unit.id = event.unit
+	WHERE event.number > ? AND event.number <= ? ORDER BY event.number`
+
+// load reads the units with a number in (from, to], each with that event alone.
+func (r *reading) load(from, to int64) error {
+	r.rows = slices.Grow(r.rows[:0], int(to-from))
+	r.events = slices.Grow(r.events[:0], int(to-from))
+	var e eventRow
+	var u unitRow
+	dest := append(e.dest(), u.dest()...)
+	err := r.each(selectNumbers, []any{from, to}, func(s scanner) error {
+		if err := s.Scan(dest...); err != nil {
+			return err
+		}
+		n := len(r.rows)
+		r.rows, r.events = append(r.rows, row{}), append(r.events, e.event())
+		err := r.fill(&r.rows[n], &u)
+		r.rows[n].unit.Events = r.events[n : n+1 : n+1]
+		return err
+	})
+	if n := int64(len(r.rows)); err == nil && n != to-from {
+		err = fmt.Errorf("%w: %d of the numbers (%d, %d]", ErrCorrupt, n, from, to) // never fewer keys
+	}
+	return err
+}
+
+// families returns the units of the chunk that may have further events or
+// siblings, by their key data, with both.
+func (r *reading) families() (map[keys.KeyData]*ledger.Unit, error) {
+	var ids []ledger.UnitID
+	for i := range r.rows {
+		if r.rows[i].related() {
+			ids = append(ids, r.rows[i].unit.ID())
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	members, err := r.bareUnits(unitsByKey, keyList(ids))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.fillEvents(members, r.to); err != nil {
+		return nil, err
+	}
+	if err := r.sortFamilies(members); err != nil {
+		return nil, err
+	}
+	families := map[keys.KeyData]*ledger.Unit{}
+	for _, m := range members {
+		switch first := families[m.unit.Key.KeyData]; {
+		case !m.unit.Released(): // not by then
+		case first == nil:
+			families[m.unit.Key.KeyData] = &m.unit
+		default:
+			first.Siblings = append(first.Siblings, m.unit)
+		}
+	}
+	return families, nil
+}
+
+// sortFamilies puts the unit released first before its siblings. Of what one
+// cut released, own units come before others, then what was accepted first.
+func (r *reading) sortFamilies(members []*row) error {
+	cuts := make(map[*row]int64, len(members))
+	for _, m := range members {
+		if !m.shared || !m.unit.Released() {
+			continue // it has no siblings to be put before or after
+		}
+		var seq integer
+		if _, err := r.get(cutOf, []any{m.unit.Events[0].Number}, &seq); err != nil {
+			return err
+		}
+		cuts[m] = int64(seq)
+	}
+	slices.SortFunc(members, func(a, b *row) int {
+		return cmp.Or(
+			cmp.Compare(cuts[a], cuts[b]),
+			cmp.Compare(rank(a), rank(b)),
+			a.unit.Accepted.Compare(b.unit.Accepted),
+			a.unit.Key.Origin.Compare(b.unit.Key.Origin))
+	})
+	return nil
+}
+
+// rank puts before others what was an own unit when it was released.
+func rank(r *row) int {
+	if r.unit.Released() && r.unit.Events[0].Sources.Has(ledger.Own) {
+		return 0
+	}
+	return 1
+}
