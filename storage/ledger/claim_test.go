@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,12 +25,7 @@ var (
 var ahead = map[reportType][]reportType{self: {clinical, test}, clinical: {test}}
 
 func leads(from, to reportType) bool {
-	for _, t := range ahead[from] {
-		if t == to {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ahead[from], to)
 }
 
 // TestClaimsByReportType goes through every pair of report types, of the same

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 
@@ -20,9 +21,7 @@ func (s *Store) Log(ctx context.Context, after int64) (*ledger.Log, error) {
 	defer s.mu.Unlock()
 	log := &ledger.Log{Identity: s.identity, Replay: s.replay, Now: s.now(), Last: s.last(), Tallies: ledger.Tallies{}}
 	log.Cuts = slices.Clone(s.cuts[min(max(after, 0), int64(len(s.cuts))):])
-	for name, n := range s.tallies {
-		log.Tallies[name] = n
-	}
+	maps.Copy(log.Tallies, s.tallies)
 	return log, nil
 }
 
