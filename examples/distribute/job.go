@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/distribution/cwa"
+	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// job is one run of the program.
+type job struct {
+	*options
+	site     site
+	clock    *clock // nil in the live job
+	progress *progress
+	summary  *summary
+
+	closers    []func() error
+	ring       *signing.Ring
+	layout     *cwa.Layout
+	packages   []distribution.Package
+	bucket     storage.Bucket
+	store      ledger.Store
+	ledger     *ledger.Ledger
+	publisher  *distribution.Publisher
+	intake     *intake
+	incomplete error // of the last publication
+}
+
+func newJob(o *options, stderr io.Writer) *job {
+	return &job{
+		options:  o,
+		site:     site{dir: o.dir, config: o.config},
+		progress: newProgress(stderr, o.progress),
+		summary:  newSummary(o),
+	}
+}
+
+// run does the whole job. What it did is in the summary, also after an error.
+func (j *job) run(ctx context.Context) (err error) {
+	defer j.progress.end()
+	defer func() { err = errors.Join(err, j.close()) }()
+	if err := j.open(ctx); err != nil {
+		return err
+	}
+	if err := j.play(ctx); err != nil {
+		return err
+	}
+	if err := j.account(ctx); err != nil {
+		return err
+	}
+	return j.verify(ctx)
+}
+
+// play takes keys in, lets go what is due, and publishes it.
+func (j *job) play(ctx context.Context) error {
+	if err := j.announce(ctx); err != nil {
+		return err
+	}
+	switch {
+	case j.generate > 0:
+		return j.replayGenerated(ctx)
+	case j.replay():
+		return j.replayInput(ctx)
+	}
+	return j.live(ctx)
+}
+
+// live is the job for cron.
+func (j *job) live(ctx context.Context) error {
+	if err := j.takeIn(ctx); err != nil {
+		return err
+	}
+	if _, err := j.release(ctx, j.allowGap); err != nil {
+		return err
+	}
+	return j.publish(ctx)
+}
+
+// takeIn accepts everything that -in names.
+func (j *job) takeIn(ctx context.Context) error {
+	r := newReader(j.options, j.intake)
+	for _, path := range j.in {
+		j.progress.step("taking in %s", path)
+		if err := r.read(ctx, path); err != nil {
+			return err
+		}
+	}
+	return j.intake.flush(ctx)
+}
+
+// release makes the cut of the hour, if it is not made yet.
+func (j *job) release(ctx context.Context, allowGap bool) (*ledger.ReleaseReport, error) {
+	report, err := j.ledger.Release(ctx, &ledger.ReleaseOptions{AllowGap: allowGap})
+	if errors.Is(err, ledger.ErrTime) && !allowGap {
+		return nil, fmt.Errorf("%w (after an outage: -allow-gap)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.summary.released(report)
+	return report, nil
+}
+
+// announce publishes the empty packages of a new ledger. A package begins where
+// the log stands when it is first seen, so it must be seen before the first cut.
+func (j *job) announce(ctx context.Context) error {
+	log, err := j.ledger.Log(ctx, 0)
+	if err != nil || log.Last.Seq > 0 {
+		return err
+	}
+	return j.publish(ctx)
+}
+
+// publish writes what has been released and removes what is too old. Objects
+// that fail within the budget are left to the next publication.
+func (j *job) publish(ctx context.Context) error {
+	if j.dryRun {
+		return nil // on a copy of the ledger; due says it all in the end
+	}
+	report, err := j.publisher.Run(ctx)
+	j.summary.published(report)
+	j.incomplete = nil
+	if errors.Is(err, distribution.ErrIncomplete) {
+		j.incomplete = err
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return j.prune(ctx)
+}
+
+func (j *job) prune(ctx context.Context) error {
+	sinks, err := j.publisher.Sinks(ctx)
+	if err != nil {
+		return err
+	}
+	report, err := j.ledger.Prune(ctx, sinks...)
+	if err != nil {
+		return fmt.Errorf("removing what is too old: %w", err)
+	}
+	j.summary.pruned(report)
+	return nil
+}
+
+// account reads what became of every key.
+func (j *job) account(ctx context.Context) error {
+	j.progress.step("reading the books")
+	if j.dryRun {
+		due, err := j.publisher.Due(ctx)
+		if err != nil {
+			return err
+		}
+		j.summary.due = due
+	}
+	sinks, err := j.publisher.Sinks(ctx)
+	if err != nil {
+		return err
+	}
+	j.summary.stats, err = j.ledger.Stats(ctx, sinks...)
+	if err != nil {
+		return err
+	}
+	return j.summary.stats.Check()
+}
+
+// errTree is a tree that does not verify.
+var errTree = errors.New("the published tree does not verify")
+
+// verify checks the tree as a phone sees it.
+func (j *job) verify(ctx context.Context) error {
+	if j.dryRun {
+		return nil
+	}
+	j.progress.step("verifying the tree")
+	trusted, err := signing.NewTrustList(j.ring.PublicKeys()...)
+	if err != nil {
+		return err
+	}
+	report, err := j.config.CheckTree(ctx, j.bucket, j.layout, trusted)
+	if err != nil {
+		return fmt.Errorf("verifying the tree: %w", err)
+	}
+	j.summary.tree = report
+	if len(report.Findings) > 0 {
+		return errors.Join(fmt.Errorf("%w: %d findings", errTree, len(report.Findings)), j.incomplete)
+	}
+	return j.incomplete
+}
