@@ -89,7 +89,7 @@ func newLayout(t *testing.T, opts *cwa.Options) *cwa.Layout {
 
 // newRing returns a ring of signers with the given identities, whose keys are
 // always the same.
-func newRing(t *testing.T, identities ...string) *signing.Ring {
+func newRing(t testing.TB, identities ...string) *signing.Ring {
 	t.Helper()
 	var signers []*signing.Signer
 	for _, text := range identities {
@@ -110,7 +110,7 @@ func newRing(t *testing.T, identities ...string) *signing.Ring {
 	return ring
 }
 
-func fixedKey(t *testing.T, name string) *ecdsa.PrivateKey {
+func fixedKey(t testing.TB, name string) *ecdsa.PrivateKey {
 	t.Helper()
 	d := sha256.Sum256([]byte(name))
 	d[0] = 0 // below the order of the curve
