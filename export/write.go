@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"sync"
 
 	"github.com/gaenkit/gaen/signing"
 )
@@ -121,19 +122,35 @@ func writeSig(zw *zip.Writer, name string, infos []SignatureInfo, signers []*sig
 	return err
 }
 
-// compressor returns what compresses the entries, one after the other, all with
-// the memory of the first: about a megabyte.
+// compressors are at rest, by level. Each has about a megabyte of memory, which
+// takes longer to get than a small archive takes to compress.
+var compressors [flate.BestCompression + 1]sync.Pool
+
+// compressor returns what compresses the entries at a level.
 func compressor(level int) zip.Compressor {
-	var fw *flate.Writer
+	pool := &compressors[level]
 	return func(w io.Writer) (io.WriteCloser, error) {
-		if fw != nil {
+		if fw, ok := pool.Get().(*flate.Writer); ok {
 			fw.Reset(w)
-			return fw, nil
+			return &pooled{fw, pool}, nil
 		}
-		var err error
-		fw, err = flate.NewWriter(w, level)
-		return fw, err
+		fw, err := flate.NewWriter(w, level)
+		return &pooled{fw, pool}, err
 	}
+}
+
+// pooled is a compressor at work, which goes to rest as it is closed.
+type pooled struct {
+	*flate.Writer
+	pool *sync.Pool
+}
+
+// Close implements [io.Closer].
+func (p *pooled) Close() error {
+	err := p.Writer.Close()
+	p.Writer.Reset(io.Discard) // and lets go of the archive
+	p.pool.Put(p.Writer)
+	return err
 }
 
 // entryHeader returns the header of an entry that says nothing of when and where
