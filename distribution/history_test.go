@@ -34,6 +34,7 @@ func TestHistories(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			h := &history{world: newWorld(t, seed), seen: map[string][]byte{}}
+			h.bucket = bucketKinds[seed%uint64(len(bucketKinds))].new(t)
 			for range 30 + h.rand.IntN(30) {
 				h.hour()
 				if t.Failed() {

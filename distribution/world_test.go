@@ -21,7 +21,6 @@ import (
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
-	"github.com/gaenkit/gaen/storage/memstore"
 	"github.com/gaenkit/gaen/storage/storagetest"
 )
 
@@ -56,7 +55,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t:        t,
 		clock:    epoch,
-		bucket:   memstore.New(nil),
+		bucket:   inMemory.new(t),
 		policy:   ledger.DefaultPolicy(),
 		gen:      keystest.New(seed, &keystest.Options{Origins: []keys.Region{de}}),
 		rand:     rand.New(rand.NewPCG(seed, 1)),
@@ -254,22 +253,6 @@ func (w *world) copy() *world {
 	c.gen = keystest.New(1<<32, &keystest.Options{Origins: []keys.Region{de}}) // every copy goes the same way
 	c.rand = rand.New(rand.NewPCG(1<<32, 1))
 	return &c
-}
-
-func copyBucket(t *testing.T, b storage.Bucket) storage.Bucket {
-	t.Helper()
-	c := memstore.New(nil)
-	for name, content := range objects(t, b) {
-		_, a, err := storage.Get(t.Context(), b, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		opts := &storage.PutOptions{ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, CacheControl: a.CacheControl, Metadata: a.Metadata}
-		if _, err := storage.Put(t.Context(), c, name, bytes.NewReader(content), opts); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return c
 }
 
 // objects returns everything in a bucket.

@@ -1,0 +1,110 @@
+package distribution_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/filestore"
+	"github.com/gaenkit/gaen/storage/memstore"
+)
+
+// bucketKind is where a world publishes to.
+type bucketKind string
+
+const (
+	inMemory bucketKind = "memory"
+	inFiles  bucketKind = "files"
+)
+
+// bucketKinds are those that invariants are shown on.
+var bucketKinds = []bucketKind{inMemory, inFiles}
+
+// new returns an empty bucket.
+func (k bucketKind) new(t *testing.T) storage.Bucket {
+	t.Helper()
+	if k == inFiles {
+		return openFolder(t, t.TempDir())
+	}
+	return memstore.New(nil)
+}
+
+// folder is a bucket that knows where it is.
+type folder struct {
+	*filestore.Bucket
+	dir string
+}
+
+func openFolder(t *testing.T, dir string) folder {
+	t.Helper()
+	b, err := filestore.New(dir, &filestore.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder{b, dir}
+}
+
+// copyBucket returns another bucket with the same objects, which have the same
+// ETags.
+func copyBucket(t *testing.T, b storage.Bucket) storage.Bucket {
+	t.Helper()
+	if f, ok := b.(folder); ok {
+		return f.copy(t)
+	}
+	c := memstore.New(nil)
+	for name, content := range objects(t, b) {
+		a, err := storage.Stat(t.Context(), b, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts := &storage.PutOptions{ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, CacheControl: a.CacheControl, Metadata: a.Metadata}
+		if _, err := storage.Put(t.Context(), c, name, bytes.NewReader(content), opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// copy copies the files with their times, as restoring a backup does.
+func (f folder) copy(t *testing.T) folder {
+	t.Helper()
+	to, err := os.MkdirTemp(t.TempDir(), "copy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(f.dir, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		}
+		return copyFile(path, filepath.Join(to, rel))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openFolder(t, to)
+}
+
+func copyFile(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(to, content, info.Mode()); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
+}
