@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -160,15 +161,23 @@ func (s *service) count() int64 {
 	return log.Last.Last
 }
 
-// reportCalls reports what a run asked of the bucket.
-func (s *service) reportCalls(b *testing.B) {
+// reportCosts reports what a run asked of the bucket, and the most memory that the
+// process has had so far.
+func (s *service) reportCosts(b *testing.B) {
 	for _, op := range slices.Sorted(maps.Keys(s.calls)) {
 		b.ReportMetric(float64(s.calls[op]), op+"-calls")
+	}
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		if m := peak.FindSubmatch(status); m != nil {
+			kb, err := strconv.Atoi(string(m[1]))
+			s.must(err)
+			b.ReportMetric(float64(kb)/1024, "peak-MiB")
+		}
 	}
 }
 
 // peak finds the largest resident set in what Linux says of a process.
-var peak = regexp.MustCompile(`VmHWM:.*`)
+var peak = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
 // BenchmarkService is what a distribution service does every hour.
 func BenchmarkService(b *testing.B) {
@@ -183,7 +192,7 @@ func BenchmarkService(b *testing.B) {
 		for b.Loop() {
 			s.publish()
 		}
-		s.reportCalls(b)
+		s.reportCosts(b)
 	})
 	b.Run("hour", func(b *testing.B) {
 		for b.Loop() {
@@ -194,7 +203,7 @@ func BenchmarkService(b *testing.B) {
 			s.release()
 			s.publish()
 		}
-		s.reportCalls(b)
+		s.reportCosts(b)
 	})
 	b.Run("midnight", func(b *testing.B) {
 		for b.Loop() {
@@ -207,9 +216,6 @@ func BenchmarkService(b *testing.B) {
 			s.release() // of midnight: the archive of the day
 			s.publish()
 		}
-		s.reportCalls(b)
+		s.reportCosts(b)
 	})
-	if status, err := os.ReadFile("/proc/self/status"); err == nil {
-		b.Logf("%s", peak.Find(status))
-	}
 }

@@ -111,6 +111,41 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzFollow: whatever indexes say, the files they are read to name are files of
+// the layout.
+func FuzzFollow(f *testing.F) {
+	f.Add(`["v1"]`, `["DE","EUR"]`, `["2020-06-10","2020-06-11"]`, `[0,5,23]`)
+	f.Add(`["v1"]`, `["../DE"]`, `["9999-12-31"]`, `[-1]`)
+	f.Add(`null`, `[""]`, `["2020-06-11","2020-06-11"]`, `{}`)
+	f.Fuzz(func(t *testing.T, versions, countries, dates, hours string) {
+		l := layout(t, nil)
+		files, indexes, _ := l.Follow(func(name string) ([]byte, error) {
+			if storage.CheckName(name) != nil {
+				return nil, fs.ErrNotExist
+			}
+			switch {
+			case name == "version":
+				return []byte(versions), nil
+			case strings.HasSuffix(name, "/country"):
+				return []byte(countries), nil
+			case strings.HasSuffix(name, "/date"):
+				return []byte(dates), nil
+			}
+			return []byte(hours), nil
+		})
+		for _, file := range files {
+			if again, ok := l.Parse(l.Object(file)); !ok || again != file {
+				t.Errorf("%+v is named %q, which is %+v", file, l.Object(file), again)
+			}
+		}
+		for _, name := range indexes {
+			if err := storage.CheckName(name); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestIndexes(t *testing.T) {
 	listed := []distribution.File{
 		file("EUR", "hour", "2020-06-12T10:00:00Z"),

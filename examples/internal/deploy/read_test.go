@@ -145,3 +145,24 @@ func TestPackages(t *testing.T) {
 		t.Errorf("regions %v", got)
 	}
 }
+
+// FuzzConfig: what is read as a configuration is printed as one, and read again
+// as the same.
+func FuzzConfig(f *testing.F) {
+	f.Add(Default().String())
+	f.Add(`{"release":{"grid":"2h"},"api":{"packages":[{"name":"IT","origins":["AT"],"visited":"*","sources":["own"]}]}}`)
+	f.Add(`{"retention":{"days":-1}} `)
+	f.Fuzz(func(t *testing.T, text string) {
+		c := Default()
+		if c.decode([]byte(text)) != nil || c.check() != nil {
+			return
+		}
+		again := Default()
+		if err := again.decode([]byte(c.String())); err != nil {
+			t.Fatalf("%v, of\n%s", err, c)
+		}
+		if again.String() != c.String() {
+			t.Errorf("printed as\n%s\nand read as\n%s", c, again)
+		}
+	})
+}
