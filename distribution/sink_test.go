@@ -1,6 +1,7 @@
 package distribution_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -70,6 +71,11 @@ func TestTerms(t *testing.T) {
 	w.withdraw(ledger.IDOf(&up.Keys[0]))
 	w.release() // 24:00, the end of the window
 	check("one withdrawn before the window closed", map[ledger.Term]int64{ledger.TermDue: n - 1, ledger.TermWithdrawn: 1})
+	p, _ := w.publisher(failPuts(""), nil)
+	if _, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) {
+		t.Fatal(err)
+	}
+	check("planned, and not written", map[ledger.Term]int64{ledger.TermDue: n - 1, ledger.TermWithdrawn: 1})
 	w.run()
 	check("published", map[ledger.Term]int64{ledger.TermSent: n - 1, ledger.TermWithdrawn: 1})
 	w.withdraw(ledger.IDOf(&up.Keys[1]))
