@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,17 +47,20 @@ func TestUnchangedIsUntouched(t *testing.T) {
 // recorder keeps the options of every put.
 type recorder struct {
 	storage.Bucket
+	mu   sync.Mutex
 	opts map[string]storage.PutOptions
 }
 
 func (r *recorder) Put(ctx context.Context, name string, body io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	r.mu.Lock()
 	r.opts[name] = *opts
+	r.mu.Unlock()
 	return r.Bucket.Put(ctx, name, body, opts)
 }
 
 func TestAttributes(t *testing.T) {
 	w := newWorld(t, 1)
-	rec := &recorder{memstore.New(nil), map[string]storage.PutOptions{}}
+	rec := &recorder{Bucket: memstore.New(nil), opts: map[string]storage.PutOptions{}}
 	w.bucket = rec
 	w.opts.PublicRead = true
 	w.opts.MaxAge = 10 * time.Minute

@@ -138,7 +138,7 @@ func (m *remover) leftIn(content []byte, all map[keys.KeyData]bool) (n int) {
 // TestErasedUploadIsGone expects the name of an upload that is erased to
 // disappear, also where a key of it stays because another upload brought it too.
 func TestErasedUploadIsGone(t *testing.T) {
-	const secret, other = "upload-of-somebody-who-wants-out", "upload-of-another"
+	const secret, spared, other = "upload-of-somebody-who-wants-out", "upload-all-of-which-stays", "upload-of-another"
 	now := time.Date(2022, 2, 1, 12, 0, 0, 0, time.UTC)
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	s := open(t, path, &sqliteledger.Options{Clock: func() time.Time { return now }})
@@ -152,6 +152,7 @@ func TestErasedUploadIsGone(t *testing.T) {
 	_, err := w.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{
 		{ID: secret, Keys: append(up.Keys[:3:3], bad)},
 		{ID: other, Keys: up.Keys[2:3]},
+		{ID: spared, Keys: up.Keys[2:3]},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -160,12 +161,18 @@ func TestErasedUploadIsGone(t *testing.T) {
 	if err != nil || receipt.Done != 2 || receipt.Spared != 1 {
 		t.Fatalf("got %+v, %v", receipt, err)
 	}
+	receipt, err = w.ledger.Erase(t.Context(), spared)
+	if err != nil || receipt.Done != 0 || receipt.Spared != 1 {
+		t.Fatalf("got %+v, %v", receipt, err)
+	}
 	if report, err := w.ledger.Prune(t.Context()); err != nil || report.Removed != 2 {
 		t.Fatalf("got %+v, %v", report, err)
 	}
 	for _, file := range []string{path, path + "-wal"} {
-		if bytes.Contains(contentOf(t, file), []byte(secret)) {
-			t.Errorf("%s still has the name", filepath.Base(file))
+		for _, name := range []string{secret, spared} {
+			if bytes.Contains(contentOf(t, file), []byte(name)) {
+				t.Errorf("%s still has the name %s", filepath.Base(file), name)
+			}
 		}
 	}
 	if n := w.count(); n != 1 {
