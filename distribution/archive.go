@@ -61,7 +61,7 @@ func (r *run) divide(c *export.Content, span Span, signers []*signing.Signer) ([
 		}
 		fits, err := r.fit(c, parts, signers)
 		if !fits && !span.Parts {
-			r.report.warn("%s %s: more than %d keys or %d bytes in one file", c.Region, Window{c.Start, c.End}, r.opts.MaxKeys, r.opts.MaxBytes)
+			r.warn("%s %s: more than %d keys or %d bytes in one file", c.Region, Window{c.Start, c.End}, r.opts.MaxKeys, r.opts.MaxBytes)
 			return parts, err
 		}
 		if err != nil || fits {

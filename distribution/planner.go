@@ -250,7 +250,7 @@ func (r *run) signersOf(c *committed) ([]*signing.Signer, error) {
 	for _, id := range c.Signers {
 		s, ok := r.ring.Lookup(id)
 		if !ok {
-			r.report.warn("%s %s: signer %s is no longer there", c.pkg, c.window(), id)
+			r.warn("%s %s: signer %s is no longer there", c.pkg, c.window(), id)
 			return r.ring.ValidAt(r.now)
 		}
 		signers = append(signers, s)

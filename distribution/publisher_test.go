@@ -166,14 +166,16 @@ func TestRetry(t *testing.T) {
 	w := newWorld(t, 1)
 	w.hours(1)
 	w.opts.Tries, w.opts.Pause = 3, time.Millisecond
+	var mu sync.Mutex
 	failed := map[string]int{}
 	p, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
 		if failed[c.Op+c.Name]++; failed[c.Op+c.Name] < 3 {
 			return storagetest.FailAfter
 		}
 		return storagetest.Pass
 	}, nil)
-	w.opts.Parallel = 1
 	if r, err := p.Run(t.Context()); err != nil {
 		t.Fatalf("two failures of each object, three tries: %v\n%s", err, r)
 	}

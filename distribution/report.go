@@ -93,10 +93,7 @@ func (r *Report) lost(objects []object) {
 func (r *Report) expired(p Planned)  { r.Expired = append(r.Expired, p) }
 func (r *Report) failure(err error)  { r.Failed = append(r.Failed, err) }
 func (r *Report) conflict(err error) { r.Conflicts = append(r.Conflicts, err) }
-
-func (r *Report) warn(format string, args ...any) {
-	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
-}
+func (r *Report) warn(text string)   { r.Warnings = append(r.Warnings, text) }
 
 // viewed counts what was noticed of the keys of one window.
 func (r *Report) viewed(pkg string, v *viewer) {

@@ -46,6 +46,13 @@ func newRun(p *Publisher) *run {
 	return &run{Publisher: p, report: &Report{Output: p.opts.Output}, stopped: map[string]bool{}}
 }
 
+// warn notes what is odd. It may be called by several plans at once.
+func (r *run) warn(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.warn(fmt.Sprintf(format, args...))
+}
+
 // look reads the bucket, then the registers, then the log, in this order: what
 // is listed has been planned before, and what is planned was cut before.
 func (r *run) look(ctx context.Context) error {
