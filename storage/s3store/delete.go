@@ -38,8 +38,8 @@ func (b *Bucket) DeleteAll(ctx context.Context, names []string) error {
 	var errs []error
 	for batch := range slices.Chunk(batched, maxBatch) {
 		err := b.deleteBatch(ctx, batch)
-		if errors.Is(err, errors.ErrUnsupported) && len(errs) == 0 {
-			return err
+		if errors.Is(err, errors.ErrUnsupported) {
+			return err // storage deletes one by one then
 		}
 		errs = append(errs, err)
 	}

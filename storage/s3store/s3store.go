@@ -94,6 +94,14 @@ func (b *Bucket) key(name string) *string { return aws.String(b.prefix + name) }
 func once(o *s3.Options) {
 	o.Retryer = aws.NopRetryer{}
 	o.DisableLogOutputChecksumValidationSkipped = true // libraries do not log
+	// The client's default, which one that was made without a configuration
+	// does not have: CRC-32 both ways.
+	if o.RequestChecksumCalculation == 0 {
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
+	}
+	if o.ResponseChecksumValidation == 0 {
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
+	}
 }
 
 // unquoted returns an ETag as attributes carry it. Servers quote theirs in

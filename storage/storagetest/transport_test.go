@@ -85,6 +85,7 @@ func TestTransport(t *testing.T) {
 		{name: "half come, length unknown", verdict: Half, method: "GET", query: "?chunked", kept: old, got: "01234", status: 200, err: syscall.ECONNRESET},
 		{name: "partial", verdict: Partial, method: "GET", kept: old, got: "01234", status: 200},
 		{name: "trickle", verdict: Trickle, method: "GET", kept: old, got: old, status: 200},
+		{name: "trickle, length unknown", verdict: Trickle, method: "GET", query: "?chunked", kept: old, got: old, status: 200},
 		{name: "stale", verdict: Stale, method: "GET", kept: old, got: old, status: 200},
 		{name: "500", verdict: 500, method: "PUT", kept: old, got: "<Code>InternalError</Code>", status: 500},
 		{name: "503", verdict: 503, method: "PUT", kept: old, got: "<Code>SlowDown</Code>", status: 503},

@@ -52,7 +52,8 @@ const (
 	// was passed and came to its end; nothing if there was none. Others Pass.
 	Stale
 
-	// Trickle has a Get's body come in 16 pieces, 1 ms apart. Others Pass.
+	// Trickle has a Get's body come in 16 pieces, 1 ms apart. Others Pass. Of a
+	// transport's answers, those of unknown length come in pieces of 4 KiB.
 	Trickle
 )
 
@@ -89,9 +90,11 @@ type body struct {
 const (
 	tricklePieces = 16
 	tricklePause  = time.Millisecond
+	unknownPiece  = 4096 // of a body of unknown length
 )
 
-// trickle reads r, of size bytes, in small pieces.
+// trickle reads r, of size bytes or, if that is negative, of unknown length, in
+// small pieces.
 type trickle struct {
 	ctx  context.Context // of the call whose body this is
 	r    io.Reader
@@ -105,5 +108,8 @@ func (t *trickle) Read(p []byte) (int, error) {
 	case <-time.After(tricklePause):
 	}
 	piece := max(t.size/tricklePieces, 1)
+	if t.size < 0 {
+		piece = unknownPiece
+	}
 	return t.r.Read(p[:min(int64(len(p)), piece)])
 }
