@@ -19,7 +19,17 @@
 //
 // [Faulty] wraps a bucket, numbers the calls to it, and lets a [Hook] decide
 // what becomes of each: that it fails before its effect or after it, half way,
-// or waits. Code that must survive a crash anywhere is run once for every call,
-// with a fault at that call. [Minimal] hides what a bucket can do beyond the
-// interface.
+// or waits; that a listing is stale or lacks its end. Code that must survive a
+// crash anywhere is run once for every call, with a fault at that call.
+// [Transport] does the same to the requests of a client of HTTP, under any
+// store that is reached by one.
+//
+// Hooks are made of others ([Only], [Delay], [Random], [First]), so that this is
+// a bad day at the store, the same one every time:
+//
+//	hook := storagetest.First(
+//		storagetest.Random(1, 0.05, storagetest.FailAfter, http.StatusServiceUnavailable),
+//		storagetest.Only(storagetest.FailAt(1, storagetest.Stale), storagetest.OpList))
+//
+// [Minimal] hides what a bucket can do beyond the interface.
 package storagetest

@@ -2,9 +2,14 @@ package storagetest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/memstore"
@@ -50,4 +55,26 @@ func ExampleFaulty() {
 	// storage: put "index": storagetest: fault on purpose
 	// next run: <nil>
 	// done: no call with number 3
+}
+
+// Any client of HTTP can be given a bad day: here the answer to the second
+// request is lost, and the others are slow.
+func ExampleTransport() {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	hook := storagetest.Delay(time.Millisecond, storagetest.FailAt(2, storagetest.FailAfter))
+	client := &http.Client{Transport: storagetest.Transport(nil, hook)}
+	for range 3 {
+		resp, err := client.Get(server.URL)
+		if err != nil {
+			fmt.Println(errors.Is(err, storagetest.ErrFault), errors.Is(err, syscall.ECONNRESET))
+			continue
+		}
+		resp.Body.Close()
+		fmt.Println(resp.Status)
+	}
+	// Output:
+	// 404 Not Found
+	// true true
+	// 404 Not Found
 }

@@ -24,77 +24,14 @@ const (
 	OpList      = "list"
 )
 
-// A Call is one request to a [FaultyBucket].
-type Call struct {
-	N    int    // its number in the order of calls, from 1
-	Op   string // OpGet, ...
-	Name string // the object; for OpList the prefix, for OpDeleteAll the names, separated by spaces
-}
-
-// A Verdict is what becomes of a [Call].
-type Verdict int
-
-const (
-	// Pass lets the call through.
-	Pass Verdict = iota
-
-	// Fail has the call fail before its effect, with [ErrFault].
-	Fail
-
-	// FailAfter has the call take effect and then fail with [ErrFault]: the
-	// answer is lost. A Get fails as it is, a List after its last object. If
-	// the call fails by itself, it fails with its own error.
-	FailAfter
-
-	// Half has the call break half way. A Get's body ends after half of its
-	// bytes, as if it were whole. A List yields half of the objects and then
-	// [ErrFault], a DeleteAll deletes half of the names and then fails. A Put,
-	// Create or Replace reads some of its reader and then fails; nothing is
-	// stored. Others Fail.
-	Half
-)
-
-// A Hook is called before each call and decides what becomes of it. It may
-// wait, as long as the ctx of the call lets it, to play a runner that is paused
-// or a store that is slow; calls go on meanwhile.
-type Hook func(ctx context.Context, c Call) Verdict
-
-// ErrFault is the error of a call that was made to fail. It is worth another
-// try ([storage.Retryable]).
-var ErrFault = errors.New("storagetest: fault on purpose")
-
-// FailEach returns a hook that gives each call the verdict for its number, and
-// passes those that have none.
-func FailEach(verdicts map[int]Verdict) Hook {
-	return func(_ context.Context, c Call) Verdict { return verdicts[c.N] }
-}
-
-// FailAt returns a hook that gives the verdict to the call with number n and
-// passes all others.
-func FailAt(n int, v Verdict) Hook { return FailEach(map[int]Verdict{n: v}) }
-
-// FailFrom returns a hook that gives the verdict to the call with number n and
-// fails all that come after: the process dies at that call.
-func FailFrom(n int, v Verdict) Hook {
-	return func(_ context.Context, c Call) Verdict {
-		switch {
-		case c.N < n:
-			return Pass
-		case c.N == n:
-			return v
-		default:
-			return Fail
-		}
-	}
-}
-
 // FaultyBucket is a bucket in which calls fail on purpose. Use [Faulty].
 type FaultyBucket struct {
 	b    storage.Bucket
 	hook Hook
 
-	mu    sync.Mutex
-	calls []Call
+	mu     sync.Mutex
+	calls  []Call
+	listed map[string][]storage.Attributes // by prefix, what was listed last
 }
 
 var (
@@ -108,10 +45,7 @@ var (
 // all. It can what b can; wrap [Minimal] to have each object's Delete be a
 // call of its own. A List counts when it is ranged over.
 func Faulty(b storage.Bucket, hook Hook) *FaultyBucket {
-	if hook == nil {
-		hook = func(context.Context, Call) Verdict { return Pass }
-	}
-	return &FaultyBucket{b: b, hook: hook}
+	return &FaultyBucket{b: b, hook: hook, listed: make(map[string][]storage.Attributes)}
 }
 
 // Calls returns the calls made so far, failed ones too, in order.
@@ -137,14 +71,14 @@ func (f *FaultyBucket) call(ctx context.Context, op, name string) Verdict {
 	c := Call{N: len(f.calls) + 1, Op: op, Name: name}
 	f.calls = append(f.calls, c)
 	f.mu.Unlock()
-	return f.hook(ctx, c)
+	return f.hook.ask(ctx, c)
 }
 
 // Get implements [storage.Bucket].
 func (f *FaultyBucket) Get(ctx context.Context, name string) (io.ReadCloser, storage.Attributes, error) {
 	v := f.call(ctx, OpGet, name)
-	if v == Fail {
-		return nil, storage.Attributes{}, ErrFault
+	if v.before() {
+		return nil, storage.Attributes{}, v.fault()
 	}
 	rc, a, err := storage.Get(ctx, f.b, name)
 	switch {
@@ -153,11 +87,10 @@ func (f *FaultyBucket) Get(ctx context.Context, name string) (io.ReadCloser, sto
 	case v == FailAfter:
 		rc.Close()
 		return nil, storage.Attributes{}, ErrFault
-	case v == Half:
-		rc = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(rc, a.Size/2), rc}
+	case v == Half || v == Partial:
+		rc = body{io.LimitReader(rc, a.Size/2), rc}
+	case v == Trickle:
+		rc = body{&trickle{ctx, rc, a.Size}, rc}
 	}
 	return rc, a, nil
 }
@@ -218,55 +151,78 @@ func (f *FaultyBucket) DeleteAll(ctx context.Context, names []string) error {
 	}
 	v := f.call(ctx, OpDeleteAll, strings.Join(names, " "))
 	do, failed := names, names
-	switch v {
-	case Pass:
+	switch {
+	case v.harmless():
 		return storage.DeleteAll(ctx, f.b, names)
-	case Fail:
+	case v.before():
 		do = nil
-	case Half:
+	case v == Half:
 		do, failed = names[:len(names)/2], names[len(names)/2:]
 	}
 	errs := []error{storage.DeleteAll(ctx, f.b, do)}
 	for _, name := range failed {
-		errs = append(errs, &storage.Error{Op: "delete", Name: name, Err: ErrFault})
+		errs = append(errs, &storage.Error{Op: "delete", Name: name, Err: v.fault()})
 	}
 	return errors.Join(errs...)
 }
 
 // around does what the verdict says with a call that has no half.
 func around(v Verdict, do func() error) error {
-	switch v {
-	case Pass:
+	switch {
+	case v.harmless():
 		return do()
-	case FailAfter:
+	case v == FailAfter:
 		if err := do(); err != nil {
 			return err
 		}
 	}
-	return ErrFault
+	return v.fault()
 }
 
 // List implements [storage.Bucket].
 func (f *FaultyBucket) List(ctx context.Context, prefix string) iter.Seq2[storage.Attributes, error] {
 	return func(yield func(storage.Attributes, error) bool) {
 		v := f.call(ctx, OpList, prefix)
-		if v == Pass {
-			storage.List(ctx, f.b, prefix)(yield)
+		if v == Pass || v == Trickle {
+			f.list(ctx, prefix)(yield)
 			return
 		}
-		for _, a := range f.listed(ctx, v, prefix) {
+		for _, a := range f.listedFor(ctx, v, prefix) {
 			if !yield(a, nil) {
 				return
 			}
 		}
-		yield(storage.Attributes{}, ErrFault)
+		if v != Partial && v != Stale {
+			yield(storage.Attributes{}, v.fault())
+		}
 	}
 }
 
-// listed returns what a List with this verdict yields before it fails.
-func (f *FaultyBucket) listed(ctx context.Context, v Verdict, prefix string) (all []storage.Attributes) {
-	if v == Fail {
+// list lists, and remembers what was listed to the end.
+func (f *FaultyBucket) list(ctx context.Context, prefix string) iter.Seq2[storage.Attributes, error] {
+	return func(yield func(storage.Attributes, error) bool) {
+		var all []storage.Attributes
+		for a, err := range storage.List(ctx, f.b, prefix) {
+			if !yield(a, err) || err != nil {
+				return
+			}
+			all = append(all, a)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.listed[prefix] = all
+	}
+}
+
+// listedFor returns what a List with this verdict yields before it ends.
+func (f *FaultyBucket) listedFor(ctx context.Context, v Verdict, prefix string) (all []storage.Attributes) {
+	switch {
+	case v.before():
 		return nil
+	case v == Stale:
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.listed[prefix]
 	}
 	for a, err := range storage.List(ctx, f.b, prefix) {
 		if err != nil {
@@ -274,7 +230,7 @@ func (f *FaultyBucket) listed(ctx context.Context, v Verdict, prefix string) (al
 		}
 		all = append(all, a)
 	}
-	if v == Half {
+	if v == Half || v == Partial {
 		return all[:len(all)/2]
 	}
 	return all
