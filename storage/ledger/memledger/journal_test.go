@@ -44,7 +44,9 @@ func TestJournal(t *testing.T) {
 	now = now.Add(time.Hour)
 	goOn(t, store, up)
 	same("all kinds of steps")
-	restored, err := memledger.Restore(store.Copy().State(), &memledger.Options{Clock: clock})
+	var state *memledger.State
+	store.Copy().View(func(s *memledger.State) { state = s }) // that of a copy which nobody uses
+	restored, err := memledger.Restore(state, &memledger.Options{Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,9 +109,11 @@ func TestApplyRefuses(t *testing.T) {
 			if err := store.Apply(&tt.step); err == nil {
 				t.Error("it was applied")
 			}
-			if len(store.State().Units) > 0 || len(store.State().Cuts) > 0 {
-				t.Error("something changed")
-			}
+			store.View(func(s *memledger.State) {
+				if len(s.Units) > 0 || len(s.Cuts) > 0 {
+					t.Error("something changed")
+				}
+			})
 		})
 	}
 	store := memledger.New(nil)

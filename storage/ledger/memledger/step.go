@@ -139,8 +139,7 @@ func (s *Store) apply(st *Step) {
 	}
 }
 
-// A State is all that a ledger holds at one moment. It shares what it holds with
-// the ledger: it must not be changed, nor kept beyond the ledger's next step.
+// A State is all that a ledger holds at one moment.
 type State struct {
 	Identity  ledger.Identity
 	Replay    bool
@@ -155,11 +154,12 @@ type State struct {
 	Tallies   ledger.Tallies
 }
 
-// State returns what the ledger holds.
-func (s *Store) State() *State {
+// View shows f all that the ledger holds. Nobody else looks at it or changes it
+// meanwhile; f must keep nothing of it, and change nothing.
+func (s *Store) View(f func(*State)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &State{
+	f(&State{
 		Identity:  s.identity,
 		Replay:    s.replay,
 		Units:     s.units,
@@ -171,7 +171,7 @@ func (s *Store) State() *State {
 		Registers: s.registers,
 		Version:   s.version,
 		Tallies:   s.tallies,
-	}
+	})
 }
 
 // Restore returns the ledger that was in a state, which is its own from then
