@@ -20,25 +20,27 @@ const module = "github.com/gaenkit/gaen"
 // examples are not in it: a package's suite may import what the package may, and
 // the package.
 var may = map[string][]string{
-	"":                          {},
-	"keys":                      {},
-	"storage":                   {},
-	"storage/memstore":          {"storage"},
-	"storage/filestore":         {"storage"},
-	"signing":                   {},
-	"export":                    {"keys", "signing"},
-	"storage/ledger":            {"keys"},
-	"storage/ledger/":           {"keys", "storage/ledger"}, // the stores of ledgers
-	"distribution":              {"keys", "export", "signing", "storage", "storage/ledger"},
-	"distribution/":             {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
-	"internal/exportpb":         {},
-	"internal/killtest":         {},
-	"federation":                {"keys", "storage/ledger"},
-	"keys/keystest":             {"keys"},
-	"signing/signingtest":       {"signing"},
-	"storage/storagetest":       {"storage", "storage/memstore"},
-	"export/exporttest":         {"keys", "signing", "export"},
-	"storage/ledger/ledgertest": {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
+	"":                            {},
+	"keys":                        {},
+	"storage":                     {},
+	"storage/memstore":            {"storage"},
+	"storage/filestore":           {"storage"},
+	"signing":                     {},
+	"export":                      {"keys", "signing"},
+	"storage/ledger":              {"keys"},
+	"storage/ledger/":             {"keys", "storage/ledger"}, // the stores of ledgers
+	"distribution":                {"keys", "export", "signing", "storage", "storage/ledger"},
+	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
+	"internal/exportpb":           {},
+	"internal/killtest":           {},
+	"federation":                  {"keys", "storage/ledger"},
+	"keys/keystest":               {"keys"},
+	"signing/signingtest":         {"signing"},
+	"storage/storagetest":         {"storage", "storage/memstore"},
+	"export/exporttest":           {"keys", "signing", "export"},
+	"storage/ledger/ledgertest":   {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
+	"storage/ledger/bucketledger": {"keys", "keys/submission", "storage", "storage/ledger", "storage/ledger/memledger"},
+	"keys/submission":             {"keys"},
 }
 
 type listed struct {

@@ -91,7 +91,7 @@ func (p *archivePart) read(ctx context.Context, all iter.Seq2[keys.TemporaryExpo
 		}
 		switch {
 		case errors.Is(err, export.KindKey):
-			p.upload.reject(p.origin, rejection(keys.FieldKeyData, err))
+			p.upload.reject(p.origin, rejection(err))
 		case err != nil:
 			return bad("%v", err)
 		default:
@@ -123,4 +123,12 @@ func (p *archivePart) send(ctx context.Context) error {
 		return nil
 	}
 	return p.reader.intake.add(ctx, u)
+}
+
+// rejection returns what is wrong with a key of an archive.
+func rejection(err error) *keys.Rejection {
+	if r, ok := errors.AsType[*keys.Rejection](err); ok {
+		return r
+	}
+	return &keys.Rejection{Field: keys.FieldKeyData, Reason: keys.ReasonMalformed}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/keys/submission"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -155,7 +156,7 @@ func (r *reader) object(ctx context.Context, f *os.File, at *place) error {
 // submission takes one submission in; id is its name if it has none itself. The
 // error is a *fileError unless it stops the job.
 func (r *reader) submission(ctx context.Context, text []byte, at *place, id string) error {
-	s, rejected, err := decodeSubmission(text)
+	s, err := submission.Parse(text, at.granted)
 	if err != nil {
 		return bad("%v", err)
 	}
@@ -165,21 +166,14 @@ func (r *reader) submission(ctx context.Context, text []byte, at *place, id stri
 	if why := checkID(id); why != "" {
 		return bad("%s", why)
 	}
-	shared, wrong := s.shared(at.granted)
-	if rejected == nil {
-		rejected = wrong
+	u := &upload{source: at.source, id: id, keys: s.Keys}
+	for i := range u.keys {
+		if u.keys[i].TestType == keys.TestUnstated {
+			u.keys[i].TestType = keys.TestLab // the kit that there was first
+		}
 	}
-	u := &upload{source: at.source, id: id}
-	for _, text := range s.Keys {
-		k, why := parseKey(text, shared)
-		if rejected != nil {
-			why = rejected
-		}
-		if why != nil {
-			u.reject(shared.Origin, why)
-			continue
-		}
-		u.keys = append(u.keys, k)
+	for _, why := range s.Rejected {
+		u.reject(s.Origin, why)
 	}
 	return r.intake.add(ctx, u)
 }

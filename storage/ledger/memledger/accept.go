@@ -21,9 +21,15 @@ func (s *Store) Accept(ctx context.Context, in *ledger.Intake) error {
 	if err != nil {
 		return err
 	}
-	s.apply(changes)
-	s.swap(in.Nonce, in.Swaps)
-	return nil
+	return s.take(ctx, &Step{
+		Units:    changes.Units,
+		Kept:     changes.Kept,
+		SetAside: changes.SetAside,
+		Erased:   changes.Erased,
+		Nonce:    in.Nonce,
+		Swaps:    in.Swaps,
+		Tallies:  changes.Tallies,
+	})
 }
 
 // standing returns private copies of what an intake asks for.
@@ -52,20 +58,6 @@ func (s *Store) record(id ledger.UnitID) *ledger.Record {
 	return rec
 }
 
-func (s *Store) apply(c *ledger.Changes) {
-	for _, u := range c.Units {
-		s.store(u)
-	}
-	for _, k := range c.Kept {
-		s.keep(k)
-	}
-	s.setAside = append(s.setAside, c.SetAside...)
-	s.setAside = slices.DeleteFunc(s.setAside, func(a ledger.SetAside) bool {
-		return a.Source == ledger.Own && slices.Contains(c.Erased, a.Upload)
-	})
-	s.tally(c.Tallies)
-}
-
 func (s *Store) store(u *ledger.Unit) {
 	id := u.ID()
 	if _, ok := s.units[id]; !ok {
@@ -86,8 +78,12 @@ func (s *Store) keep(c ledger.KeptChange) {
 	s.kept[c.ID] = kept
 }
 
-func (s *Store) tally(t ledger.Tallies) {
-	for name, n := range t {
-		s.tallies.Add(name, n)
+// erase drops what was set aside of own uploads.
+func (s *Store) erase(uploads []string) {
+	if len(uploads) == 0 {
+		return
 	}
+	s.setAside = slices.DeleteFunc(s.setAside, func(a ledger.SetAside) bool {
+		return a.Source == ledger.Own && slices.Contains(uploads, a.Upload)
+	})
 }

@@ -1,8 +1,10 @@
 // Package memledger keeps a ledger in memory: for tests, for replays, and as
-// the plainest statement of what a ledger does. It is gone with the process.
+// the plainest statement of what a ledger does. It is gone with the process,
+// unless a journal keeps its steps: bucketledger is this ledger with a journal.
 package memledger
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -20,11 +22,18 @@ type Options struct {
 	// Clock makes a ledger for replays, which runs by it. Nil is the clock of
 	// the machine.
 	Clock func() time.Time
+
+	// Journal makes the ledger outlive its process: it is asked to keep every
+	// step that changes something before the step is taken and seen, and if it
+	// fails, nothing has changed and its error is that of the call. It must not
+	// call the ledger.
+	Journal func(ctx context.Context, step *Step) error
 }
 
 // Store keeps a ledger in memory. All its methods exclude each other.
 type Store struct {
-	clock func() time.Time
+	clock   func() time.Time
+	journal func(ctx context.Context, step *Step) error
 
 	mu        sync.Mutex
 	identity  ledger.Identity
@@ -55,6 +64,9 @@ func New(opts *Options) *Store {
 		registers: map[string]ledger.Register{},
 		tallies:   ledger.Tallies{},
 	}
+	if opts != nil {
+		s.journal = opts.Journal
+	}
 	if opts != nil && opts.Clock != nil {
 		s.clock, s.replay = opts.Clock, true
 	}
@@ -63,7 +75,7 @@ func New(opts *Options) *Store {
 }
 
 // Copy returns a ledger that has the same history so far and goes its own way
-// from here: what a restored backup is.
+// from here: what a restored backup is. The copy has no journal.
 func (s *Store) Copy() *Store { return s.CopyWithClock(s.clock) }
 
 // CopyWithClock is [Store.Copy] for a ledger that runs by another clock.

@@ -36,8 +36,7 @@ func (s *Store) Swap(ctx context.Context, nonce ledger.Nonce, swaps []ledger.Swa
 	if err := s.checkSwaps(nonce, swaps); err != nil {
 		return err
 	}
-	s.swap(nonce, swaps)
-	return nil
+	return s.take(ctx, &Step{Nonce: nonce, Swaps: swaps})
 }
 
 // checkSwaps returns the conflict of swaps by a writer with that nonce, if there

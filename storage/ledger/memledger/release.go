@@ -32,6 +32,7 @@ func (s *Store) Release(ctx context.Context, r *ledger.Release) (ledger.Cut, err
 	if err != nil {
 		return ledger.Cut{}, err
 	}
+	step := &Step{Waits: choice.Waits, Tallies: choice.Tallies}
 	var taken []*ledger.Unit
 	for _, take := range choice.Take {
 		units := pending[take.GroupID]
@@ -39,17 +40,16 @@ func (s *Store) Release(ctx context.Context, r *ledger.Release) (ledger.Cut, err
 		units = units[:take.Keys]
 		taken = append(taken, units...)
 		if take.Pad {
-			for _, echo := range r.Pad(cloneAll(units)) {
-				s.store(echo)
-				taken = append(taken, s.units[echo.ID()])
-			}
+			step.Units = append(step.Units, r.Pad(cloneAll(units))...)
 		}
 	}
-	s.number(taken)
-	s.waits = choice.Waits
-	s.tally(choice.Tallies)
-	cut := s.last().Next(s.identity, t, int64(len(s.numbers)), choice.Policy)
-	s.cuts = append(s.cuts, cut)
+	taken = append(taken, step.Units...)
+	step.Numbered = numbered(taken, int64(len(s.numbers)))
+	cut := s.last().Next(s.identity, t, int64(len(s.numbers)+len(taken)), choice.Policy)
+	step.Cut = &cut
+	if err := s.take(ctx, step); err != nil {
+		return ledger.Cut{}, err
+	}
 	return cut, nil
 }
 
@@ -85,15 +85,25 @@ func groupsOf(pending map[ledger.GroupID][]*ledger.Unit) []ledger.Group {
 	return groups
 }
 
-// number gives the pending events of units the next numbers, in canonical
-// order.
-func (s *Store) number(units []*ledger.Unit) {
+// numbered gives the pending events of units the numbers after last, in
+// canonical order.
+func numbered(units []*ledger.Unit, last int64) []Numbered {
 	slices.SortFunc(units, canonically)
-	for _, u := range units {
+	all := make([]Numbered, len(units))
+	for i, u := range units {
 		event, _ := u.Pending()
-		s.numbers = append(s.numbers, u.ID())
-		event.Number = int64(len(s.numbers))
-		u.Events = append(u.Events, event)
+		event.Number = last + int64(i) + 1
+		all[i] = Numbered{ID: u.ID(), Event: event}
+	}
+	return all
+}
+
+// number adds events to their units and to the log.
+func (s *Store) number(all []Numbered) {
+	for _, n := range all {
+		s.numbers = append(s.numbers, n.ID)
+		u := s.units[n.ID]
+		u.Events = append(u.Events, n.Event)
 	}
 }
 

@@ -19,23 +19,23 @@ func (s *Store) Remove(ctx context.Context, r *ledger.Removal) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.Again()
-	removed := 0
+	step := &Step{}
 	for id, u := range s.units {
-		if removed == r.Limit {
+		if len(step.Removed) == r.Limit {
 			break
 		}
-		if !s.goes(r, u) {
-			continue
+		if s.goes(r, u) {
+			step.Removed = append(step.Removed, Removed{ID: id, Tombstone: r.Each(u.Clone())})
 		}
-		if until := r.Each(u.Clone()); !until.IsZero() {
-			s.tombs[ledger.TombstoneOf(s.identity, id)] = until
-		}
-		s.remove(u)
-		removed++
 	}
-	s.forget(r)
-	s.tally(r.Tallies())
-	return removed, nil
+	if s.forgets(r) {
+		step.Forgets, step.Ended, step.Now, step.Forget = true, r.Ended, r.Now, r.Forget
+	}
+	step.Tallies = r.Tallies()
+	if err := s.take(ctx, step); err != nil {
+		return 0, err
+	}
+	return len(step.Removed), nil
 }
 
 // goes reports whether a removal describes u.
@@ -86,17 +86,36 @@ func (s *Store) remove(u *ledger.Unit) {
 	}
 }
 
-// forget removes what is not a unit and has had its time.
-func (s *Store) forget(r *ledger.Removal) {
-	s.setAside = slices.DeleteFunc(s.setAside, func(a ledger.SetAside) bool { return a.At.Before(r.Ended) })
+// forgets reports whether there is anything that is not a unit and has had its
+// time.
+func (s *Store) forgets(r *ledger.Removal) bool {
+	if slices.ContainsFunc(s.setAside, func(a ledger.SetAside) bool { return a.At.Before(r.Ended) }) {
+		return true
+	}
+	for _, kept := range s.kept {
+		if slices.ContainsFunc(kept, func(k ledger.KeptWithdrawal) bool { return k.At.Before(r.Ended) }) {
+			return true
+		}
+	}
+	for _, until := range s.tombs {
+		if !until.After(r.Now) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Forget, func(name string) bool { _, ok := s.tallies[name]; return ok })
+}
+
+// forget removes it.
+func (s *Store) forget(st *Step) {
+	s.setAside = slices.DeleteFunc(s.setAside, func(a ledger.SetAside) bool { return a.At.Before(st.Ended) })
 	for id, kept := range s.kept {
-		kept = slices.DeleteFunc(kept, func(k ledger.KeptWithdrawal) bool { return k.At.Before(r.Ended) })
+		kept = slices.DeleteFunc(kept, func(k ledger.KeptWithdrawal) bool { return k.At.Before(st.Ended) })
 		if s.kept[id] = kept; len(kept) == 0 {
 			delete(s.kept, id)
 		}
 	}
-	maps.DeleteFunc(s.tombs, func(_ ledger.Tombstone, until time.Time) bool { return !until.After(r.Now) })
-	for _, name := range r.Forget {
+	maps.DeleteFunc(s.tombs, func(_ ledger.Tombstone, until time.Time) bool { return !until.After(st.Now) })
+	for _, name := range st.Forget {
 		delete(s.tallies, name)
 	}
 }

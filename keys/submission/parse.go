@@ -1,4 +1,4 @@
-package main
+package submission
 
 import (
 	"encoding/base64"
@@ -10,28 +10,43 @@ import (
 	"github.com/gaenkit/gaen/keys"
 )
 
-// submission is an upload as the British back end stores it and as apps send it
-// to it, with what other back ends also want to say.
-type submission struct {
-	Keys    []json.RawMessage `json:"temporaryExposureKeys"`
-	TestKit string            `json:"testKit"`
-
-	ID         string   `json:"id"`
-	Origin     string   `json:"origin"`
-	Regions    []string `json:"regions"`
-	Consent    *bool    `json:"consentToFederate"`
-	ReportType *int64   `json:"reportType"`
+// A Submission is what [Parse] makes of a stored object.
+type Submission struct {
+	ID       string      // by which it names itself; empty if it does not
+	Origin   keys.Region // of all its keys
+	Keys     []keys.DiagnosisKey
+	Rejected []*keys.Rejection // one for each key that could not be read
 }
 
-// submittedKey is one key of it. The form that apps send and the one that is
+// stored is a submission as it is stored and as apps send it, with what other
+// back ends also want to say.
+type stored struct {
+	Keys []json.RawMessage `json:"temporaryExposureKeys"`
+	ID   string            `json:"id"`
+
+	Origin string `json:"origin"`
+	said
+}
+
+// said is what may be said of all keys at once, or of one.
+type said struct {
+	TestKit    string   `json:"testKit,omitzero"`
+	Regions    []string `json:"regions,omitzero"`
+	Consent    *bool    `json:"consentToFederate,omitzero"`
+	ReportType *int64   `json:"reportType,omitzero"`
+	Variant    *int64   `json:"variantOfConcern,omitzero"`
+}
+
+// storedKey is one key of it. The form that apps send and the one that is
 // stored have different names for the transmission risk.
-type submittedKey struct {
+type storedKey struct {
 	Key       *string `json:"key"`
 	Start     *int64  `json:"rollingStartNumber"`
 	Period    *int64  `json:"rollingPeriod"`
 	Risk      *int64  `json:"transmissionRisk"`
-	RiskLevel *int64  `json:"transmissionRiskLevel"`
-	Onset     *int64  `json:"daysSinceOnsetOfSymptoms"`
+	RiskLevel *int64  `json:"transmissionRiskLevel,omitzero"`
+	Onset     *int64  `json:"daysSinceOnsetOfSymptoms,omitzero"`
+	said
 }
 
 // absentRisk is the transmission risk level of a key that states none.
@@ -50,13 +65,43 @@ var fields = map[string]keys.Field{
 	"regions":                  keys.FieldVisitedCountries,
 	"consentToFederate":        keys.FieldConsent,
 	"reportType":               keys.FieldReportType,
+	"variantOfConcern":         keys.FieldVariant,
 }
 
-// decodeSubmission returns a submission. What is wrong with a field that all its
-// keys share is in the rejection; the error is for what is no submission at all.
-// Neither quotes what it was read from.
-func decodeSubmission(text []byte) (*submission, *keys.Rejection, error) {
-	s := &submission{}
+// Parse reads a submission. What its place or the configuration says of all its
+// keys is granted: the origin and the consent hold where the submission says
+// nothing, the kit of the test in any case. One key that cannot be read is
+// rejected alone, and what is wrong with a field that all keys share rejects
+// each of them; the error is for what is no submission at all. Neither quotes
+// what it was read from. Whether the keys may come in is for a [keys.Policy] to
+// say.
+func Parse(text []byte, granted keys.DiagnosisKey) (*Submission, error) {
+	s, rejected, err := decode(text)
+	if err != nil {
+		return nil, err
+	}
+	shared, wrong := s.shared(granted)
+	if rejected == nil {
+		rejected = wrong
+	}
+	result := &Submission{ID: s.ID, Origin: shared.Origin}
+	for _, text := range s.Keys {
+		k, why := parseKey(text, shared, granted.TestType)
+		if rejected != nil {
+			why = rejected
+		}
+		if why != nil {
+			result.Rejected = append(result.Rejected, why)
+			continue
+		}
+		result.Keys = append(result.Keys, k)
+	}
+	return result, nil
+}
+
+// decode returns the JSON, and what is wrong with a field that all keys share.
+func decode(text []byte) (*stored, *keys.Rejection, error) {
+	s := &stored{}
 	err := json.Unmarshal(text, s)
 	wrong, ofType := errors.AsType[*json.UnmarshalTypeError](err)
 	switch field, shared := fields[rootOf(wrong)]; {
@@ -77,7 +122,8 @@ func rootOf(wrong *json.UnmarshalTypeError) string {
 	if wrong == nil {
 		return ""
 	}
-	root, _, _ := strings.Cut(wrong.Field, ".")
+	path := strings.TrimPrefix(wrong.Field, "said.") // Go names what it embeds; JSON does not have it
+	root, _, _ := strings.Cut(path, ".")
 	return root
 }
 
@@ -92,32 +138,45 @@ func malformed(field keys.Field, wrong *json.UnmarshalTypeError) *keys.Rejection
 }
 
 // shared returns what all keys of the submission have in common, over what is
-// taken for granted.
-func (s *submission) shared(granted keys.DiagnosisKey) (k keys.DiagnosisKey, rejected *keys.Rejection) {
+// granted.
+func (s *stored) shared(granted keys.DiagnosisKey) (k keys.DiagnosisKey, rejected *keys.Rejection) {
 	k = granted
-	var err error
-	if s.TestKit != "" && k.TestType == keys.TestUnstated {
-		if k.TestType, err = keys.ParseTestType(s.TestKit); err != nil {
-			return k, rejection(keys.FieldTestType, err)
-		}
-	}
-	if k.TestType == keys.TestUnstated {
-		k.TestType = keys.TestLab // the kit that there was first
-	}
 	if s.Origin != "" {
+		var err error
 		if k.Origin, err = keys.ParseRegion(s.Origin); err != nil {
-			return k, rejection(keys.FieldOrigin, err)
+			return granted, rejection(keys.FieldOrigin, err)
 		}
 	}
-	if k.VisitedCountries, err = keys.ParseRegions(s.Regions...); err != nil {
-		return k, rejection(keys.FieldVisitedCountries, err)
+	return k, s.said.apply(&k, granted.TestType)
+}
+
+// apply says of k what is said, but for the kit of the test where the place of
+// the submission has said that.
+func (s *said) apply(k *keys.DiagnosisKey, granted keys.TestType) *keys.Rejection {
+	var err error
+	if s.TestKit != "" && granted == keys.TestUnstated {
+		if k.TestType, err = keys.ParseTestType(s.TestKit); err != nil {
+			return rejection(keys.FieldTestType, err)
+		}
+	}
+	if s.Regions != nil {
+		if k.VisitedCountries, err = keys.ParseRegions(s.Regions...); err != nil {
+			return rejection(keys.FieldVisitedCountries, err)
+		}
 	}
 	if s.ReportType != nil {
 		report, err := keys.ParseReportType(*s.ReportType)
 		if err != nil {
-			return k, rejection(keys.FieldReportType, err)
+			return rejection(keys.FieldReportType, err)
 		}
 		k.ReportType = keys.Some(report)
+	}
+	if s.Variant != nil {
+		variant, err := keys.ParseVariantOfConcern(*s.Variant)
+		if err != nil {
+			return rejection(keys.FieldVariant, err)
+		}
+		k.VariantOfConcern = keys.Some(variant)
 	}
 	if s.Consent != nil {
 		k.ConsentToFederate = keys.ConsentRefused
@@ -125,12 +184,12 @@ func (s *submission) shared(granted keys.DiagnosisKey) (k keys.DiagnosisKey, rej
 			k.ConsentToFederate = keys.ConsentGiven
 		}
 	}
-	return k, nil
+	return nil
 }
 
 // parseKey returns one key of a submission.
-func parseKey(text json.RawMessage, shared keys.DiagnosisKey) (k keys.DiagnosisKey, rejected *keys.Rejection) {
-	var s submittedKey
+func parseKey(text json.RawMessage, shared keys.DiagnosisKey, granted keys.TestType) (k keys.DiagnosisKey, rejected *keys.Rejection) {
+	var s storedKey
 	if err := json.Unmarshal(text, &s); err != nil {
 		wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
 		if field := fields[rootOf(wrong)]; ok && field != "" {
@@ -150,11 +209,11 @@ func parseKey(text json.RawMessage, shared keys.DiagnosisKey) (k keys.DiagnosisK
 	if err := s.parse(&k); err != nil {
 		return k, rejection(keys.FieldKeyData, err)
 	}
-	return k, nil
+	return k, s.said.apply(&k, granted)
 }
 
 // parse sets the fields of k. The error is a *keys.Rejection.
-func (s *submittedKey) parse(k *keys.DiagnosisKey) error {
+func (s *storedKey) parse(k *keys.DiagnosisKey) error {
 	data, err := base64.StdEncoding.DecodeString(*s.Key)
 	if err != nil {
 		return &keys.Rejection{Field: keys.FieldKeyData, Reason: keys.ReasonMalformed, Detail: "not base64"}
@@ -179,7 +238,7 @@ func (s *submittedKey) parse(k *keys.DiagnosisKey) error {
 	return err
 }
 
-func (s *submittedKey) risk() int64 {
+func (s *storedKey) risk() int64 {
 	switch {
 	case s.Risk != nil:
 		return *s.Risk

@@ -1,0 +1,3 @@
+// Package bucketledger keeps a ledger in an object store, for back ends that have
+// no database.
+package bucketledger

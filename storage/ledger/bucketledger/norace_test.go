@@ -1,0 +1,5 @@
+//go:build !race
+
+package bucketledger_test
+
+const slow = false
