@@ -2,9 +2,8 @@ package pgledger
 
 import (
 	"context"
+	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -13,7 +12,7 @@ import (
 // Accept implements [ledger.Store]. Cancelling ctx has an effect until the step is
 // committed.
 func (s *Store) Accept(ctx context.Context, in *ledger.Intake) error {
-	p := plan{isolation: pgx.ReadCommitted}
+	p := plan{isolation: eachQuery}
 	if len(in.Units) > bulk {
 		p.lock = followLog
 	}
@@ -48,35 +47,40 @@ func (a *accepting) look() error {
 	if len(a.in.Units) > 0 {
 		a.known.look(b)
 		a.traces = b.lookTraces(a.ids)
-		a.number(b, len(a.ids))
 	}
+	guess := a.tallies(a.tx.store.now(time.Now()))
+	b.lookTallies(a.standing.Tallies, guess)
 	b.lookRegisters(a.standing.Registers, a.in.Registers)
-	var now time.Time
-	b.each(`SELECT clock_timestamp()`, nil, []any{&now}, func() error { return nil })
+	now := a.number(b, len(a.ids))
 	if err := b.send(); err != nil {
 		return err
 	}
 	if err := a.swapping.conflict(); err != nil {
 		return err
 	}
-	a.standing.Now = a.tx.store.now(now)
+	a.standing.Now = a.tx.store.now(*now)
 	for _, id := range a.ids {
 		r := a.traces.record(id)
 		r.Unit = a.unit(id)
 		a.standing.Records = append(a.standing.Records, r)
 	}
-	return a.lookTallies()
+	if names := a.tallies(a.standing.Now); !slices.Equal(names, guess) { // around midnight
+		return a.lookTallies(names)
+	}
+	return nil
 }
 
-// lookTallies reads the counters that the intake asks for by the ledger's clock.
-func (a *accepting) lookTallies() error {
+// tallies returns the counters that the intake asks for at a time.
+func (a *accepting) tallies(now time.Time) []string {
 	if a.in.Tallies == nil {
 		return nil
 	}
-	names := a.in.Tallies(a.standing.Now)
-	if len(names) == 0 {
-		return nil
-	}
+	return a.in.Tallies(now)
+}
+
+// lookTallies reads counters instead of those that were taken for the right ones.
+func (a *accepting) lookTallies(names []string) error {
+	clear(a.standing.Tallies)
 	b := a.batch()
 	b.lookTallies(a.standing.Tallies, names)
 	return b.send()

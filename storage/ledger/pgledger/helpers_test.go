@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gaenkit/gaen/internal/pgtest"
+	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 )
 
@@ -41,4 +42,12 @@ func open(tb testing.TB, pool *pgxpool.Pool, opts *pgledger.Options) *pgledger.S
 		tb.Fatal(err)
 	}
 	return s
+}
+
+// eager lets a cut take whatever is due.
+func eager() *ledger.Policy {
+	p := ledger.DefaultPolicy()
+	p.MinKeys, p.MinUploads, p.MinWithdrawnUploads = 0, 0, 0
+	p.MaxCut, p.MaxDay, p.Quota = 1e7, 1e7, 1e9
+	return &p
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -24,28 +24,26 @@ func (b *batch) lookTraces(ids []ledger.UnitID) *traces {
 	if len(ids) == 0 {
 		return found
 	}
-	var data bytes16
-	var origin, source string
-	var at time.Time
-	b.each(`SELECT key_data, origin, source, at FROM gaen.kept WHERE key_data = ANY ($1) ORDER BY source`, []any{keyData(ids)},
-		[]any{&data, &origin, &source, &at}, func() error {
-			r, err := region(origin)
-			id := ledger.UnitID{Origin: r, KeyData: keys.KeyData(data)}
-			found.kept[id] = append(found.kept[id], ledger.KeptWithdrawal{Source: ledger.Source(source), At: at.UTC()})
-			return err
-		})
-
 	byHash := make(map[bytes32]ledger.UnitID, len(ids))
 	hashes := list(ids, func(id ledger.UnitID) []byte {
 		hash := bytes32(ledger.TombstoneOf(b.tx.store.identity, id))
 		byHash[hash] = id
 		return hash[:]
 	})
-	var hash bytes32
-	var until time.Time
-	b.each(`SELECT hash, until FROM gaen.tombstone WHERE hash = ANY ($1)`, []any{hashes}, []any{&hash, &until}, func() error {
-		found.tombs[byHash[hash]] = until.UTC()
-		return nil
+	var name []byte // key data, or a tombstone's hash
+	var origin, source pgtype.Text
+	var at time.Time
+	const query = `SELECT key_data, origin, source, at FROM gaen.kept WHERE key_data = ANY ($1)
+		UNION ALL SELECT hash, NULL, NULL, until FROM gaen.tombstone WHERE hash = ANY ($2)`
+	b.each(query, []any{keyData(ids), hashes}, []any{&name, &origin, &source, &at}, func() error {
+		if !origin.Valid {
+			found.tombs[byHash[bytes32(name)]] = at.UTC()
+			return nil
+		}
+		r, err := region(origin.String)
+		id := ledger.UnitID{Origin: r, KeyData: keys.KeyData(name)}
+		found.kept[id] = append(found.kept[id], ledger.KeptWithdrawal{Source: ledger.Source(source.String), At: at.UTC()})
+		return err
 	})
 	return found
 }
@@ -55,7 +53,7 @@ func (b *batch) lookTraces(ids []ledger.UnitID) *traces {
 // unit have been there and been removed.
 func (b *batch) lookAgain(ids []ledger.UnitID, before *traces) {
 	now := b.lookTraces(ids)
-	b.Queue("SELECT").Exec(func(pgconn.CommandTag) error {
+	b.checks = append(b.checks, func() error {
 		if !now.same(before) {
 			return errAgain
 		}
@@ -65,7 +63,12 @@ func (b *batch) lookAgain(ids []ledger.UnitID, before *traces) {
 
 // same reports whether two looks found the same.
 func (a *traces) same(b *traces) bool {
-	return maps.EqualFunc(a.tombs, b.tombs, time.Time.Equal) && maps.EqualFunc(a.kept, b.kept, slices.Equal)
+	return maps.EqualFunc(a.tombs, b.tombs, time.Time.Equal) && maps.EqualFunc(a.kept, b.kept, sameKept)
+}
+
+// sameKept compares withdrawals in any order.
+func sameKept(a, b []ledger.KeptWithdrawal) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(k ledger.KeptWithdrawal) bool { return !slices.Contains(b, k) })
 }
 
 // record returns what is known of a unit that is not there.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -54,13 +55,16 @@ func (k *known) look(b *batch) {
 	found.addEvents(b, `event.unit IN (SELECT id FROM gaen.unit WHERE `+ofKeys, k.data)
 }
 
-// number adds to a batch what gets ids for n new units.
-func (k *known) number(b *batch, n int) {
+// number adds to a batch what gets ids for n new units, and the database's time
+// when it does.
+func (k *known) number(b *batch, n int) (now *time.Time) {
+	now = new(time.Time)
 	var id int64
-	b.each(`SELECT nextval('gaen.unit_id') FROM generate_series(1, $1::int)`, []any{n}, []any{&id}, func() error {
+	b.each(`SELECT nextval('gaen.unit_id'), clock_timestamp() FROM generate_series(0, $1::int)`, []any{n}, []any{&id, now}, func() error {
 		k.free = append(k.free, id)
 		return nil
 	})
+	return now
 }
 
 func (t *tx) known(ids []ledger.UnitID) *known {

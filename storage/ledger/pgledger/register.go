@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -43,7 +41,7 @@ func (b *batch) lookRegisters(into map[string]ledger.Register, names []string) {
 
 // Swap implements [ledger.Store].
 func (s *Store) Swap(ctx context.Context, nonce ledger.Nonce, swaps []ledger.Swap) error {
-	return s.write(ctx, "swap", plan{isolation: pgx.ReadCommitted}, func(t *tx) error {
+	return s.write(ctx, "swap", plan{isolation: eachQuery}, func(t *tx) error {
 		b := t.batch()
 		w := b.lookSwaps(nonce, swaps)
 		if err := b.send(); err != nil {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -18,7 +16,7 @@ func (s *Store) Release(ctx context.Context, r *ledger.Release) (cut ledger.Cut,
 	if s.outer != nil {
 		return cut, s.wrap("release", ErrInTx)
 	}
-	err = s.write(ctx, "release", plan{isolation: pgx.RepeatableRead, lock: extendLog}, func(t *tx) error {
+	err = s.write(ctx, "release", plan{isolation: oneMoment, lock: extendLog}, func(t *tx) error {
 		c := &cutting{tx: t, release: r}
 		if err := c.begin(); err != nil {
 			return err

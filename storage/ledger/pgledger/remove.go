@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -19,7 +17,7 @@ func (s *Store) Remove(ctx context.Context, r *ledger.Removal) (n int, err error
 	if err := s.trim(ctx, r); err != nil {
 		return 0, s.wrap("remove", err)
 	}
-	err = s.write(ctx, "remove", plan{isolation: pgx.ReadCommitted, lock: thinLog}, func(t *tx) error {
+	err = s.write(ctx, "remove", plan{isolation: eachQuery, lock: thinLog}, func(t *tx) error {
 		n = 0
 		r.Again()
 		gone, err := t.removeUnits(r)
@@ -162,7 +160,7 @@ func (b *batch) forget(r *ledger.Removal) {
 func (s *Store) trim(ctx context.Context, r *ledger.Removal) error {
 	for _, drop := range []string{dropSetAside, dropKept} {
 		for n := int64(trimChunk); n == trimChunk; {
-			err := s.writeStep(ctx, plan{isolation: pgx.ReadCommitted}, func(t *tx) (err error) {
+			err := s.writeStep(ctx, plan{isolation: eachQuery}, func(t *tx) (err error) {
 				n, err = t.exec(drop, roundUp(r.Ended), trimChunk)
 				return err
 			})

@@ -15,6 +15,9 @@ const slots = "64"
 // lookTallies adds to a batch what reads the named counters. One that has never
 // been added to is 0.
 func (b *batch) lookTallies(into ledger.Tallies, names []string) {
+	if len(names) == 0 {
+		return
+	}
 	for _, name := range names {
 		into[name] = 0
 	}

@@ -9,14 +9,28 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // A tx is one attempt at a step: a transaction, or a savepoint in the caller's.
 type tx struct {
-	pgx.Tx
+	session
 	ctx   context.Context // of the one call that the transaction is for
 	store *Store
 	log   logLock
+
+	conn    *pgxpool.Conn // of a transaction
+	inner   pgx.Tx        // or a savepoint
+	opening *pgx.Batch    // what begins it, sent with what comes first
+	done    bool
+}
+
+// session is a connection or a transaction, as far as it concerns what is done in
+// it.
+type session interface {
+	Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, query string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // A logLock is a lock of the log, which is the table of cuts. What they are for
@@ -32,9 +46,16 @@ const (
 
 // A plan is how the transaction of a step begins.
 type plan struct {
-	isolation pgx.TxIsoLevel
+	isolation isolation
 	lock      logLock
 }
+
+type isolation string
+
+const (
+	eachQuery isolation = "READ COMMITTED"  // each query sees what is committed when it begins
+	oneMoment isolation = "REPEATABLE READ" // all see what was when the first began
+)
 
 var (
 	// errAgain says that what a step read has changed before it could be locked.
@@ -96,28 +117,95 @@ func pause(ctx context.Context, attempt int) error {
 }
 
 func (s *Store) attempt(ctx context.Context, p plan, step func(*tx) error) error {
-	t, err := s.begin(ctx, pgx.TxOptions{IsoLevel: p.isolation, AccessMode: pgx.ReadWrite})
+	t, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.end()
-	if err := t.prepare(p.lock); err != nil {
-		return err
-	}
+	t.prepare(p)
 	if err := step(t); err != nil {
 		return err
 	}
-	// What is interrupted here may have happened or not, so it is not interrupted.
-	return t.Commit(context.WithoutCancel(ctx))
+	return t.commit()
 }
 
-func (s *Store) begin(ctx context.Context, opts pgx.TxOptions) (*tx, error) {
+func (s *Store) begin(ctx context.Context) (*tx, error) {
+	t := &tx{ctx: ctx, store: s, opening: &pgx.Batch{}}
+	var err error
 	if s.outer != nil {
-		inner, err := s.outer.Begin(ctx)
-		return &tx{Tx: inner, ctx: ctx, store: s}, err
+		t.inner, err = s.outer.Begin(ctx)
+		t.session = t.inner
+		return t, err
 	}
-	own, err := s.pool.BeginTx(ctx, opts)
-	return &tx{Tx: own, ctx: ctx, store: s}, err
+	t.conn, err = s.pool.Acquire(ctx)
+	t.session = t.conn
+	return t, err
+}
+
+// settings make a commit wait until it is on the disk, where the role or the
+// database says otherwise; a setting that waits for more stays. Plans are made
+// once for each connection, go by indexes, also those made while tables were
+// small, and are not compiled.
+const settings = `SELECT
+	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END,
+	set_config('plan_cache_mode', 'force_generic_plan', true),
+	set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
+
+// settingsWithin are for a transaction of the caller's, whose plans are not ours
+// to choose.
+const settingsWithin = `SELECT
+	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END,
+	current_setting('transaction_isolation') = 'read committed'`
+
+// prepare settles how a transaction that writes begins. The lock comes first: a
+// transaction that sees one moment must see it when it has the lock, and any
+// query settles which.
+func (t *tx) prepare(p plan) {
+	if t.inner == nil {
+		t.opening.Queue(`BEGIN ISOLATION LEVEL ` + string(p.isolation) + ` READ WRITE`)
+	}
+	if t.log = p.lock; p.lock != unlocked {
+		t.opening.Queue(t.in(`LOCK TABLE gaen.cut IN ` + string(p.lock) + ` MODE`))
+	}
+	if t.inner == nil {
+		t.opening.Queue(settings)
+		return
+	}
+	t.opening.Queue(settingsWithin).QueryRow(func(row pgx.Row) error {
+		var ignored *string
+		var suits bool
+		if err := row.Scan(&ignored, &suits); err != nil || suits {
+			return err
+		}
+		return fmt.Errorf("%w: its isolation is not read committed", ErrInTx)
+	})
+}
+
+// open begins the transaction, if that has not been sent yet.
+func (t *tx) open() error {
+	b := t.opening
+	if t.opening = nil; b == nil || b.Len() == 0 {
+		return nil
+	}
+	return t.SendBatch(t.ctx, b).Close()
+}
+
+// commit makes what was done last. What is interrupted here may have happened or
+// not, so it is not interrupted.
+func (t *tx) commit() error {
+	ctx := context.WithoutCancel(t.ctx)
+	if t.inner != nil {
+		return t.inner.Commit(ctx)
+	}
+	if err := t.open(); err != nil {
+		return err
+	}
+	tag, err := t.Exec(ctx, "COMMIT")
+	if err == nil && tag.String() != "COMMIT" {
+		return pgx.ErrTxCommitRollback
+	}
+	t.done = err == nil
+	return err
 }
 
 // rollbackTimeout is how long the end of an attempt may take when its context is
@@ -128,45 +216,14 @@ const rollbackTimeout = 5 * time.Second
 func (t *tx) end() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), rollbackTimeout)
 	defer cancel()
-	t.Rollback(ctx) // after a commit it does nothing
-}
-
-// settings make a commit wait until it is on the disk, where the role or the
-// database says otherwise; a setting that waits for more stays. Plans go by
-// indexes, also those made while tables were small, and are not compiled.
-const settings = `SELECT
-	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END,
-	set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
-
-// settingsWithin are for a transaction of the caller's, whose plans are not ours
-// to choose.
-const settingsWithin = `SELECT
-	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END,
-	current_setting('transaction_isolation') = 'read committed'`
-
-// prepare takes the lock and settles how the transaction runs. The lock comes
-// first: a transaction of one snapshot must take that when it has the lock, and
-// any query takes one.
-func (t *tx) prepare(lock logLock) error {
-	if t.log = lock; lock != unlocked {
-		query := `LOCK TABLE gaen.cut IN ` + string(lock) + ` MODE`
-		if _, err := t.Exec(t.ctx, t.in(query), pgx.QueryExecModeSimpleProtocol); err != nil {
-			return err
-		}
+	if t.inner != nil {
+		t.inner.Rollback(ctx) // after a commit it does nothing
+		return
 	}
-	if t.store.outer == nil {
-		_, err := t.Exec(t.ctx, settings)
-		return err
+	if !t.done && t.opening == nil && !t.conn.Conn().IsClosed() {
+		t.Exec(ctx, "ROLLBACK")
 	}
-	var ignored *string
-	var suits bool
-	if err := t.QueryRow(t.ctx, settingsWithin).Scan(&ignored, &suits); err != nil {
-		return err
-	}
-	if !suits {
-		return fmt.Errorf("%w: its isolation is not read committed", ErrInTx)
-	}
-	return nil
+	t.conn.Release()
 }
 
 // read runs step in a transaction that sees the ledger as it is at one moment,
@@ -176,11 +233,14 @@ func (s *Store) read(ctx context.Context, op string, step func(*tx) error) error
 }
 
 func (s *Store) readStep(ctx context.Context, step func(*tx) error) error {
-	t, err := s.begin(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	t, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.end()
+	if t.inner == nil {
+		t.opening.Queue(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+	}
 	return step(t)
 }
 
@@ -194,12 +254,18 @@ func (t *tx) in(query string) string {
 
 // exec executes a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
+	if err := t.open(); err != nil {
+		return 0, err
+	}
 	tag, err := t.Exec(t.ctx, t.in(query), args...)
 	return tag.RowsAffected(), err
 }
 
 // each calls row for each row of a query, when dest is filled.
 func (t *tx) each(query string, args []any, dest []any, row func() error) error {
+	if err := t.open(); err != nil {
+		return err
+	}
 	rows, err := t.Query(t.ctx, t.in(query), args...)
 	if err != nil {
 		return err
@@ -222,7 +288,7 @@ func scanAll(rows pgx.Rows, dest []any, row func() error) error {
 
 // has reports whether a query has any row.
 func (t *tx) has(query string, args ...any) (found bool, err error) {
-	err = t.QueryRow(t.ctx, t.in(`SELECT EXISTS (`+query+`)`), args...).Scan(&found)
+	err = t.each(`SELECT EXISTS (`+query+`)`, args, []any{&found}, func() error { return nil })
 	return found, err
 }
 
@@ -230,7 +296,8 @@ func (t *tx) has(query string, args ...any) (found bool, err error) {
 // which takes the time of one.
 type batch struct {
 	pgx.Batch
-	tx *tx
+	tx     *tx
+	checks []func() error // of what was found, when all has been carried out
 }
 
 func (t *tx) batch() *batch { return &batch{tx: t} }
@@ -259,5 +326,17 @@ func (b *batch) send() error {
 	if b.Len() == 0 {
 		return nil
 	}
-	return b.tx.SendBatch(b.tx.ctx, &b.Batch).Close()
+	if opening := b.tx.opening; opening != nil {
+		b.QueuedQueries = append(opening.QueuedQueries, b.QueuedQueries...)
+		b.tx.opening = nil
+	}
+	if err := b.tx.SendBatch(b.tx.ctx, &b.Batch).Close(); err != nil {
+		return err
+	}
+	for _, check := range b.checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
