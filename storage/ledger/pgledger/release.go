@@ -51,10 +51,14 @@ type cutting struct {
 	units                    []int64
 }
 
+// roomToSort lets the server put a cut of a large country in order in memory.
+const roomToSort = `SELECT set_config('work_mem', '128MB', true)`
+
 // begin reads what a cut begins from, and has its time and holds decided.
 func (c *cutting) begin() error {
 	c.start = &ledger.Start{Identity: c.store.identity, Registers: map[string]ledger.Register{}}
 	b := c.batch()
+	b.exec(roomToSort)
 	var now time.Time
 	b.each(`SELECT clock_timestamp()`, nil, []any{&now}, func() error { return nil })
 	b.lookLast(&c.start.Last)
@@ -242,10 +246,12 @@ func (c *cutting) number() (int64, error) {
 			return 0, err
 		}
 	}
-	const move = `WITH taken AS (DELETE FROM gaen.waiting WHERE ` + chosen + ` RETURNING *)
+	const move = `WITH taken AS (DELETE FROM gaen.waiting WHERE ` + chosen + ` RETURNING unit, own_state, partners_state, event_report_type, sources,
+			rolling_start_interval_number, rolling_period, transmission_risk_level, report_type,
+			days_since_onset_of_symptoms, variant_of_concern, key_data, origin)
 		INSERT INTO gaen.event (number, unit, own_state, partners_state, report_type, sources)
 		SELECT $8 + row_number() OVER (ORDER BY ` + canonical + `), unit, own_state, partners_state, event_report_type, sources
-		FROM taken ORDER BY 1`
+		FROM taken`
 	return c.exec(move, c.chosenArgs(c.start.Last.Last)...)
 }
 

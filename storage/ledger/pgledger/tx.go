@@ -144,12 +144,12 @@ func (s *Store) begin(ctx context.Context) (*tx, error) {
 
 // settings make a commit wait until it is on the disk, where the role or the
 // database says otherwise; a setting that waits for more stays. Plans are made
-// once for each connection, go by indexes, also those made while tables were
-// small, and are not compiled.
+// once for each connection, look rows up by indexes, however small the tables
+// were then, and are not compiled.
 const settings = `SELECT
 	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END,
-	set_config('plan_cache_mode', 'force_generic_plan', true),
-	set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
+	set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
 
 // settingsWithin are for a transaction of the caller's, whose plans are not ours
 // to choose.
@@ -240,6 +240,7 @@ func (s *Store) readStep(ctx context.Context, step func(*tx) error) error {
 	defer t.end()
 	if t.inner == nil {
 		t.opening.Queue(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+		t.opening.Queue(settings)
 	}
 	return step(t)
 }
