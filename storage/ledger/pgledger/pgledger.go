@@ -70,9 +70,6 @@ type Store struct {
 	queries  *sync.Map // as written here, to as they name the schema
 
 	outer pgx.Tx // the caller's, if the store is bound to one
-
-	// trace is called with each statement as it is sent; for tests.
-	trace func(query string)
 }
 
 var _ ledger.Store = (*Store)(nil)

@@ -245,13 +245,7 @@ func (s *Store) readStep(ctx context.Context, step func(*tx) error) error {
 	return step(t)
 }
 
-func (t *tx) in(query string) string {
-	q := t.store.in(query)
-	if t.store.trace != nil {
-		t.store.trace(q)
-	}
-	return q
-}
+func (t *tx) in(query string) string { return t.store.in(query) }
 
 // exec executes a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
