@@ -11,6 +11,11 @@ require google.golang.org/protobuf v1.36.12
 // a pprof that they name. Its libc must be the version it names itself.
 require modernc.org/sqlite v1.60.0
 
+// The driver of PostgreSQL, of which the ledger there takes the caller's pool and
+// joins the caller's transactions. Its pipelines and binary arrays are what makes
+// one small delivery cheap.
+require github.com/jackc/pgx/v5 v5.12.0
+
 // Tests only: the scripts (testscript) that run the programs under examples as
 // whole processes and look at their output, files and exit status.
 require github.com/rogpeppe/go-internal v1.16.0
@@ -43,6 +48,9 @@ require (
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/minio/xxml v0.0.3 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
@@ -52,6 +60,7 @@ require (
 	github.com/shabbyrobe/gocovmerge v0.0.0-20230507112040-c3350d9342df // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect

@@ -171,6 +171,14 @@ func (l *Ledger) checkVersion(have Register) error {
 	return nil
 }
 
+// With returns the same ledger by way of another handle on its store, such as one
+// that is bound to a transaction of the caller's. Nothing is read.
+func (l *Ledger) With(store Store) *Ledger {
+	other := *l
+	other.store = store
+	return &other
+}
+
 // Policy returns the policy and the version of it that the ledger was opened
 // under.
 func (l *Ledger) Policy() (Policy, int64) { return l.policy, l.version }
