@@ -47,6 +47,16 @@
 // changes one. The release policy is kept in the ledger: to run with another,
 // add -change-policy once.
 //
+// # Places
+//
+// Ledger (-ledger) and tree (-out) may be elsewhere than below -dir. A ledger is
+// a SQLite file or lies in a bucket (bucket+file:///srv/ledger). Built with the
+// tag "cloud" the program knows servers, too: s3://BUCKET/PREFIX?region=REGION
+// (and endpoint=URL for servers that are not Amazon's), gs://BUCKET/PREFIX,
+// postgres://USER@HOST/DATABASE?schema=gaen, bucket+s3://BUCKET. Who it is to
+// them it finds out as their own tools do. In a bucket of a server an index is an
+// object of its own: -set api.indexName=
+//
 // # Dry run
 //
 // -dry-run does everything on a copy of the ledger, prints what would be

@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
-	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
-	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 	"github.com/gaenkit/gaen/storage/memstore"
 )
 
@@ -88,33 +87,36 @@ func (j *job) close() error {
 
 func (j *job) closing(c func() error) { j.closers = append(j.closers, c) }
 
-// openStore opens the file of the ledger. A dry run works on a copy of it, in
-// memory if there is nothing to copy.
+// openStore opens the ledger. A dry run works on a copy of it, in memory if there
+// is nothing to copy.
 func (j *job) openStore(ctx context.Context) error {
-	path := j.site.ledger()
+	place := j.site.ledger()
 	if j.replay() {
 		j.clock = &clock{t: j.end()}
 	}
 	if j.dryRun {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if deploy.IsURL(place) {
+			return usageError{fmt.Errorf("-dry-run works on a copy of the ledger, and %s is no file", deploy.Redacted(place))}
+		}
+		if _, err := os.Stat(place); errors.Is(err, fs.ErrNotExist) {
 			j.store = memledger.New(&memledger.Options{Clock: j.clock.function()})
 			return nil
 		}
-		copied, err := j.scratch(ctx, path)
+		copied, err := j.scratch(ctx, place)
 		if err != nil {
 			return fmt.Errorf("copying the ledger: %w", err)
 		}
-		path = copied
+		place = copied
 	}
-	store, err := sqliteledger.Open(ctx, path, &sqliteledger.Options{Clock: j.clock.function()})
+	store, closing, err := deploy.OpenStore(ctx, place, j.clock.function())
 	if errors.Is(err, ledger.ErrReplay) {
-		return usageError{fmt.Errorf("%s: replays (-generate, -now) and the live job need ledgers of their own; name another -dir: %w", j.site.ledger(), err)}
+		return usageError{fmt.Errorf("%s: replays (-generate, -now) and the live job need ledgers of their own; name another -dir: %w", deploy.Redacted(j.site.ledger()), err)}
 	}
 	if err != nil {
 		return err
 	}
 	j.store = store
-	j.closing(store.Close)
+	j.closing(closing)
 	return nil
 }
 
@@ -159,12 +161,12 @@ func (j *job) setPolicy(ctx context.Context) error {
 }
 
 func (j *job) openPublisher(ctx context.Context) (err error) {
-	if j.bucket, err = j.openOutput(); err != nil {
+	if j.bucket, err = j.openOutput(ctx); err != nil {
 		return err
 	}
 	opts := j.config.Publisher()
 	if staging := j.config.Paths.Staging; staging != "" && !j.dryRun {
-		if opts.Staging, err = j.openFolder(staging); err != nil {
+		if opts.Staging, err = j.openBucket(ctx, staging); err != nil {
 			return err
 		}
 	}
@@ -194,28 +196,31 @@ func (j *job) beginWithLedger(ctx context.Context) error {
 	return nil
 }
 
-// openOutput opens the folder of the tree. In a dry run it may be missing, and
-// is not made.
-func (j *job) openOutput() (storage.Bucket, error) {
+// openOutput opens the bucket of the tree. A dry run, which writes nothing, asks
+// nothing of a server; a folder may be missing, and is not made.
+func (j *job) openOutput(ctx context.Context) (storage.Bucket, error) {
 	if j.dryRun {
-		if _, err := os.Stat(j.site.output()); errors.Is(err, fs.ErrNotExist) {
+		output := j.site.output()
+		if _, err := os.Stat(output); deploy.IsURL(output) || errors.Is(err, fs.ErrNotExist) {
 			return memstore.New(nil), nil
 		}
 	}
-	return j.openFolder(j.config.Paths.Output)
+	return j.openBucket(ctx, j.config.Paths.Output)
 }
 
-func (j *job) openFolder(path string) (storage.Bucket, error) {
-	folder, err := j.site.folder(path)
+func (j *job) openBucket(ctx context.Context, place string) (storage.Bucket, error) {
+	place, err := j.site.bucket(place)
 	if err != nil {
 		return nil, err
 	}
-	// A replay can be repeated; it need not wait for the disk.
-	b, err := filestore.New(folder, &filestore.Options{NoSync: j.replay()})
+	b, closing, err := deploy.OpenBucket(ctx, place, deploy.Access{
+		PublicRead: j.config.ObjectStore.PublicReadACL,
+		NoSync:     j.replay(), // which can be repeated
+	})
 	if err != nil {
 		return nil, err
 	}
-	j.closing(b.Close)
+	j.closing(closing)
 	return b, nil
 }
 

@@ -51,6 +51,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.Var(&trust, "trust", "public key `file` that archives taken in must be signed by; may be repeated")
 	f.StringVar(&config, "config", "", "configuration `file`")
 	f.Var(&settings, "set", "`group.field=value` of the configuration; may be repeated")
+	f.Func("ledger", "`place` of the ledger, instead of paths.ledger", placeFlag(&settings, "paths.ledger"))
+	f.Func("out", "`place` of the tree, instead of paths.output", placeFlag(&settings, "paths.output"))
 	f.StringVar(&consent, "consent", "", "consent to federate of own keys that do not state it: `given or refused`")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be published, and change nothing")
 	f.BoolVar(&o.progress, "progress", false, "show progress although the output is no terminal")
@@ -73,6 +75,11 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		return nil, usageError{fmt.Errorf("-trust: %w", err)}
 	}
 	return o, o.check()
+}
+
+// placeFlag returns what sets a place of the configuration by a flag.
+func placeFlag(settings *deploy.List, field string) func(string) error {
+	return func(value string) error { return settings.Set(field + "=" + value) }
 }
 
 // parse parses flags with paths between them, as after -in.

@@ -189,10 +189,14 @@ func (s *summary) printMade(w io.Writer) {
 	at := site{dir: s.dir, config: s.config}
 	fmt.Fprintln(w)
 	t := table(w)
-	fmt.Fprintf(t, "%s\tthe ledger: key data is in it\t\n", at.ledger())
+	fmt.Fprintf(t, "%s\tthe ledger: key data is in it\t\n", deploy.Redacted(at.ledger()))
 	fmt.Fprintf(t, "%s\tthe signing key: secret\t\n", at.privateKey())
 	fmt.Fprintf(t, "%s\tthe key file for the app stores\t\n", at.publicKey())
-	fmt.Fprintf(t, "%s\tthe tree: serve it with examples/distribute/nginx.conf\t\n", at.output())
+	tree, serve := deploy.Redacted(at.output()), ": serve it with examples/distribute/nginx.conf"
+	if deploy.IsURL(at.output()) {
+		serve = ""
+	}
+	fmt.Fprintf(t, "%s\tthe tree%s\t\n", tree, serve)
 	t.Flush()
-	fmt.Fprintf(w, "check it: go run ./examples/verify -key %s %s\n", filepath.ToSlash(at.publicKey()), filepath.ToSlash(at.output()))
+	fmt.Fprintf(w, "check it: go run ./examples/verify -key %s %s\n", filepath.ToSlash(at.publicKey()), filepath.ToSlash(tree))
 }

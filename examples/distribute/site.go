@@ -19,9 +19,9 @@ type site struct {
 	config *deploy.Config
 }
 
-// path returns where a path of the configuration leads.
+// path returns where a place of the configuration is.
 func (s *site) path(p string) string {
-	if filepath.IsAbs(p) {
+	if deploy.IsURL(p) || filepath.IsAbs(p) {
 		return p
 	}
 	return filepath.Join(s.dir, p)
@@ -32,13 +32,14 @@ func (s *site) output() string     { return s.path(s.config.Paths.Output) }
 func (s *site) privateKey() string { return s.path(s.config.Paths.PrivateKey) }
 func (s *site) publicKey() string  { return s.path(s.config.Paths.PublicKey) }
 
-// folder makes a folder of the configuration if it is below the directory of
-// the run. One elsewhere, which may be a volume that is not mounted, must exist.
-func (s *site) folder(p string) (string, error) {
-	if filepath.IsAbs(p) {
+// bucket returns where a bucket of the configuration is, and makes its folder if
+// that is below the directory of the run. One elsewhere, which may be a volume
+// that is not mounted, must exist.
+func (s *site) bucket(p string) (string, error) {
+	path := s.path(p)
+	if path == p {
 		return p, nil
 	}
-	path := s.path(p)
 	return path, os.MkdirAll(path, 0o755)
 }
 

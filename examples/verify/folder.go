@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/storage"
 )
 
@@ -22,6 +23,19 @@ type folder struct{ root *os.Root }
 
 var _ storage.Bucket = (*folder)(nil)
 
+// openTree opens a published tree: a folder by its path, or a bucket by its URL.
+func openTree(ctx context.Context, place string) (storage.Bucket, func() error, error) {
+	place = strings.TrimPrefix(place, "file://")
+	if deploy.IsURL(place) {
+		return deploy.OpenBucket(ctx, place, deploy.Access{ReadOnly: true})
+	}
+	f, err := openFolder(place)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, f.close, nil
+}
+
 func openFolder(dir string) (*folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -30,7 +44,7 @@ func openFolder(dir string) (*folder, error) {
 	return &folder{root}, nil
 }
 
-func (f *folder) close() { f.root.Close() }
+func (f *folder) close() error { return f.root.Close() }
 
 // inFolder is the file of an object where a folder stands in its place; see
 // package filestore.

@@ -78,15 +78,18 @@ type report interface {
 
 // check checks what the command line names.
 func (o *options) check(ctx context.Context) (report, error) {
-	info, err := os.Stat(o.path)
-	if err != nil {
-		return nil, err
-	}
 	trust, err := deploy.ReadTrust(o.keys...)
 	if err != nil {
 		return nil, fmt.Errorf("-key: %w", err)
 	}
-	if info.IsDir() {
+	if deploy.IsURL(o.path) {
+		return o.checkTree(ctx, trust)
+	}
+	info, err := os.Stat(o.path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
 		return o.checkTree(ctx, trust)
 	}
 	return o.checkArchive(trust)
@@ -126,7 +129,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f := flag.NewFlagSet("verify", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprintln(stderr, "usage: verify [-key file] [flags] archive.zip\n       verify -key file [-max-age 2h] [flags] folder")
+		fmt.Fprintln(stderr, "usage: verify [-key file] [flags] archive.zip\n       verify -key file [-max-age 2h] [flags] folder|URL")
 		f.PrintDefaults()
 	}
 	f.Var(&o.keys, "key", "public key `file`; may be repeated")

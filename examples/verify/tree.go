@@ -45,11 +45,11 @@ func (o *options) checkTree(ctx context.Context, trust *deploy.Trust) (report, e
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := openFolder(o.path)
+	bucket, closing, err := openTree(ctx, o.path)
 	if err != nil {
 		return nil, err
 	}
-	defer bucket.close()
+	defer closing()
 	tree, err := o.config.CheckTree(ctx, bucket, layout, trusted)
 	if err != nil {
 		return nil, err
