@@ -25,6 +25,8 @@ var may = map[string][]string{
 	"storage":                   {},
 	"storage/memstore":          {"storage"},
 	"storage/filestore":         {"storage"},
+	"storage/s3store":           {"storage"},
+	"storage/gcsstore":          {"storage"},
 	"signing":                   {},
 	"export":                    {"keys", "signing"},
 	"storage/ledger":            {"keys"},
