@@ -41,6 +41,8 @@ var may = map[string][]string{
 	"storage/ledger/ledgertest":   {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
 	"storage/ledger/bucketledger": {"keys", "keys/submission", "storage", "storage/ledger", "storage/ledger/memledger"},
 	"keys/submission":             {"keys"},
+	"storage/s3store":             {"storage"},
+	"storage/gcsstore":            {"storage"},
 }
 
 type listed struct {

@@ -52,7 +52,8 @@
 // # Stores
 //
 // memstore (for tests and replays) and filestore (a folder that a web server
-// can serve) need nothing but the standard library. To write another,
+// can serve) need nothing but the standard library; s3store and gcsstore take
+// the client of S3 and Google Cloud Storage. To write another,
 // implement [Bucket], then the capabilities that the store has ([Replacer],
 // [BatchDeleter], [Stater]), and run storagetest.Test; it has one subtest for
 // each "must".
