@@ -32,7 +32,7 @@ func TestKilled(t *testing.T) {
 	if testing.Short() {
 		n = min(n, 5)
 	}
-	for name, build := range places {
+	for name, build := range sites {
 		t.Run(name, func(t *testing.T) {
 			s := &service{t: t, site: build(t), rand: rand.New(rand.NewPCG(*seed, 1)), archives: map[string][]byte{}}
 			for s.deaths < n && !t.Failed() {
@@ -56,7 +56,7 @@ type service struct {
 
 	deaths, restores, refused int
 
-	backup   func(*testing.T) // restores a ledger as it was
+	backup   string // a ledger as it was
 	archives map[string][]byte
 }
 
@@ -64,12 +64,12 @@ type service struct {
 func (s *service) live() {
 	s.t.Helper()
 	if s.rand.IntN(8) == 0 {
-		s.backup = s.site.backUp(s.t)
+		s.backup = s.site.copyLedger(s.t, s.site.Ledger)
 	}
 	for s.rand.IntN(4) > 0 && s.dies() {
 		s.deaths++
 	}
-	if s.backup != nil && s.rand.IntN(8) == 0 {
+	if s.backup != "" && s.rand.IntN(8) == 0 {
 		s.goBack()
 	}
 	if code := s.run(0, 0); code != 0 {
@@ -125,8 +125,8 @@ func (s *service) run(at int, after time.Duration) int {
 func (s *service) goBack() {
 	s.t.Helper()
 	s.restores++
-	present := s.site.backUp(s.t)
-	s.backup(s.t)
+	present := s.site.Ledger
+	s.site.Ledger = s.site.copyLedger(s.t, s.backup)
 	before := s.objects()
 	switch code := s.run(0, 0); code {
 	case 0:
@@ -136,7 +136,7 @@ func (s *service) goBack() {
 		if after := s.objects(); !maps.EqualFunc(before, after, bytes.Equal) {
 			s.t.Errorf("seed %d, hour %d: the run refused the restored ledger, and changed the bucket", *seed, s.hour)
 		}
-		present(s.t)
+		s.site.Ledger = present
 	default:
 		s.t.Fatalf("seed %d, hour %d: with a restored ledger the run exits with %d", *seed, s.hour, code)
 	}
@@ -144,7 +144,7 @@ func (s *service) goBack() {
 
 func (s *service) bucket() storage.Bucket {
 	s.t.Helper()
-	b, err := s.site.openBucket()
+	b, err := s.site.openBucket(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package killtest_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,30 +10,37 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	_ "modernc.org/sqlite" // the driver that sqliteledger uses
 
+	"github.com/gaenkit/gaen/internal/pgtest"
+	"github.com/gaenkit/gaen/internal/s3test"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
+	"github.com/gaenkit/gaen/storage/s3store"
 )
 
 // place is where a service keeps its ledger and publishes, in words that another
 // process understands.
 type place struct {
-	Ledger string // sqlite:PATH
-	Bucket string // files:PATH
+	Ledger string // sqlite:PATH or the URL of a PostgreSQL database
+	Bucket string // files:PATH or s3:NAME@URL
 }
 
-// places are those that services are killed in, by name.
-var places = map[string]func(*testing.T) site{
-	"sqlite and files": inFiles,
-}
-
-// site is a place of which the test can make backups.
+// site is a place of which the test can make backups: copyLedger returns where a
+// copy of a ledger is.
 type site struct {
 	place
-	backUp func(t *testing.T) (restore func(t *testing.T))
+	copyLedger func(t *testing.T, ledger string) string
+}
+
+// sites are those that services are killed in, by name.
+var sites = map[string]func(*testing.T) site{
+	"sqlite and files": inFiles,
+	"postgres and s3":  onServers,
 }
 
 func inFiles(t *testing.T) site {
@@ -43,22 +49,30 @@ func inFiles(t *testing.T) site {
 	if err := os.Mkdir(www, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "ledger.db")
 	n := 0
 	return site{
-		place: place{Ledger: "sqlite:" + path, Bucket: "files:" + www},
-		backUp: func(t *testing.T) func(*testing.T) {
+		place: place{Ledger: "sqlite:" + filepath.Join(dir, "ledger.db"), Bucket: "files:" + www},
+		copyLedger: func(t *testing.T, ledger string) string {
 			n++
-			copied := filepath.Join(dir, fmt.Sprintf("backup-%d.db", n))
-			vacuumInto(t, path, copied)
-			return func(t *testing.T) {
-				for _, beside := range []string{"", "-wal", "-shm"} {
-					if err := os.Remove(path + beside); err != nil && !errors.Is(err, os.ErrNotExist) {
-						t.Fatal(err)
-					}
-				}
-				vacuumInto(t, copied, path)
+			to := filepath.Join(dir, fmt.Sprintf("copy-%d.db", n))
+			vacuumInto(t, strings.TrimPrefix(ledger, "sqlite:"), to)
+			return "sqlite:" + to
+		},
+	}
+}
+
+func onServers(t *testing.T) site {
+	postgres := pgtest.Shared(t)
+	pool := postgres.Database(t)
+	return site{
+		place: place{Ledger: pool.Config().ConnString(), Bucket: "s3:tree@" + s3test.Start(t, "tree").URL},
+		copyLedger: func(t *testing.T, ledger string) string {
+			from, err := pgxpool.New(t.Context(), ledger)
+			if err != nil {
+				t.Fatal(err)
 			}
+			defer from.Close()
+			return postgres.Copy(t, from).Config().ConnString()
 		},
 	}
 }
@@ -78,7 +92,7 @@ func vacuumInto(t *testing.T, from, to string) {
 
 // open opens what is at a place. The caller closes the store.
 func (p place) open(ctx context.Context, clock func() time.Time) (store, storage.Bucket, error) {
-	b, err := p.openBucket()
+	b, err := p.openBucket(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,17 +107,32 @@ type store interface {
 }
 
 func (p place) openLedger(ctx context.Context, clock func() time.Time) (store, error) {
-	switch kind, at, _ := strings.Cut(p.Ledger, ":"); kind {
-	case "sqlite":
-		return sqliteledger.Open(ctx, at, &sqliteledger.Options{Clock: clock})
+	if path, ok := strings.CutPrefix(p.Ledger, "sqlite:"); ok {
+		return sqliteledger.Open(ctx, path, &sqliteledger.Options{Clock: clock})
 	}
-	return nil, fmt.Errorf("no ledger is kept at %q", p.Ledger)
+	pool, err := pgxpool.New(ctx, p.Ledger)
+	if err != nil {
+		return nil, err
+	}
+	s, err := pgledger.Open(ctx, pool, &pgledger.Options{Clock: clock})
+	return pooled{s, pool}, err
 }
 
-func (p place) openBucket() (storage.Bucket, error) {
-	switch kind, at, _ := strings.Cut(p.Bucket, ":"); kind {
-	case "files":
-		return filestore.New(at, nil)
+// pooled is a store that closes its pool.
+type pooled struct {
+	*pgledger.Store
+	pool *pgxpool.Pool
+}
+
+func (p pooled) Close() error {
+	p.pool.Close()
+	return nil
+}
+
+func (p place) openBucket(ctx context.Context) (storage.Bucket, error) {
+	if path, ok := strings.CutPrefix(p.Bucket, "files:"); ok {
+		return filestore.New(path, nil)
 	}
-	return nil, fmt.Errorf("no bucket is at %q", p.Bucket)
+	name, url, _ := strings.Cut(strings.TrimPrefix(p.Bucket, "s3:"), "@")
+	return s3store.New(ctx, s3test.Client(url), name, nil)
 }

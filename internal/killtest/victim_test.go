@@ -16,6 +16,7 @@ import (
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/distribution/cwa"
+	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/signing"
@@ -47,7 +48,7 @@ const (
 func TestMain(m *testing.M) {
 	text := os.Getenv(ordersVariable)
 	if text == "" {
-		os.Exit(m.Run())
+		os.Exit(pgtest.Main(m))
 	}
 	var o orders
 	if err := json.Unmarshal([]byte(text), &o); err != nil {

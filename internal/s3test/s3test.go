@@ -4,10 +4,13 @@
 package s3test
 
 import (
+	"context"
 	"net/http/httptest"
 	"net/url"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rclone/gofakes3"
 	"github.com/rclone/gofakes3/s3mem"
 )
@@ -41,6 +44,18 @@ func Start(tb testing.TB, buckets ...string) *Server {
 // Place returns where a bucket is, as the programs under examples name it.
 func (s *Server) Place(bucket string) string {
 	return "s3://" + bucket + "?" + url.Values{"endpoint": {s.URL}, "region": {Region}}.Encode()
+}
+
+// Client returns a client of a server.
+func Client(url string) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: &url,
+		UsePathStyle: true,
+		Region:       Region,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: KeyID, SecretAccessKey: Secret}, nil
+		}),
+	})
 }
 
 // Environment are the variables by which clients know who they are.
