@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -491,9 +492,7 @@ func TestBadChecksum(t *testing.T) {
 	server.do = func(w http.ResponseWriter, r *http.Request) bool {
 		rec := httptest.NewRecorder()
 		server.inner.ServeHTTP(rec, r)
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.Write([]byte("nev"))
 		return true
 	}

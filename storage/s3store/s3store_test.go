@@ -1,6 +1,7 @@
 package s3store_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -46,9 +47,7 @@ func TestBucket(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			client := s.on(t)
 			skip := map[string]string{"etag-changes-with-attributes": etagOfContent}
-			for clause, why := range s.skip {
-				skip[clause] = why
-			}
+			maps.Copy(skip, s.skip)
 			storagetest.Test(t, func(t *testing.T) storage.Bucket { return open(t, client, s.opts) },
 				&storagetest.Options{Skip: skip})
 		})
