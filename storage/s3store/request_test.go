@@ -269,8 +269,8 @@ func TestFailingSeeker(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := storage.Put(t.Context(), b, "a", &failing{Reader: strings.NewReader("123456789012")}, nil)
-	if !errors.Is(err, errRead) {
-		t.Errorf("got %v, want the reader's error", err)
+	if e, ok := errors.AsType[*storage.Error](err); !ok || e.Err != errRead {
+		t.Errorf("got %v, want the reader's error as it is", err)
 	}
 	if got, _, err := storage.ReadAll(t.Context(), b, "a", 100); string(got) != "old" || err != nil {
 		t.Errorf("got %q, %v", got, err)
