@@ -45,6 +45,9 @@ var foldersAreNoObjects = func() map[string]string {
 func TestBucket(t *testing.T) {
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
+			if testing.Short() && s.name != "gofakes3" {
+				t.Skip("-short: gofakes3 will do")
+			}
 			client := s.on(t)
 			skip := map[string]string{"etag-changes-with-attributes": etagOfContent}
 			maps.Copy(skip, s.skip)
