@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -268,8 +269,8 @@ func TestFailingSeeker(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := storage.Put(t.Context(), b, "a", &failing{Reader: strings.NewReader("123456789012")}, nil)
-	if !errors.Is(err, errRead) {
-		t.Errorf("got %v, want the reader's error", err)
+	if e, ok := errors.AsType[*storage.Error](err); !ok || e.Err != errRead {
+		t.Errorf("got %v, want the reader's error as it is", err)
 	}
 	if got, _, err := storage.ReadAll(t.Context(), b, "a", 100); string(got) != "old" || err != nil {
 		t.Errorf("got %q, %v", got, err)
@@ -491,9 +492,7 @@ func TestBadChecksum(t *testing.T) {
 	server.do = func(w http.ResponseWriter, r *http.Request) bool {
 		rec := httptest.NewRecorder()
 		server.inner.ServeHTTP(rec, r)
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.Write([]byte("nev"))
 		return true
 	}

@@ -1,6 +1,7 @@
 package s3store_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -44,11 +45,12 @@ var foldersAreNoObjects = func() map[string]string {
 func TestBucket(t *testing.T) {
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
+			if testing.Short() && s.name != "gofakes3" {
+				t.Skip("-short: gofakes3 will do")
+			}
 			client := s.on(t)
 			skip := map[string]string{"etag-changes-with-attributes": etagOfContent}
-			for clause, why := range s.skip {
-				skip[clause] = why
-			}
+			maps.Copy(skip, s.skip)
 			storagetest.Test(t, func(t *testing.T) storage.Bucket { return open(t, client, s.opts) },
 				&storagetest.Options{Skip: skip})
 		})
