@@ -37,14 +37,14 @@ func (s *Store) list(ctx context.Context, prefix string) (all []object, err erro
 	return all, nil
 }
 
-// newestState returns the snapshot with the highest number; zero if there is
-// none.
-func (s *Store) newestState(ctx context.Context) (object, error) {
+// newestState returns the snapshot with the highest number, zero if there is
+// none, and how many there are.
+func (s *Store) newestState(ctx context.Context) (object, int, error) {
 	all, err := s.list(ctx, statePrefix)
 	if err != nil || len(all) == 0 {
-		return object{}, err
+		return object{}, 0, err
 	}
-	return all[len(all)-1], nil
+	return all[len(all)-1], len(all), nil
 }
 
 // patience is how often the bucket is looked at again because others have made a
@@ -73,13 +73,16 @@ func (s *Store) follow(ctx context.Context) error {
 type view struct {
 	segments []object
 	newest   object // snapshot; zero if there is none
+	litter   bool   // there are objects that it covers
 }
 
 func (s *Store) look(ctx context.Context) (v view, err error) {
 	if v.segments, err = s.list(ctx, logPrefix); err != nil {
 		return v, err
 	}
-	v.newest, err = s.newestState(ctx)
+	n := 0
+	v.newest, n, err = s.newestState(ctx)
+	v.litter = n > 1 || len(v.segments) > 0 && v.segments[0].number <= v.newest.number
 	return v, err
 }
 
@@ -105,6 +108,7 @@ func (v *view) after(n int64) ([]object, error) {
 
 func (s *Store) followTo(ctx context.Context, v view) error {
 	at := s.at().number
+	s.litter = v.litter
 	switch {
 	case v.end() < at:
 		return fmt.Errorf("%w: the log ends at %d, and has been read up to %d", ledger.ErrWentBack, v.end(), at)
