@@ -243,17 +243,19 @@ func (s *Store) replay(ctx context.Context, segments []object) error {
 	for chunk := range slices.Chunk(segments, readAhead) {
 		read := make([]*segment, len(chunk))
 		digests := make([]digest, len(chunk))
-		group, ctx := errgroup.WithContext(ctx)
+		errs := make([]error, len(chunk))
+		var group errgroup.Group
 		for i, o := range chunk {
-			group.Go(func() (err error) {
-				read[i], digests[i], err = s.readSegment(ctx, o.number)
-				return err
+			group.Go(func() error {
+				read[i], digests[i], errs[i] = s.readSegment(ctx, o.number)
+				return nil
 			})
 		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-		for i, o := range chunk {
+		group.Wait()
+		for i, o := range chunk { // so that of several errors it is the first that is told
+			if errs[i] != nil {
+				return errs[i]
+			}
 			if err := s.applySegment(read[i], digests[i], o); err != nil {
 				return err
 			}
