@@ -85,7 +85,7 @@ func (s *Store) settle(ctx context.Context, name string, ours digest, cause erro
 // this process was asleep. Segments go only after a snapshot that covers them
 // is there: where none reaches to the place, it was free.
 func (s *Store) confirm(ctx context.Context, p place) error {
-	newest, err := s.newestState(ctx)
+	newest, _, err := s.newestState(ctx)
 	if err != nil {
 		return fail("write", segmentName(p.number), fmt.Errorf("%w: %w", ErrUncertain, err))
 	}

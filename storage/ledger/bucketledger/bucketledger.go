@@ -48,6 +48,7 @@ type Store struct {
 	stateSize int64 // its size in bytes
 	logSize   int64 // that of the segments since
 	removed   bool  // one of them removed what is now to be gone from the bucket
+	litter    bool  // a checkpoint was not brought to its end
 
 	skew error // what the clock of the bucket said of ours
 }

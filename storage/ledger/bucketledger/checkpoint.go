@@ -56,17 +56,20 @@ func (s *Store) ready(ctx context.Context) error {
 }
 
 // scrub makes a snapshot if anything that has been removed is still in the
-// bucket.
+// bucket, and brings to its end what another process had begun.
 func (s *Store) scrub(ctx context.Context) error {
 	end, err := s.take(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	if !s.removed {
-		return nil
+	switch {
+	case s.removed:
+		return s.checkpoint(ctx)
+	case s.litter:
+		return fail("checkpoint", "", s.tidy(ctx))
 	}
-	return s.checkpoint(ctx)
+	return nil
 }
 
 // checkpoint puts a snapshot of the present state and then, and not before,
@@ -93,11 +96,8 @@ func (s *Store) checkpoint(ctx context.Context) error {
 		s.seen = a.ETag
 	}
 	s.snapshot, s.stateSize, s.logSize = s.at().number, int64(len(b)), 0
-	if err := s.tidy(ctx); err != nil {
-		return fail("checkpoint", "", err)
-	}
-	s.removed = false
-	return nil
+	s.removed, s.litter = false, true
+	return fail("checkpoint", "", s.tidy(ctx))
 }
 
 // tidy deletes all that the newest snapshot covers.
@@ -120,5 +120,7 @@ func (s *Store) tidy(ctx context.Context) error {
 	for _, o := range states[:len(states)-1] {
 		names = append(names, stateName(o.number))
 	}
-	return storage.DeleteAll(ctx, s.bucket, names)
+	err = storage.DeleteAll(ctx, s.bucket, names)
+	s.litter = err != nil
+	return err
 }

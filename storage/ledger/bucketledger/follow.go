@@ -37,14 +37,14 @@ func (s *Store) list(ctx context.Context, prefix string) (all []object, err erro
 	return all, nil
 }
 
-// newestState returns the snapshot with the highest number; zero if there is
-// none.
-func (s *Store) newestState(ctx context.Context) (object, error) {
+// newestState returns the snapshot with the highest number, zero if there is
+// none, and how many there are.
+func (s *Store) newestState(ctx context.Context) (object, int, error) {
 	all, err := s.list(ctx, statePrefix)
 	if err != nil || len(all) == 0 {
-		return object{}, err
+		return object{}, 0, err
 	}
-	return all[len(all)-1], nil
+	return all[len(all)-1], len(all), nil
 }
 
 // patience is how often the bucket is looked at again because others have made a
@@ -73,13 +73,16 @@ func (s *Store) follow(ctx context.Context) error {
 type view struct {
 	segments []object
 	newest   object // snapshot; zero if there is none
+	litter   bool   // there are objects that it covers
 }
 
 func (s *Store) look(ctx context.Context) (v view, err error) {
 	if v.segments, err = s.list(ctx, logPrefix); err != nil {
 		return v, err
 	}
-	v.newest, err = s.newestState(ctx)
+	n := 0
+	v.newest, n, err = s.newestState(ctx)
+	v.litter = n > 1 || len(v.segments) > 0 && v.segments[0].number <= v.newest.number
 	return v, err
 }
 
@@ -105,6 +108,7 @@ func (v *view) after(n int64) ([]object, error) {
 
 func (s *Store) followTo(ctx context.Context, v view) error {
 	at := s.at().number
+	s.litter = v.litter
 	switch {
 	case v.end() < at:
 		return fmt.Errorf("%w: the log ends at %d, and has been read up to %d", ledger.ErrWentBack, v.end(), at)
@@ -239,17 +243,19 @@ func (s *Store) replay(ctx context.Context, segments []object) error {
 	for chunk := range slices.Chunk(segments, readAhead) {
 		read := make([]*segment, len(chunk))
 		digests := make([]digest, len(chunk))
-		group, ctx := errgroup.WithContext(ctx)
+		errs := make([]error, len(chunk))
+		var group errgroup.Group
 		for i, o := range chunk {
-			group.Go(func() (err error) {
-				read[i], digests[i], err = s.readSegment(ctx, o.number)
-				return err
+			group.Go(func() error {
+				read[i], digests[i], errs[i] = s.readSegment(ctx, o.number)
+				return nil
 			})
 		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-		for i, o := range chunk {
+		group.Wait()
+		for i, o := range chunk { // so that of several errors it is the first that is told
+			if errs[i] != nil {
+				return errs[i]
+			}
 			if err := s.applySegment(read[i], digests[i], o); err != nil {
 				return err
 			}

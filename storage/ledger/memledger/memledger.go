@@ -40,7 +40,7 @@ type Store struct {
 	replay    bool
 	units     map[ledger.UnitID]*ledger.Unit
 	origins   map[keys.KeyData][]keys.Region // of the units with that key data
-	numbers   []ledger.UnitID                // of the unit with number i+1; zero where removed
+	numbers   []numbered                     // those that can still be read, ascending
 	kept      map[ledger.UnitID][]ledger.KeptWithdrawal
 	setAside  []ledger.SetAside
 	tombs     map[ledger.Tombstone]time.Time

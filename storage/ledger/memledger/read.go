@@ -48,15 +48,18 @@ func (s *Store) readAll(ctx context.Context, from, to int64) ([]*ledger.Unit, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	to = min(to, int64(len(s.numbers)))
+	to = min(to, s.last().Last)
 	if s.pruned(from, to) {
 		return nil, ledger.ErrPruned
 	}
 	var units []*ledger.Unit
 	seen := map[keys.KeyData]bool{}
-	for n := max(from, 0) + 1; n <= to; n++ {
-		k := s.numbers[n-1].KeyData
-		if !seen[k] {
+	first := sort.Search(len(s.numbers), func(i int) bool { return s.numbers[i].number > from })
+	for _, n := range s.numbers[first:] {
+		if n.number > to {
+			break
+		}
+		if k := n.id.KeyData; !seen[k] {
 			seen[k] = true
 			units = append(units, s.family(k, to))
 		}

@@ -44,8 +44,8 @@ func (s *Store) Release(ctx context.Context, r *ledger.Release) (ledger.Cut, err
 		}
 	}
 	taken = append(taken, step.Units...)
-	step.Numbered = numbered(taken, int64(len(s.numbers)))
-	cut := s.last().Next(s.identity, t, int64(len(s.numbers)+len(taken)), choice.Policy)
+	step.Numbered = numberAll(taken, s.last().Last)
+	cut := s.last().Next(s.identity, t, s.last().Last+int64(len(taken)), choice.Policy)
 	step.Cut = &cut
 	if err := s.take(ctx, step); err != nil {
 		return ledger.Cut{}, err
@@ -85,9 +85,9 @@ func groupsOf(pending map[ledger.GroupID][]*ledger.Unit) []ledger.Group {
 	return groups
 }
 
-// numbered gives the pending events of units the numbers after last, in
+// numberAll gives the pending events of units the numbers after last, in
 // canonical order.
-func numbered(units []*ledger.Unit, last int64) []Numbered {
+func numberAll(units []*ledger.Unit, last int64) []Numbered {
 	slices.SortFunc(units, canonically)
 	all := make([]Numbered, len(units))
 	for i, u := range units {
@@ -98,10 +98,16 @@ func numbered(units []*ledger.Unit, last int64) []Numbered {
 	return all
 }
 
+// numbered says whose a number is.
+type numbered struct {
+	number int64
+	id     ledger.UnitID
+}
+
 // number adds events to their units and to the log.
 func (s *Store) number(all []Numbered) {
 	for _, n := range all {
-		s.numbers = append(s.numbers, n.ID)
+		s.numbers = append(s.numbers, numbered{n.Event.Number, n.ID})
 		u := s.units[n.ID]
 		u.Events = append(u.Events, n.Event)
 	}

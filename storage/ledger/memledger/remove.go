@@ -74,9 +74,6 @@ func (s *Store) remove(u *ledger.Unit) {
 			s.cuts[s.cutOf(e.Number)].Pruned = true
 		}
 	}
-	for _, e := range u.Events {
-		s.numbers[e.Number-1] = ledger.UnitID{}
-	}
 	delete(s.units, id)
 	origins := slices.DeleteFunc(s.origins[id.KeyData], func(o keys.Region) bool { return o == id.Origin })
 	if len(origins) == 0 {

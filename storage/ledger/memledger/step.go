@@ -1,9 +1,11 @@
 package memledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -83,10 +85,17 @@ func (s *Store) Apply(st *Step) error {
 func (s *Store) fits(st *Step) error {
 	units := make(map[ledger.UnitID]bool, len(st.Units))
 	for _, u := range st.Units {
+		var events []ledger.Event
+		if have := s.units[u.ID()]; have != nil {
+			events = have.Events
+		}
+		if units[u.ID()] || !slices.Equal(u.Events, events) {
+			return errors.New("a unit has events that it was not given")
+		}
 		units[u.ID()] = true
 	}
 	for i, n := range st.Numbered {
-		if want := int64(len(s.numbers) + i + 1); n.Event.Number != want {
+		if want := s.last().Last + int64(i) + 1; n.Event.Number != want {
 			return fmt.Errorf("number %d, want %d", n.Event.Number, want)
 		}
 		if s.units[n.ID] == nil && !units[n.ID] {
@@ -103,7 +112,7 @@ func (s *Store) fits(st *Step) error {
 	if st.Cut == nil {
 		return nil
 	}
-	if !st.Cut.Follows(s.identity, s.last()) || st.Cut.Last != int64(len(s.numbers)+len(st.Numbered)) {
+	if !st.Cut.Follows(s.identity, s.last()) || st.Cut.Last != s.last().Last+int64(len(st.Numbered)) {
 		return fmt.Errorf("cut %d is not what comes after cut %d", st.Cut.Seq, s.last().Seq)
 	}
 	return nil
@@ -130,6 +139,9 @@ func (s *Store) apply(st *Step) {
 			s.tombs[ledger.TombstoneOf(s.identity, r.ID)] = r.Tombstone
 		}
 		s.remove(s.units[r.ID])
+	}
+	if len(st.Removed) > 0 {
+		s.numbers = slices.DeleteFunc(s.numbers, func(n numbered) bool { return s.units[n.id] == nil })
 	}
 	if st.Forgets {
 		s.forget(st)
@@ -185,15 +197,26 @@ func Restore(st *State, opts *Options) (*Store, error) {
 	s.identity = st.Identity
 	s.units, s.kept, s.setAside, s.tombs = st.Units, st.Kept, st.SetAside, st.Tombs
 	s.cuts, s.waits, s.registers, s.version, s.tallies = st.Cuts, st.Waits, st.Registers, st.Version, st.Tallies
-	s.numbers = make([]ledger.UnitID, s.last().Last)
+	before := ledger.Cut{}
+	for _, c := range s.cuts {
+		if !c.Follows(s.identity, before) || c.Last < before.Last {
+			return nil, fmt.Errorf("memledger: a state in which cut %d does not follow cut %d", c.Seq, before.Seq)
+		}
+		before = c
+	}
 	for id, u := range s.units {
 		s.origins[id.KeyData] = append(s.origins[id.KeyData], id.Origin)
 		for _, e := range u.Events {
-			if e.Number < 1 || e.Number > int64(len(s.numbers)) || s.numbers[e.Number-1] != (ledger.UnitID{}) {
-				return nil, fmt.Errorf("memledger: a state in which number %d of %d is not that of one unit", e.Number, len(s.numbers))
-			}
-			s.numbers[e.Number-1] = id
+			s.numbers = append(s.numbers, numbered{e.Number, id})
 		}
+	}
+	slices.SortFunc(s.numbers, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
+	last := int64(0)
+	for _, n := range s.numbers {
+		if n.number <= last || n.number > before.Last {
+			return nil, fmt.Errorf("memledger: a state in which number %d of %d is not that of one event", n.number, before.Last)
+		}
+		last = n.number
 	}
 	return s, nil
 }
