@@ -32,6 +32,7 @@ var may = map[string][]string{
 	"distribution":              {"keys", "export", "signing", "storage", "storage/ledger"},
 	"distribution/":             {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
 	"internal/exportpb":         {},
+	"internal/pgtest":           {},
 	"federation":                {"keys", "storage/ledger"},
 	"keys/keystest":             {"keys"},
 	"signing/signingtest":       {"signing"},
