@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -246,6 +251,97 @@ func (s *storm) judge() {
 		before = c
 	}
 	checkIntegrity(s.t, s.pools[0])
+	written := pgtest.Shared(s.t).Log()
+	if n := strings.Count(written, "deadlock detected"); n > 0 {
+		s.t.Errorf("%d deadlocks", n)
+	}
+	if strings.Contains(written, "Key (key_data") {
+		s.t.Error("the server's log has key data in it")
+	}
+}
+
+// TestSortedAdditions has deliveries add the same new keys side by side, each in
+// an order of its own: none may wait for one that waits for it.
+func TestSortedAdditions(t *testing.T) {
+	s := newStorm(t, 2)
+	g := keystest.New(12, &keystest.Options{EndOfPeriod: true})
+	for round := range volume(12, 3) {
+		var ks []keys.DiagnosisKey
+		for len(ks) < 150 {
+			ks = append(ks, g.Upload(stormStart).Keys...)
+		}
+		back := slices.Clone(ks)
+		slices.Reverse(back)
+		var wg sync.WaitGroup
+		for i, some := range [][]keys.DiagnosisKey{ks, back, ks, back} {
+			wg.Go(func() {
+				source := ledger.Source("p" + strconv.Itoa(i))
+				d := &ledger.Delivery{Source: source, Uploads: []ledger.Upload{{ID: fmt.Sprint(round), Keys: some}}}
+				if r, err := s.ledgers[i%2].Accept(t.Context(), d); err != nil || r.Accepted != len(ks) {
+					t.Errorf("%+v, %v", r, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if strings.Contains(pgtest.Shared(t).Log(), "deadlock detected") {
+		t.Error("a deadlock")
+	}
+	checkIntegrity(t, s.pools[0])
+}
+
+// TestSlots sees that connections add to different slots of a counter.
+func TestSlots(t *testing.T) {
+	s := newStorm(t, 4)
+	for _, l := range s.ledgers {
+		d := &ledger.Delivery{Source: "p", Unreadable: []ledger.SetAside{{Upload: "u"}}}
+		if _, err := l.Accept(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := queryAll(t, s.pools[0], `SELECT count(*) > 1 AND sum(count) = 4 FROM gaen.tally WHERE name = 'offered/p'`); got[0] != "true" {
+		t.Errorf("the counter is in one slot, or not 4")
+	}
+}
+
+// TestRemovePassesOver sees that Remove does not wait for a kept withdrawal or a
+// key set aside that somebody else has locked.
+func TestRemovePassesOver(t *testing.T) {
+	o := newOffice(t)
+	k := o.keys.Upload(o.now).Keys[0]
+	d := &ledger.Delivery{Source: "p", Withdrawals: []ledger.UnitID{ledger.IDOf(&k)}, Unreadable: []ledger.SetAside{{Upload: "u"}}}
+	if _, err := o.ledger.Accept(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	tx := o.begin(pgx.TxOptions{})
+	if _, err := tx.Exec(t.Context(), `SELECT FROM gaen.kept FOR UPDATE; SELECT FROM gaen.set_aside FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	again := 0
+	remove := func() {
+		t.Helper()
+		_, err := o.store.Remove(ctx, &ledger.Removal{
+			Now: o.now, Ended: o.now.Add(time.Hour), Limit: 9,
+			Again: func() { again++ }, Tallies: func() ledger.Tallies { return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove()
+	left := func() string {
+		return queryAll(t, o.pool, `SELECT (SELECT count(*) FROM gaen.kept) + (SELECT count(*) FROM gaen.set_aside)`)[0]
+	}
+	if got := left(); got != "2" {
+		t.Errorf("%s rows are left, want 2", got)
+	}
+	tx.Rollback(t.Context())
+	remove()
+	if got := left(); got != "0" || again != 2 {
+		t.Errorf("%s rows are left, want 0; Again was called %d times", got, again)
+	}
 }
 
 // TestWithdrawnBeforeItCame has one source bring a key and withdraw it at the same
@@ -403,18 +499,23 @@ func TestKnownIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := keystest.New(4, &keystest.Options{EndOfPeriod: true})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	deliver := func(source ledger.Source, name string, ks ...keys.DiagnosisKey) error {
-		_, err := l.Accept(t.Context(), &ledger.Delivery{Source: source, Uploads: []ledger.Upload{{ID: name, Keys: ks}}})
+		_, err := l.Accept(ctx, &ledger.Delivery{Source: source, Uploads: []ledger.Upload{{ID: name, Keys: ks}}})
 		return err
 	}
-	k := g.Upload(now).Keys[0]
-	if err := deliver(ledger.Own, "first", k); err != nil {
+	k, other := g.Upload(now).Keys[0], g.Upload(now).Keys[0]
+	if err := deliver(ledger.Own, "first", k, other); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(time.Hour)
 	waited := make(chan error, 2)
 	var early bool
 	_, err = slowDecide(t.Context(), s, ledger.IDOf(&k), func() {
+		if err := deliver("p", "another", other); err != nil { // waits for nobody
+			t.Error(err)
+		}
 		go func() { waited <- deliver("p", "second", k) }()
 		go func() { _, err := l.Release(t.Context(), nil); waited <- err }()
 		if err := deliver(ledger.Own, "new", g.Upload(now).Keys...); err != nil { // waits for nobody
