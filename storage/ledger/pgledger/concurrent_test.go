@@ -344,6 +344,59 @@ func TestRemovePassesOver(t *testing.T) {
 	}
 }
 
+// TestRemoveExcludes sees that a cut and another Remove wait for a Remove, and that
+// deliveries of other keys, known or not, do not.
+func TestRemoveExcludes(t *testing.T) {
+	o := newOffice(t)
+	old, known := o.delivery("old"), o.delivery("known")
+	for _, d := range []*ledger.Delivery{old, known} {
+		if _, err := o.ledger.Accept(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.now = o.now.Add(time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	waited := make(chan error, 2)
+	early, calls := false, 0
+	removal := &ledger.Removal{
+		Now: o.now, Ended: o.now.Add(48 * time.Hour), Floor: 1 << 40, Limit: 1, Again: func() {},
+		Tallies: func() ledger.Tallies { return nil },
+	}
+	second := *removal
+	second.Each = func(*ledger.Unit) time.Time { return time.Time{} }
+	removal.Each = func(u *ledger.Unit) time.Time {
+		if calls++; calls > 1 {
+			return time.Time{}
+		}
+		go func() { _, err := o.store.Remove(ctx, &second); waited <- err }()
+		time.Sleep(100 * time.Millisecond)
+		free := known.Uploads[0]
+		free.Keys = slices.DeleteFunc(slices.Clone(free.Keys), func(k keys.DiagnosisKey) bool { return k.KeyData == u.Key.KeyData })
+		for _, d := range []*ledger.Delivery{o.delivery("new"), {Source: "p", Uploads: []ledger.Upload{free}}} {
+			if _, err := o.ledger.Accept(ctx, d); err != nil {
+				t.Error(err)
+			}
+		}
+		go func() { _, err := o.ledger.Release(ctx, nil); waited <- err }()
+		select {
+		case <-waited:
+			early = true
+		case <-time.After(300 * time.Millisecond):
+		}
+		return time.Time{}
+	}
+	if n, err := o.store.Remove(ctx, removal); err != nil || n != 1 || early {
+		t.Errorf("%d removed, somebody did not wait: %t, %v", n, early, err)
+	}
+	for range 2 {
+		if err := <-waited; err != nil {
+			t.Error(err)
+		}
+	}
+	checkIntegrity(t, o.pool)
+}
+
 // TestWithdrawnBeforeItCame has one source bring a key and withdraw it at the same
 // moment, by two processes. Whichever is first, the key must be withdrawn.
 func TestWithdrawnBeforeItCame(t *testing.T) {
