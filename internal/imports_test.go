@@ -22,27 +22,31 @@ const module = "github.com/gaenkit/gaen"
 var may = map[string][]string{
 	"":                            {},
 	"keys":                        {},
+	"keys/submission":             {"keys"},
+	"signing":                     {},
+	"export":                      {"keys", "signing"},
 	"storage":                     {},
 	"storage/memstore":            {"storage"},
 	"storage/filestore":           {"storage"},
-	"signing":                     {},
-	"export":                      {"keys", "signing"},
-	"storage/ledger":              {"keys"},
-	"storage/ledger/":             {"keys", "storage/ledger"}, // the stores of ledgers
-	"distribution":                {"keys", "export", "signing", "storage", "storage/ledger"},
-	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
-	"internal/exportpb":           {},
-	"internal/killtest":           {},
-	"federation":                  {"keys", "storage/ledger"},
-	"keys/keystest":               {"keys"},
-	"signing/signingtest":         {"signing"},
-	"storage/storagetest":         {"storage", "storage/memstore"},
-	"export/exporttest":           {"keys", "signing", "export"},
-	"storage/ledger/ledgertest":   {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
-	"storage/ledger/bucketledger": {"keys", "keys/submission", "storage", "storage/ledger", "storage/ledger/memledger"},
-	"keys/submission":             {"keys"},
 	"storage/s3store":             {"storage"},
 	"storage/gcsstore":            {"storage"},
+	"storage/ledger":              {"keys"},
+	"storage/ledger/":             {"keys", "storage/ledger"}, // the stores of ledgers
+	"storage/ledger/bucketledger": {"keys", "keys/submission", "storage", "storage/ledger", "storage/ledger/memledger"},
+	"distribution":                {"keys", "export", "signing", "storage", "storage/ledger"},
+	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
+	"federation":                  {"keys", "storage/ledger"},
+
+	"keys/keystest":             {"keys"},
+	"signing/signingtest":       {"signing"},
+	"export/exporttest":         {"keys", "signing", "export"},
+	"storage/storagetest":       {"storage", "storage/memstore"},
+	"storage/ledger/ledgertest": {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
+
+	"internal/exportpb": {},
+	"internal/killtest": {},
+	"internal/pgtest":   {},
+	"internal/s3test":   {},
 }
 
 type listed struct {

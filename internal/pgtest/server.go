@@ -75,17 +75,25 @@ func newServer() (*Server, error) {
 	return s, err
 }
 
-// programs returns the folder of PostgreSQL's programs.
+// needed are the programs that a server is made with.
+var needed = []string{"postgres", "initdb", "pg_basebackup"}
+
+// programs returns the folder of PostgreSQL's programs: where PATH has them, or
+// of the latest version that Debian has.
 func programs() (string, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	slices.SortFunc(found, func(a, b string) int { return version(b) - version(a) })
 	if path, err := exec.LookPath("postgres"); err == nil {
-		return filepath.Dir(path), nil
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			found = append([]string{filepath.Dir(path)}, found...)
+		}
 	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres") // where Debian has them
-	if len(found) == 0 {
-		return "", fmt.Errorf("pgtest: no postgres in PATH or /usr/lib/postgresql: %w", fs.ErrNotExist)
+	for _, dir := range found {
+		if !slices.ContainsFunc(needed, func(name string) bool { _, err := exec.LookPath(filepath.Join(dir, name)); return err != nil }) {
+			return dir, nil
+		}
 	}
-	slices.SortFunc(found, func(a, b string) int { return version(a) - version(b) })
-	return filepath.Dir(found[len(found)-1]), nil
+	return "", fmt.Errorf("pgtest: no %s in PATH or /usr/lib/postgresql: %w", strings.Join(needed, ", "), fs.ErrNotExist)
 }
 
 // version returns the version in a path of Debian's.

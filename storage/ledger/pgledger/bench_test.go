@@ -1,11 +1,12 @@
 package pgledger_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"net"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,12 +40,12 @@ type scene struct {
 	keys   *keystest.Generator
 }
 
-func newScene(b *testing.B) *scene {
+func newScene(b *testing.B, settings ...func(*pgxpool.Config)) *scene {
 	b.Helper()
 	server, err := pgtest.Start(pgtest.Settings{"shared_buffers": "1GB", "max_wal_size": "8GB"})
 	pgtest.Need(b, err)
 	b.Cleanup(server.Stop)
-	pool := server.Pool(b, "postgres", func(c *pgxpool.Config) { c.MaxConns = 70 })
+	pool := server.Pool(b, "postgres", append(settings, func(c *pgxpool.Config) { c.MaxConns = 70 })...)
 	s := &scene{b: b, now: time.Date(2022, 2, 8, 12, 0, 0, 0, time.UTC),
 		keys: keystest.New(uint64(time.Now().UnixNano()), &keystest.Options{EndOfPeriod: true})}
 	s.store, err = pgledger.Open(b.Context(), pool, &pgledger.Options{Clock: func() time.Time { return s.now }})
@@ -130,38 +131,55 @@ func BenchmarkAccept(b *testing.B) {
 	perKey(b, total)
 }
 
-// BenchmarkSubmissions has phones submit 12 keys each, through so many clients.
+// distant is a connection to a server that is a millisecond away.
+type distant struct{ net.Conn }
+
+func (d distant) Write(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return d.Conn.Write(p)
+}
+
+func far(c *pgxpool.Config) {
+	dial := c.ConnConfig.DialFunc
+	c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		return distant{conn}, err
+	}
+}
+
+// BenchmarkSubmissions has phones submit 12 keys each, through so many clients, to
+// a server on the same machine, with which they share its processors, and to one
+// that is as far away as another machine is.
 func BenchmarkSubmissions(b *testing.B) {
+	benchSubmissions(b, "near")
+	benchSubmissions(b, "far", far)
+}
+
+func benchSubmissions(b *testing.B, where string, settings ...func(*pgxpool.Config)) {
 	for _, clients := range []int{1, 8, 64} {
-		b.Run(fmt.Sprint(clients), func(b *testing.B) {
-			s := newScene(b)
+		b.Run(fmt.Sprint(where, "/", clients), func(b *testing.B) {
+			s := newScene(b, settings...)
 			s.fill(delivery)
-			all := make(chan *ledger.Delivery, 100_000)
+			all := make(chan *ledger.Delivery, 20_000)
 			for range cap(all) {
 				up := s.keys.Upload(s.now)
 				for len(up.Keys) < 12 {
 					up.Keys = append(up.Keys, s.keys.Upload(s.now).Keys...)
 				}
 				all <- &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: up.ID, Keys: up.Keys[:12]}}}
-				if len(all) == 20_000 {
-					break
-				}
 			}
-			var left atomic.Int64
 			var wg sync.WaitGroup
 			work := make(chan struct{})
 			for range clients {
 				wg.Go(func() {
 					for range work {
 						s.accept(<-all)
-						left.Add(-1)
 					}
 				})
 			}
 			n := 0
 			for b.Loop() {
 				n++
-				left.Add(1)
 				work <- struct{}{}
 			}
 			close(work)

@@ -29,7 +29,9 @@
 //     waits neither for a cut nor for a removal, however long they take.
 //  2. Registers to be swapped that are there: their rows, by name.
 //  3. Units that are asked for, and those of other origins with their key data:
-//     their rows (FOR UPDATE), by key data and place.
+//     their rows (FOR UPDATE), by key data and place. A unit that was added by
+//     somebody who was waited for is not among those found; so they are counted
+//     afterwards, and if there are more the step is repeated.
 //  4. Units to be added: their entries in the index unit_key of key data and
 //     place, the number among the units of the key data, in that order. Whoever
 //     adds the first unit of a key data at the same time takes the same place,

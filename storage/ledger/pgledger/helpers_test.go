@@ -1,7 +1,6 @@
 package pgledger_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -10,8 +9,6 @@ import (
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 )
-
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // volume returns how much of something a test does: n, or with the race detector
 // slowly, which is enough to find races.

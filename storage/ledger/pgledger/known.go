@@ -49,7 +49,15 @@ func (k *known) look(b *batch) {
 		return nil
 	})
 	// These are other queries than the one that may have waited, so they see what
-	// was waited for.
+	// was waited for. That may be a further unit of the key data.
+	var n int
+	b.each(`SELECT count(*) FROM gaen.unit WHERE key_data = ANY ($1)`, []any{k.data}, []any{&n}, func() error { return nil })
+	b.checks = append(b.checks, func() error {
+		if n != len(found.all) {
+			return errAgain
+		}
+		return nil
+	})
 	const ofKeys = `unit.key_data = ANY ($1))`
 	found.addClaims(b, `claim.unit IN (SELECT id FROM gaen.unit WHERE unit.source IS NULL AND `+ofKeys, k.data)
 	found.addEvents(b, `event.unit IN (SELECT id FROM gaen.unit WHERE `+ofKeys, k.data)

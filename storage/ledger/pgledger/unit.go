@@ -95,7 +95,7 @@ func isPlain(u *ledger.Unit) bool {
 	return c.Upload == u.Upload && c.Accepted.Equal(u.Accepted) && c.Key == u.Key
 }
 
-// Rows gathers units that queries find, in the order in which they do.
+// rows gathers units that queries find, in the order in which they do.
 type rows struct {
 	codec codec
 	all   []*row
@@ -126,7 +126,7 @@ func (rs *rows) next() *row {
 	return u
 }
 
-// ids returns the ids of rows.
+// ids returns the ids of the units.
 func (rs *rows) ids() []int64 { return list(rs.all, func(r *row) int64 { return r.id }) }
 
 // load finds the units that a query describes, as they stand: with all claims and
@@ -142,9 +142,6 @@ func (t *tx) load(where string, args ...any) (*rows, error) {
 	rs.addEvents(b, `event.unit = ANY ($1)`, rs.ids())
 	return rs, b.send()
 }
-
-// eventColumns are the columns of an event beside its number and unit.
-const eventColumns = "own_state, partners_state, report_type, sources"
 
 // eventRow is an event as its columns hold it.
 type eventRow struct {
