@@ -16,16 +16,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/distribution/cwa"
+	"github.com/gaenkit/gaen/internal/pgtest"
+	"github.com/gaenkit/gaen/internal/s3test"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 	"github.com/gaenkit/gaen/storage/memstore"
+	"github.com/gaenkit/gaen/storage/s3store"
 	"github.com/gaenkit/gaen/storage/storagetest"
 )
 
@@ -48,6 +56,29 @@ func publishHourly(ctx context.Context, uploads []ledger.Upload) *distribution.R
 	must(l.Release(ctx, nil)) // the cut of this hour, if it is not made yet
 	return must(publisher.Run(ctx))
 }
+
+func publishHourlyToS3(ctx context.Context, uploads []ledger.Upload) *distribution.Report {
+	pool := must(pgxpool.New(ctx, os.Getenv("DATABASE_URL")))
+	defer pool.Close()
+	l := must(ledger.Open(ctx, must(pgledger.Open(ctx, pool, nil)), nil))
+	client := s3.NewFromConfig(must(config.LoadDefaultConfig(ctx)))
+	bucket := must(s3store.New(ctx, client, "diagnosis-keys", &s3store.Options{PublicRead: true}))
+	key := must(signing.ReadPrivateKeyFile("signing-key.pem"))
+	signer := must(signing.NewSigner(signing.Identity{KeyID: "262", KeyVersion: "v1"}, key, nil))
+	publisher := must(distribution.New(l, bucket, must(cwa.New(nil)),
+		[]distribution.Package{{
+			Name: "DE", Select: distribution.FromOrigin(keys.MustRegion("DE")),
+			Map: distribution.Identity(), FromBeginning: true,
+		}},
+		must(signing.NewRing(signer)),
+		&distribution.Options{PublicRead: true, Parallel: 16}))
+	must(l.Accept(ctx, &ledger.Delivery{Source: ledger.Own, Uploads: uploads}))
+	must(l.Release(ctx, nil))
+	return must(publisher.Run(ctx))
+}
+
+// TestMain stops the server of PostgreSQL that the tests start.
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // must is what the README's program does about errors.
 func must[T any](v T, err error) T {
@@ -73,8 +104,23 @@ func TestMetered(t *testing.T) {
 	}, nil)
 }
 
-// TestPublishHourly runs the README's program twice in an empty directory.
+// TestPublishHourly runs the README's programs twice each in an empty directory.
 func TestPublishHourly(t *testing.T) {
+	t.Run("files", func(t *testing.T) {
+		twice(t, publishHourly)
+	})
+	t.Run("servers", func(t *testing.T) {
+		t.Setenv("DATABASE_URL", pgtest.Database(t).Config().ConnString())
+		t.Setenv("AWS_ENDPOINT_URL", s3test.Start(t, "diagnosis-keys").URL)
+		t.Setenv("AWS_REGION", s3test.Region)
+		for name, value := range s3test.Environment() {
+			t.Setenv(name, value)
+		}
+		twice(t, publishHourlyToS3)
+	})
+}
+
+func twice(t *testing.T, publish func(context.Context, []ledger.Upload) *distribution.Report) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("www", 0o755); err != nil {
 		t.Fatal(err)
@@ -85,11 +131,11 @@ func TestPublishHourly(t *testing.T) {
 	}
 	up := keystest.New(1, &keystest.Options{EndOfPeriod: true}).Upload(time.Now())
 	uploads := []ledger.Upload{{ID: up.ID, Keys: up.Keys}}
-	if r := publishHourly(t.Context(), uploads); r.Written == 0 || len(r.Indexes) == 0 {
+	if r := publish(t.Context(), uploads); r.Written == 0 || len(r.Indexes) == 0 {
 		t.Errorf("nothing was published:\n%s", r)
 	}
 	hour := time.Now().Truncate(time.Hour)
-	again := publishHourly(t.Context(), uploads)
+	again := publish(t.Context(), uploads)
 	if time.Now().Truncate(time.Hour).Equal(hour) && len(again.Published) > 1 {
 		t.Errorf("published again:\n%s", again)
 	}
@@ -123,8 +169,8 @@ func TestPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	programs := blocks(t, "go")
-	if len(programs) != 2 {
-		t.Fatalf("the README has %d programs, want 2", len(programs))
+	if len(programs) != 3 {
+		t.Fatalf("the README has %d programs, want 3", len(programs))
 	}
 	for _, p := range programs {
 		if !strings.Contains(string(source), "\n"+p) {
