@@ -25,7 +25,7 @@ var buckets atomic.Int64
 
 func newServer(t *testing.T) *fakestorage.Server {
 	t.Helper()
-	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1"})
+	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", PublicHost: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
