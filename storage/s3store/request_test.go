@@ -493,7 +493,7 @@ func TestOddAnswers(t *testing.T) {
 		w.(http.Flusher).Flush() // so that there is no length
 		return true
 	})
-	if err := operations["get"](t.Context(), b); err == nil || !strings.Contains(err.Error(), "size") {
+	if err := operations["get"](t.Context(), b); err == nil || !strings.Contains(err.Error(), "size of -1") {
 		t.Errorf("no length: got %v", err)
 	}
 }
