@@ -467,6 +467,21 @@ func TestOddListings(t *testing.T) {
 	}
 }
 
+// TestEncodedKeys: AWS encodes a space as '+'.
+func TestEncodedKeys(t *testing.T) {
+	b, _ := recorded(t, func(w http.ResponseWriter, r *http.Request) bool {
+		io.WriteString(w, "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a+b%2Bc%20%C3%A9/d</Key></Contents></ListBucketResult>")
+		return true
+	})
+	for a, err := range storage.List(t.Context(), b, "a ") {
+		if want := "a b+c é/d"; a.Name != want || err != nil {
+			t.Errorf("got %q, %v, want %q", a.Name, err, want)
+		}
+		return
+	}
+	t.Error("nothing was listed")
+}
+
 // TestOddAnswers to Put and Get.
 func TestOddAnswers(t *testing.T) {
 	b, _ := recorded(t, func(w http.ResponseWriter, r *http.Request) bool { return r.Method == http.MethodPut })
@@ -478,7 +493,7 @@ func TestOddAnswers(t *testing.T) {
 		w.(http.Flusher).Flush() // so that there is no length
 		return true
 	})
-	if err := operations["get"](t.Context(), b); err == nil || !strings.Contains(err.Error(), "size") {
+	if err := operations["get"](t.Context(), b); err == nil || !strings.Contains(err.Error(), "size of -1") {
 		t.Errorf("no length: got %v", err)
 	}
 }

@@ -324,6 +324,9 @@ func TestReplaceIsProbed(t *testing.T) {
 		"refused": func(w http.ResponseWriter, r *http.Request) bool {
 			return r.Header.Get("If-Match") != "" && refuse(w, r, 501, "NotImplemented")
 		},
+		"not understood": func(w http.ResponseWriter, r *http.Request) bool {
+			return r.Header.Get("If-Match") != "" && refuse(w, r, 400, "InvalidArgument")
+		},
 	} {
 		bucket, client, direct, _ := onAltered(t, do)
 		b, err := s3store.New(t.Context(), client, bucket, nil)
