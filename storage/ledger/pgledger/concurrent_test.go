@@ -369,7 +369,13 @@ func TestRemoveExcludes(t *testing.T) {
 		if calls++; calls > 1 {
 			return time.Time{}
 		}
-		go func() { _, err := o.store.Remove(ctx, &second); waited <- err }()
+		go func() {
+			n, err := o.store.Remove(ctx, &second)
+			if err == nil && n != 1 { // there are more than one to be removed
+				err = fmt.Errorf("%d removed", n)
+			}
+			waited <- err
+		}()
 		time.Sleep(100 * time.Millisecond)
 		free := known.Uploads[0]
 		free.Keys = slices.DeleteFunc(slices.Clone(free.Keys), func(k keys.DiagnosisKey) bool { return k.KeyData == u.Key.KeyData })
