@@ -290,6 +290,37 @@ func TestSortedAdditions(t *testing.T) {
 	checkIntegrity(t, s.pools[0])
 }
 
+// TestIncrements has several processes add 1 to one register, each as often as it
+// is not too late.
+func TestIncrements(t *testing.T) {
+	s := newStorm(t, 3)
+	const each = 15
+	var wg sync.WaitGroup
+	for i := range 6 {
+		l := s.ledgers[i%3]
+		wg.Go(func() {
+			for done := 0; done < each; {
+				count, version, err := counter(t.Context(), l, "count")
+				if err == nil {
+					err = l.Swap(t.Context(), ledger.NewNonce(), ledger.Swap{Name: "count", Version: version, Value: strconv.AppendInt(nil, count+1, 10)})
+				}
+				if _, late := errors.AsType[*ledger.ConflictError](err); late {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				done++
+			}
+		})
+	}
+	wg.Wait()
+	if count, _, err := counter(t.Context(), s.ledgers[0], "count"); err != nil || count != 6*each {
+		t.Errorf("the register says %d, want %d (%v)", count, 6*each, err)
+	}
+}
+
 // TestSlots sees that connections add to different slots of a counter.
 func TestSlots(t *testing.T) {
 	s := newStorm(t, 4)
@@ -369,7 +400,13 @@ func TestRemoveExcludes(t *testing.T) {
 		if calls++; calls > 1 {
 			return time.Time{}
 		}
-		go func() { _, err := o.store.Remove(ctx, &second); waited <- err }()
+		go func() {
+			n, err := o.store.Remove(ctx, &second)
+			if err == nil && n != 1 { // there are more than one to be removed
+				err = fmt.Errorf("%d removed", n)
+			}
+			waited <- err
+		}()
 		time.Sleep(100 * time.Millisecond)
 		free := known.Uploads[0]
 		free.Keys = slices.DeleteFunc(slices.Clone(free.Keys), func(k keys.DiagnosisKey) bool { return k.KeyData == u.Key.KeyData })
@@ -380,7 +417,8 @@ func TestRemoveExcludes(t *testing.T) {
 		}
 		go func() { _, err := o.ledger.Release(ctx, nil); waited <- err }()
 		select {
-		case <-waited:
+		case err := <-waited:
+			waited <- err
 			early = true
 		case <-time.After(300 * time.Millisecond):
 		}
@@ -575,7 +613,8 @@ func TestKnownIsHeld(t *testing.T) {
 			t.Error(err)
 		}
 		select {
-		case <-waited:
+		case err := <-waited:
+			waited <- err
 			early = true
 		case <-time.After(300 * time.Millisecond):
 		}

@@ -48,15 +48,19 @@
 //     the one of its server process, so that connections do not wait for each
 //     other.
 //
-// Nothing deadlocks: whoever waits for a lock of one of these kinds holds only
-// such as come before it, in the order of kinds and then in the order given, with
-// one exception that does no harm. A wait at 4 is for somebody who has reached 4
-// and from there on waits only further down, never at 1 to 3. Two cases are not
-// of one order: the rows of 5 are never waited for by one who does not hold what
-// they belong to, or are passed over. Steps that are repeated first give up all
-// they hold. PostgreSQL finds a deadlock that is made by locks of the caller's
-// own, or by other programs that write the tables; then the step is repeated, or,
-// in the caller's transaction, the error is the caller's to act on.
+// Nothing deadlocks. A step comes to these kinds of locks in their order, and
+// takes those of a kind in the order given. Whoever waits for a lock waits for a
+// step that has come as far: a lock of 1 to 3 or 7 is held by one that has taken
+// it on its way, and an entry of 4 or 6 is there only since its step has come to
+// 4 or 6. That step waits, if at all, for something further on, so there is no
+// ring. Rows of 5 belong to units and key data that their step holds alone; the
+// exception is Remove, which takes old ones that it holds nothing of: whoever
+// waits there for a Remove waits for a step that has only 7 before it, and Remove
+// itself waits for none of them. Counters that it takes away are those of days
+// long past, to which nobody adds. A step that is repeated first gives up all that
+// it holds. PostgreSQL finds a deadlock with locks of the caller's own, or of other
+// programs that write the tables; then the step is repeated, or, in the caller's
+// transaction, the error is the caller's to act on.
 //
 // The steps have the effect of some order one after the other. Release sees one
 // moment (REPEATABLE READ), which begins when it has the log; nobody else writes

@@ -224,3 +224,20 @@ func TestReadChunks(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorKeepsConnections sees that a step that comes to nothing gives its
+// connection back as it was.
+func TestErrorKeepsConnections(t *testing.T) {
+	o := newOffice(t)
+	before := o.pool.Stat().NewConnsCount()
+	oops := errors.New("oops")
+	for range 10 {
+		err := o.store.Accept(t.Context(), &ledger.Intake{Decide: func(*ledger.Standing) (*ledger.Changes, error) { return nil, oops }})
+		if err != oops {
+			t.Fatalf("got %v, want %v itself", err, oops)
+		}
+	}
+	if n := o.pool.Stat().NewConnsCount() - before; n > 0 {
+		t.Errorf("%d connections were thrown away", n)
+	}
+}

@@ -43,12 +43,13 @@ func TestOpenRefuses(t *testing.T) {
 		want     error
 		text     string
 	}{
-		{name: "somebody else's schema", sql: `CREATE SCHEMA gaen; CREATE TABLE gaen.unit (id int)`, want: pgledger.ErrNotLedger},
+		{name: "somebody else's schema", sql: `CREATE SCHEMA gaen; CREATE TABLE gaen.unit (id int)`, want: pgledger.ErrNotLedger, text: "somebody else"},
 		{name: "a later version", prepare: ledgerThere, sql: `INSERT INTO gaen.gaen_migration (version) VALUES (2)`, want: pgledger.ErrNewer},
 		{name: "none, to be read", opts: pgledger.Options{ReadOnly: true}, want: pgledger.ErrNotLedger},
 		{name: "none, to be made by others", opts: pgledger.Options{NoMigrations: true}, want: pgledger.ErrNotLedger},
 		{name: "an earlier version, to be migrated by others", prepare: ledgerThere, sql: `DELETE FROM gaen.gaen_migration`, opts: pgledger.Options{NoMigrations: true}, want: pgledger.ErrOlder},
 		{name: "a read-only role", settings: readOnly, want: pgledger.ErrReadOnly},
+		{name: "a read-only role, of a ledger", prepare: ledgerThere, settings: readOnly, want: pgledger.ErrReadOnly},
 		{name: "a role that may not create", settings: asGuest, want: pgledger.ErrPermission},
 		{name: "a role that may not use", prepare: ledgerThere, settings: asGuest, want: pgledger.ErrPermission},
 		{name: "a role that may only read", prepare: ledgerThere, sql: `GRANT USAGE ON SCHEMA gaen TO guest; GRANT SELECT ON ALL TABLES IN SCHEMA gaen TO guest`, settings: asGuest, want: pgledger.ErrPermission},
