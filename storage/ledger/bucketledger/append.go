@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/storage"
@@ -96,10 +97,8 @@ func (s *Store) confirm(ctx context.Context, p place) error {
 	if err != nil {
 		return fail("write", segmentName(p.number), fmt.Errorf("%w: %w", ErrUncertain, err))
 	}
-	for _, have := range trail {
-		if have == p {
-			return nil // it is part of the snapshot
-		}
+	if slices.Contains(trail, p) {
+		return nil // it is part of the snapshot
 	}
 	if trail[0].number > p.number {
 		return fail("write", segmentName(p.number), ErrUncertain)
