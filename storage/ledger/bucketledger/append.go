@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/storage"
@@ -85,28 +86,35 @@ func (s *Store) settle(ctx context.Context, name string, ours digest, cause erro
 // this process was asleep. Segments go only after a snapshot that covers them
 // is there: where none reaches to the place, it was free.
 func (s *Store) confirm(ctx context.Context, p place) error {
-	newest, _, err := s.newestState(ctx)
-	if err != nil {
-		return fail("write", segmentName(p.number), fmt.Errorf("%w: %w", ErrUncertain, err))
-	}
-	if newest.number < p.number {
+	name := segmentName(p.number)
+	trail, err := s.covering(ctx, p.number)
+	switch {
+	case err != nil:
+		return fail("write", name, fmt.Errorf("%w: %w", ErrUncertain, err))
+	case trail == nil, slices.Contains(trail, p): // or it is part of the snapshot
 		return nil
-	}
-	trail, err := s.readTrail(ctx, newest.number)
-	if err != nil {
-		return fail("write", segmentName(p.number), fmt.Errorf("%w: %w", ErrUncertain, err))
-	}
-	for _, have := range trail {
-		if have == p {
-			return nil // it is part of the snapshot
-		}
-	}
-	if trail[0].number > p.number {
-		return fail("write", segmentName(p.number), ErrUncertain)
+	case trail[0].number > p.number:
+		return fail("write", name, ErrUncertain)
 	}
 	// Nobody reads what a snapshot covers, so that this is tidiness and no more.
-	_ = storage.Delete(ctx, s.bucket, segmentName(p.number))
+	_ = storage.Delete(ctx, s.bucket, name)
 	return errBeaten
+}
+
+// covering returns the trail of the newest snapshot if it covers a number, else
+// nil.
+func (s *Store) covering(ctx context.Context, number int64) ([]place, error) {
+	for range patience {
+		newest, _, err := s.newestState(ctx)
+		if err != nil || newest.number < number {
+			return nil, err
+		}
+		trail, err := s.readTrail(ctx, newest.number)
+		if !errors.Is(err, fs.ErrNotExist) { // else there is a newer one
+			return trail, err
+		}
+	}
+	return nil, errMoved
 }
 
 // advance notes that the log has come to a place.

@@ -390,3 +390,36 @@ func TestPrintsNothingOfWhatItKeeps(t *testing.T) {
 		}
 	}
 }
+
+// TestPausedTooLong has others go on so far after a step, before its writer has
+// made sure of it, that it can no longer be told whether it counted: then that is
+// what the writer is told, and nothing is done twice.
+func TestPausedTooLong(t *testing.T) {
+	b := memstore.New(nil)
+	opts := &bucketledger.Options{Clock: clockAtNoon}
+	awake := open(t, b, opts)
+	created := atomic.Bool{}
+	sleeper := open(t, storagetest.Faulty(b, func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op == storagetest.OpCreate && strings.HasPrefix(c.Name, "gaen/log/") {
+			created.Store(true)
+		} else if c.Op == storagetest.OpList && created.CompareAndSwap(true, false) {
+			for i := range 300 {
+				put(t, awake, "other", fmt.Sprint(i))
+			}
+			if err := awake.Checkpoint(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		return storagetest.Pass
+	}), opts)
+	count := func(*ledger.Standing) (*ledger.Changes, error) {
+		return &ledger.Changes{Tallies: ledger.Tallies{"steps": 1}}, nil
+	}
+	if err := sleeper.Accept(t.Context(), &ledger.Intake{Decide: count}); !errors.Is(err, bucketledger.ErrUncertain) {
+		t.Errorf("got %v", err)
+	}
+	log, err := sleeper.Log(t.Context(), 0)
+	if err != nil || log.Tallies["steps"] != 1 {
+		t.Errorf("the tallies are %v, %v", log.Tallies, err)
+	}
+}

@@ -3,15 +3,18 @@ package bucketledger_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/gaenkit/gaen/internal/s3test"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/bucketledger"
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/memstore"
+	"github.com/gaenkit/gaen/storage/s3store"
 )
 
 // TestStore holds the store to the suite for all ledgers, over a bucket in
@@ -21,6 +24,13 @@ func TestStore(t *testing.T) {
 	newBucket := func(*testing.T) storage.Bucket { return memstore.New(nil) }
 	t.Run("memory", func(t *testing.T) { testStore(t, newBucket, 0, volume(60, 3)) })
 	t.Run("memory, many snapshots", func(t *testing.T) { testStore(t, newBucket, 3, volume(40, 3)) })
+	t.Run("S3", func(t *testing.T) {
+		server, n := s3test.Start(t, "ledgers"), 0
+		testStore(t, func(t *testing.T) storage.Bucket {
+			n++
+			return newS3(t, server, fmt.Sprintf("%d/", n))
+		}, 20, volume(4, 1))
+	})
 	t.Run("files", func(t *testing.T) { testStore(t, newFolder, 20, volume(8, 1)) })
 }
 
@@ -32,6 +42,16 @@ func newFolder(t *testing.T) storage.Bucket {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// newS3 returns a bucket of a server, below a prefix of its own.
+func newS3(t *testing.T, server *s3test.Server, prefix string) storage.Bucket {
+	t.Helper()
+	b, err := s3store.New(t.Context(), s3test.Client(server.URL), "ledgers", &s3store.Options{Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
