@@ -41,7 +41,8 @@
 //
 // The caller, if [storage.Retryable] says so, as package distribution does.
 // Every request is made once, whatever retryer the client has: after a repeat
-// that the caller knows nothing of, ErrExist could be its own doing. Cloud
+// that the caller knows nothing of, ErrExist could be its own doing. Only a body
+// that breaks is taken up by the client, at the same generation. Cloud
 // Storage lets one object be changed about once a second, and says 429 beyond.
 //
 // # Bodies

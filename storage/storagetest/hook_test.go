@@ -166,6 +166,16 @@ func TestStaleList(t *testing.T) {
 	}
 }
 
+func TestStaleListIsOfPrefix(t *testing.T) {
+	f := Faulty(four(t), FailAt(3, Stale))
+	for i, prefix := range []string{"b", "", "b"} {
+		got, err := list(t.Context(), f, prefix)
+		if err != nil || i == 2 && !slices.Equal(got, []string{"b"}) {
+			t.Errorf("listing %d: got %q, %v", i+1, got, err)
+		}
+	}
+}
+
 func TestTrickle(t *testing.T) {
 	f := Faulty(memstore.New(nil), Only(FailFrom(1, Trickle), OpGet))
 	content := fmt.Sprintf("%0160d", 7)
