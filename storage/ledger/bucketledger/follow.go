@@ -290,10 +290,8 @@ func (s *Store) applySegment(seg *segment, d digest, o object) error {
 		if memory, err = memledger.Restore(emptyState(seg.header), s.memoryOptions()); err != nil {
 			return fail("read", name, err)
 		}
-	} else if seg.identity != s.identity {
-		return fail("read", name, ledger.ErrOtherLedger)
 	}
-	if seg.before != s.at().digest {
+	if seg.before != s.at().digest { // which stands for its identity, too
 		return fail("read", name, ledger.ErrOtherLedger)
 	}
 	if err := memory.Apply(&seg.step); err != nil {

@@ -166,7 +166,7 @@ func TestOpenReplay(t *testing.T) {
 		b    storage.Bucket
 		opts *bucketledger.Options
 	}{{history(t, false), nil}, {history(t, true), nil}, {ordinary, replay}} {
-		if _, err := bucketledger.Open(t.Context(), tt.b, tt.opts); !errors.Is(err, ledger.ErrReplay) {
+		if _, err := bucketledger.Open(t.Context(), tt.b, tt.opts); !errors.Is(err, ledger.ErrReplay) || errors.Is(err, bucketledger.ErrCorrupt) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -220,6 +220,17 @@ func TestWentBack(t *testing.T) {
 			}
 		}},
 		{"another ledger", ledger.ErrOtherLedger, func(t *testing.T, b, _ storage.Bucket) { copyBucket(t, b, history(t, false)) }},
+		{"another ledger that has gone far", ledger.ErrOtherLedger, func(t *testing.T, b, _ storage.Bucket) {
+			other := history(t, false)
+			s := open(t, other, replay)
+			for i := range 600 {
+				put(t, s, "r", fmt.Sprint(i))
+			}
+			if err := s.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			copyBucket(t, b, other)
+		}},
 		{"another ledger's snapshot", ledger.ErrOtherLedger, func(t *testing.T, b, _ storage.Bucket) {
 			other := history(t, false)
 			s := open(t, other, replay)
