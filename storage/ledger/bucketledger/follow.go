@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -48,15 +49,18 @@ func (s *Store) newestState(ctx context.Context) (object, int, error) {
 }
 
 // patience is how often the bucket is looked at again because others have made a
-// snapshot meanwhile.
-const patience = 20
+// snapshot meanwhile, and pause for how long one waits at most before it is.
+const (
+	patience = 100
+	pause    = 100 * time.Millisecond
+)
 
 // errMoved: what a listing showed is no longer there.
 var errMoved = errors.New("bucketledger: superseded while it was read")
 
 // follow brings the state in memory to where the log in the bucket has come.
 func (s *Store) follow(ctx context.Context) error {
-	for range patience {
+	for i := range patience {
 		v, err := s.look(ctx)
 		if err != nil {
 			return fail("read the log", "", err)
@@ -64,8 +68,22 @@ func (s *Store) follow(ctx context.Context) error {
 		if err = s.followTo(ctx, v); err != errMoved {
 			return fail("read the log", "", err)
 		}
+		if err := rest(ctx, i); err != nil {
+			return fail("read the log", "", err)
+		}
 	}
 	return fail("read the log", "", errMoved)
+}
+
+// rest waits before another attempt, longer the more there have been.
+func rest(ctx context.Context, attempts int) error {
+	d := min(pause, time.Millisecond<<min(attempts, 10))
+	select {
+	case <-time.After(rand.N(d)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // A view is what of ours is in the bucket. Segments are listed first: if one was
@@ -272,10 +290,8 @@ func (s *Store) applySegment(seg *segment, d digest, o object) error {
 		if memory, err = memledger.Restore(emptyState(seg.header), s.memoryOptions()); err != nil {
 			return fail("read", name, err)
 		}
-	} else if seg.identity != s.identity {
-		return fail("read", name, ledger.ErrOtherLedger)
 	}
-	if seg.before != s.at().digest {
+	if seg.before != s.at().digest { // which stands for its identity, too
 		return fail("read", name, ledger.ErrOtherLedger)
 	}
 	if err := memory.Apply(&seg.step); err != nil {

@@ -337,22 +337,18 @@ func TestInboxFaults(t *testing.T) {
 				p.put(fmt.Sprintf("mobile/LAB_RESULT/%d.json", i), p.object(1, ""))
 			}
 			p.put("broken.json", "{")
-			failing := false
-			calls := 0
+			var failing atomic.Bool
+			var calls atomic.Int64
 			faulty := storagetest.Faulty(b, func(context.Context, storagetest.Call) storagetest.Verdict {
-				if !failing {
-					return storagetest.Pass
-				}
-				calls++
-				if calls == n {
+				if failing.Load() && calls.Add(1) == int64(n) {
 					return verdict
 				}
 				return storagetest.Pass
 			})
 			broken := newPost(t, faulty, nearform...)
-			failing = true
+			failing.Store(true)
 			_, _ = broken.inbox.TakeIn(t.Context(), broken.ledger)
-			failing = false
+			failing.Store(false)
 			p.takeIn()
 			p.wantUnits(map[string]int{"own GB-EAW LAB_RESULT": 3, "nearform GI UNSTATED": 6})
 			for rec, err := range p.ledger.Find(t.Context(), ledger.Query{}) {
@@ -366,7 +362,7 @@ func TestInboxFaults(t *testing.T) {
 			if log.Tallies["offered/own"] != 4 || log.Tallies["offered/nearform"] != 6 {
 				t.Fatalf("call %d, verdict %d: offered were %d and %d", n, verdict, log.Tallies["offered/own"], log.Tallies["offered/nearform"])
 			}
-			if calls < n {
+			if calls.Load() < int64(n) {
 				break
 			}
 		}
