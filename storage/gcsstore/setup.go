@@ -88,7 +88,7 @@ func needs(permission string, err error) error {
 // was lost may have been a yes.
 func (b *Bucket) probe(ctx context.Context, name string, public bool) (now time.Time, err error) {
 	defer func() {
-		ctx, cancel := context.WithTimeout(ctx, cleanupTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 		defer cancel()
 		if deleted := b.Delete(ctx, name); err == nil && deleted != nil {
 			err = needs("storage.objects.delete", deleted)

@@ -251,7 +251,6 @@ var errRead = errors.New("the disk is broken")
 // failing is a reader that can seek and fails half way.
 type failing struct {
 	*strings.Reader
-	fails bool
 }
 
 func (f *failing) Read(p []byte) (int, error) {
