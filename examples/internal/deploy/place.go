@@ -60,8 +60,6 @@ type Access struct {
 // closing closes what was opened.
 type closing = func() error
 
-func nothing() error { return nil }
-
 // OpenBucket opens the bucket at a place. A folder must exist.
 func OpenBucket(ctx context.Context, place string, access Access) (storage.Bucket, closing, error) {
 	u, err := parse(place, "file")
@@ -162,25 +160,6 @@ func pathOf(u *url.URL) (string, error) {
 		return "", fmt.Errorf("%s: want %s:///path", u.Redacted(), u.Scheme)
 	}
 	return u.Path, nil
-}
-
-// parameters returns the parameters of a place, of which it must have no others.
-func parameters(u *url.URL, names ...string) (url.Values, error) {
-	q, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return nil, errors.New("malformed parameters")
-	}
-	known := url.Values{}
-	for _, name := range names {
-		if values := q[name]; len(values) > 0 {
-			known.Set(name, values[0])
-			delete(q, name)
-		}
-	}
-	for name := range q {
-		return nil, fmt.Errorf("unknown parameter %q, want %s", name, strings.Join(names, ", "))
-	}
-	return known, nil
 }
 
 type (

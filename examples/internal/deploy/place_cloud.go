@@ -4,6 +4,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -30,6 +31,28 @@ var (
 
 // unknown is the error for a place that the program does not know.
 func unknown(u *url.URL) error { return fmt.Errorf("%s://: not a place that is known", u.Scheme) }
+
+// nothing is what there is to close of some.
+func nothing() error { return nil }
+
+// parameters returns the parameters of a place, of which it must have no others.
+func parameters(u *url.URL, names ...string) (url.Values, error) {
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, errors.New("malformed parameters")
+	}
+	known := url.Values{}
+	for _, name := range names {
+		if values := q[name]; len(values) > 0 {
+			known.Set(name, values[0])
+			delete(q, name)
+		}
+	}
+	for name := range q {
+		return nil, fmt.Errorf("unknown parameter %q, want %s", name, strings.Join(names, ", "))
+	}
+	return known, nil
+}
 
 // prefixOf returns what the names of objects begin with.
 func prefixOf(u *url.URL) string {
