@@ -72,8 +72,10 @@
 //
 // # Servers
 //
-// Tried with the whole suite: gofakes3 (rclone) v0.0.12, over HTTP and TLS;
-// versitygw v1.8.0 on a file system. Declared deviations:
+// Tried with the whole suite: gofakes3 (rclone) v0.0.12, over HTTP and TLS, its
+// memory made to check conditions as it stores (of itself it lets two win now
+// and then, which no probe at start would show); versitygw v1.8.0 on a file
+// system. Declared deviations:
 //
 //   - All: ETags stand for the content alone ("etag-changes-with-attributes").
 //   - versitygw on a file system: an object d and another d/x cannot exist

@@ -66,7 +66,7 @@ func (a *altered) forget() {
 func onAltered(tb testing.TB, do middleware) (bucket string, client, direct *s3.Client, server *altered) {
 	tb.Helper()
 	// Without signatures, because a middleware may change what is signed.
-	inner := gofakes3.New(s3mem.New()).Server()
+	inner := gofakes3.New(newBackend()).Server()
 	direct = newClient(served(tb, inner))
 	bucket = newBucket(tb, direct)
 	server = &altered{inner: inner, do: do}
