@@ -90,10 +90,7 @@ const (
 
 // place reads an object's name.
 func (in *Inbox) place(name string) (w where, whose placed) {
-	if strings.HasPrefix(name, root) {
-		return w, nobodys
-	}
-	p := in.prefixOf(name)
+	p := in.prefixOf(name) // never of the ledger's own; see check
 	switch {
 	case p != nil && p.Disabled:
 		return w, disabled

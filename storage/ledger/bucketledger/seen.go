@@ -34,7 +34,7 @@ func markOf(a *storage.Attributes) mark {
 // seen is what has been taken in.
 type seen struct {
 	pages []*page
-	marks map[mark]bool
+	marks map[mark]bool // when it was read
 }
 
 // A page is one register of marks.
@@ -118,9 +118,6 @@ func (s *seen) stored(ctx context.Context, l *ledger.Ledger, p *page) error {
 		s.pages = s.pages[:n-1]
 	}
 	s.pages = append(s.pages, p)
-	for _, m := range p.marks {
-		s.marks[m] = true
-	}
 	return nil
 }
 
