@@ -5,6 +5,7 @@ package s3test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"testing"
@@ -12,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rclone/gofakes3"
-	"github.com/rclone/gofakes3/s3mem"
 )
 
 // KeyID, Secret and Region are what clients must say.
@@ -30,15 +30,20 @@ type Server struct {
 // Start starts a server with these buckets, which is stopped with the test.
 func Start(tb testing.TB, buckets ...string) *Server {
 	tb.Helper()
-	backend := s3mem.New()
+	backend := NewBackend()
 	for _, name := range buckets {
 		if err := backend.CreateBucket(tb.Context(), name); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	s := httptest.NewServer(gofakes3.New(backend, gofakes3.WithV4Auth(map[string]string{KeyID: Secret})).Server())
+	s := httptest.NewServer(Handler(backend))
 	tb.Cleanup(s.Close)
 	return &Server{URL: s.URL}
+}
+
+// Handler is a server that checks signatures.
+func Handler(backend gofakes3.Backend) http.Handler {
+	return gofakes3.New(backend, gofakes3.WithV4Auth(map[string]string{KeyID: Secret})).Server()
 }
 
 // Place returns where a bucket is, as the programs under examples name it.

@@ -4,17 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,17 +19,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/rclone/gofakes3"
-	"github.com/rclone/gofakes3/s3mem"
 
+	"github.com/gaenkit/gaen/internal/s3test"
 	"github.com/gaenkit/gaen/storage/s3store"
 )
 
 // The credentials of all servers that the tests start.
 const (
-	keyID  = "gaentestkey"
-	secret = "gaentestsecret"
-	region = "us-east-1"
+	keyID  = s3test.KeyID
+	secret = s3test.Secret
+	region = s3test.Region
 )
 
 // newClient returns a client for a server of ours.
@@ -51,54 +47,8 @@ func newClient(url string, via http.RoundTripper) *s3.Client {
 	})
 }
 
-// atomicBackend is gofakes3's memory in which a condition still holds at the moment it
-// takes effect. The server alone looks before and leaves the rest to whoever
-// stores (gofakes3.CheckWriteConditions); s3mem does not, and of two conditional
-// writes both win now and then.
-type atomicBackend struct {
-	*s3mem.Backend
-	mu sync.Mutex
-}
-
-func newBackend() gofakes3.Backend { return &atomicBackend{Backend: s3mem.New()} }
-
-func (b *atomicBackend) PutObject(ctx context.Context, bucket, key string, meta map[string]string, r io.Reader, size int64) (gofakes3.PutObjectResult, error) {
-	content, err := gofakes3.ReadAll(r, size)
-	if err != nil {
-		return gofakes3.PutObjectResult{}, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	exists, etag := false, ""
-	switch old, err := b.HeadObject(ctx, bucket, key); {
-	case err == nil:
-		exists, etag = true, hex.EncodeToString(old.Hash)
-		old.Contents.Close()
-	case !gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey):
-		return gofakes3.PutObjectResult{}, err
-	}
-	if err := gofakes3.CheckWriteConditions(ctx, exists, etag); err != nil {
-		return gofakes3.PutObjectResult{}, err
-	}
-	return b.Backend.PutObject(ctx, bucket, key, meta, bytes.NewReader(content), int64(len(content)))
-}
-
-func (b *atomicBackend) DeleteObject(ctx context.Context, bucket, key string) (gofakes3.ObjectDeleteResult, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Backend.DeleteObject(ctx, bucket, key)
-}
-
-func (b *atomicBackend) DeleteMulti(ctx context.Context, bucket string, keys ...string) (gofakes3.MultiDeleteResult, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Backend.DeleteMulti(ctx, bucket, keys...)
-}
-
 // fakeHandler is a server of S3 in memory that checks signatures.
-func fakeHandler() http.Handler {
-	return gofakes3.New(newBackend(), gofakes3.WithV4Auth(map[string]string{keyID: secret})).Server()
-}
+func fakeHandler() http.Handler { return s3test.Handler(s3test.NewBackend()) }
 
 // served returns the address of a server that runs the handler, and a transport
 // to it.

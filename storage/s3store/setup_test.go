@@ -16,6 +16,7 @@ import (
 	"github.com/rclone/gofakes3"
 	"github.com/rclone/gofakes3/s3mem"
 
+	"github.com/gaenkit/gaen/internal/s3test"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/s3store"
 	"github.com/gaenkit/gaen/storage/storagetest"
@@ -66,7 +67,7 @@ func (a *altered) forget() {
 func onAltered(tb testing.TB, do middleware) (bucket string, client, direct *s3.Client, server *altered) {
 	tb.Helper()
 	// Without signatures, because a middleware may change what is signed.
-	inner := gofakes3.New(newBackend()).Server()
+	inner := gofakes3.New(s3test.NewBackend()).Server()
 	direct = newClient(served(tb, inner))
 	bucket = newBucket(tb, direct)
 	server = &altered{inner: inner, do: do}
