@@ -101,6 +101,8 @@ func TestApplyRefuses(t *testing.T) {
 	}{
 		{"a gap in the numbers", memledger.Step{Units: []*ledger.Unit{unit}, Numbered: []memledger.Numbered{{ID: id, Event: ledger.Event{Number: 2}}}}},
 		{"a number of no unit", memledger.Step{Numbered: []memledger.Numbered{{ID: id, Event: ledger.Event{Number: 1}}}}},
+		{"events that were not given", memledger.Step{Units: []*ledger.Unit{{Key: unit.Key, Events: []ledger.Event{{Number: 7}}}}}},
+		{"one unit twice", memledger.Step{Units: []*ledger.Unit{unit, unit}}},
 		{"removes what is not there", memledger.Step{Removed: []memledger.Removed{{ID: id}}}},
 		{"another ledger's cut", memledger.Step{Cut: &other}},
 	} {
