@@ -59,20 +59,35 @@ const (
 var errMoved = errors.New("bucketledger: superseded while it was read")
 
 // follow brings the state in memory to where the log in the bucket has come.
+//
+// A listing is not of one moment: of objects that come and go meanwhile it may
+// show one and miss another that came before it. What looks like another history
+// is believed when it looks the same twice.
 func (s *Store) follow(ctx context.Context) error {
+	var doubted *view
 	for i := range patience {
 		v, err := s.look(ctx)
 		if err != nil {
 			return fail("read the log", "", err)
 		}
-		if err = s.followTo(ctx, v); err != errMoved {
+		switch err = s.followTo(ctx, v); {
+		case err == errMoved:
+		case !doubtful(err), doubted != nil && v.equal(doubted):
 			return fail("read the log", "", err)
+		default:
+			doubted = &v
 		}
 		if err := rest(ctx, i); err != nil {
 			return fail("read the log", "", err)
 		}
 	}
 	return fail("read the log", "", errMoved)
+}
+
+// doubtful reports whether an error may come of a listing that showed what never
+// was there at one time.
+func doubtful(err error) bool {
+	return errors.Is(err, ledger.ErrOtherLedger) || errors.Is(err, ledger.ErrWentBack) || errors.Is(err, ErrGap)
 }
 
 // rest waits before another attempt, longer the more there have been.
@@ -102,6 +117,10 @@ func (s *Store) look(ctx context.Context) (v view, err error) {
 	v.newest, n, err = s.newestState(ctx)
 	v.litter = n > 1 || len(v.segments) > 0 && v.segments[0].number <= v.newest.number
 	return v, err
+}
+
+func (v *view) equal(w *view) bool {
+	return v.newest == w.newest && slices.Equal(v.segments, w.segments)
 }
 
 // end returns the number of the last segment that has been.
