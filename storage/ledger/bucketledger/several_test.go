@@ -438,3 +438,33 @@ func TestPausedTooLong(t *testing.T) {
 		t.Errorf("the tallies are %v, %v", log.Tallies, err)
 	}
 }
+
+// TestListingsOfNoOneMoment has every third listing miss half of the objects, as
+// that of a folder may where they come and go meanwhile.
+func TestListingsOfNoOneMoment(t *testing.T) {
+	b := memstore.New(nil)
+	opts := &bucketledger.Options{Clock: clockAtNoon}
+	writer := open(t, b, opts)
+	lists := 0
+	reader := open(t, storagetest.Faulty(b, func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op != storagetest.OpList {
+			return storagetest.Pass
+		}
+		if lists++; lists%3 == 0 {
+			return storagetest.Partial
+		}
+		return storagetest.Pass
+	}), opts)
+	for i := range 60 {
+		put(t, writer, "r", fmt.Sprint(i))
+		if i%7 == 6 {
+			if err := writer.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := reader.Registers(t.Context(), ""); err != nil {
+			t.Fatalf("after step %d: %v", i, err)
+		}
+	}
+	wantRegister(t, reader, "r", "59")
+}
