@@ -21,7 +21,8 @@ func TestDistribute(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	s := newServer(t)
+	// By its own name, so that clients of other processes may read by paths.
+	s := start(t, fakestorage.Options{Scheme: "http", Host: "127.0.0.1", PublicHost: "127.0.0.1"})
 	for _, name := range []string{"tree", "ledger"} {
 		s.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})
 	}

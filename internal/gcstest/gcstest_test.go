@@ -25,7 +25,12 @@ var buckets atomic.Int64
 
 func newServer(t *testing.T) *fakestorage.Server {
 	t.Helper()
-	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", PublicHost: "127.0.0.1"})
+	return start(t, fakestorage.Options{Scheme: "http", Host: "127.0.0.1"})
+}
+
+func start(t *testing.T, opts fakestorage.Options) *fakestorage.Server {
+	t.Helper()
+	s, err := fakestorage.NewServerWithOptions(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
