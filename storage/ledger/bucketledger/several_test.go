@@ -413,11 +413,11 @@ func TestPausedTooLong(t *testing.T) {
 	b := memstore.New(nil)
 	opts := &bucketledger.Options{Clock: clockAtNoon}
 	awake := open(t, b, opts)
-	created := atomic.Bool{}
+	created, slept := atomic.Bool{}, atomic.Bool{}
 	sleeper := open(t, storagetest.Faulty(b, func(_ context.Context, c storagetest.Call) storagetest.Verdict {
 		if c.Op == storagetest.OpCreate && strings.HasPrefix(c.Name, "gaen/log/") {
 			created.Store(true)
-		} else if c.Op == storagetest.OpList && created.CompareAndSwap(true, false) {
+		} else if c.Op == storagetest.OpList && created.Load() && slept.CompareAndSwap(false, true) {
 			for i := range 300 {
 				put(t, awake, "other", fmt.Sprint(i))
 			}
