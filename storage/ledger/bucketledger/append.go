@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
 )
 
@@ -89,6 +90,7 @@ func (s *Store) confirm(ctx context.Context, p place) error {
 	name := segmentName(p.number)
 	trail, err := s.covering(ctx, p.number)
 	switch {
+	case p.number == 1 && errors.Is(err, ledger.ErrOtherLedger): // that of who was first to make one here
 	case err != nil:
 		return fail("write", name, fmt.Errorf("%w: %w", ErrUncertain, err))
 	case trail == nil, slices.Contains(trail, p): // or it is part of the snapshot

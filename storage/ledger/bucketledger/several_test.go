@@ -468,3 +468,28 @@ func TestListingsOfNoOneMoment(t *testing.T) {
 	}
 	wantRegister(t, reader, "r", "59")
 }
+
+// TestMadeMeanwhile puts who makes a ledger to sleep before its first segment,
+// while another makes one, goes on, and tidies its own first segment away.
+func TestMadeMeanwhile(t *testing.T) {
+	b := memstore.New(nil)
+	opts := &bucketledger.Options{Clock: clockAtNoon}
+	asleep := false
+	s := open(t, storagetest.Faulty(b, func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op == storagetest.OpCreate && strings.HasPrefix(c.Name, "gaen/log/") && !asleep {
+			asleep = true
+			awake := open(t, b, opts)
+			put(t, awake, "r", "awake")
+			if err := awake.Checkpoint(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		return storagetest.Pass
+	}), opts)
+	if !asleep {
+		t.Fatal("never slept")
+	}
+	wantRegister(t, s, "r", "awake")
+	put(t, s, "r", "both")
+	wantRegister(t, open(t, b, opts), "r", "both")
+}
