@@ -98,7 +98,8 @@ func churned(ctx context.Context, b *Bucket, name string) (int, error) {
 
 // TestKill kills a process that churns, with SIGKILL, at a random moment, time
 // and again in the same folder. What it had done is done, what it had not begun
-// is not, and what it was doing is done or not.
+// is not, and what it was doing is done or not. It goes on until enough has been
+// done to show something, however busy the machine.
 func TestKill(t *testing.T) {
 	for mode := range modes {
 		t.Run(mode, func(t *testing.T) {
@@ -107,7 +108,7 @@ func TestKill(t *testing.T) {
 			b := open(t, dir)
 			state := make(map[string]int)
 			operations := 0
-			for range 30 {
+			for kill := 0; kill < 30 || operations < 100; kill++ {
 				c := startChild(t, "churn", dir, mode)
 				lines := c.first()
 				time.AfterFunc(rand.N(40*time.Millisecond), func() { c.Process.Kill() })
@@ -117,9 +118,6 @@ func TestKill(t *testing.T) {
 				}
 				operations += len(lines) / 2
 				checkKilled(t, b, state, lines)
-			}
-			if operations < 100 {
-				t.Errorf("only %d operations: the test shows little", operations)
 			}
 			t.Logf("%d operations", operations)
 			checkOrder(t, b, dir)
