@@ -12,18 +12,17 @@ import (
 // cuts are made, and compares the tree with the model (invariant 2). It means
 // most under the race detector.
 func TestRunnersSideBySide(t *testing.T) {
-	for _, kind := range bucketKinds {
+	for _, kind := range placeKinds {
 		t.Run(string(kind), func(t *testing.T) { runSideBySide(t, kind) })
 	}
 }
 
-func runSideBySide(t *testing.T, kind bucketKind) {
+func runSideBySide(t *testing.T, kind placeKind) {
 	rounds := 20
 	if testing.Short() {
 		rounds = 8
 	}
-	w := newWorld(t, 7)
-	w.bucket = kind.new(t)
+	w := newWorldIn(t, kind, 7)
 	w.opts.Parallel = 3
 	var m model
 	for range rounds {

@@ -20,7 +20,6 @@ import (
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
-	"github.com/gaenkit/gaen/storage/ledger/memledger"
 	"github.com/gaenkit/gaen/storage/storagetest"
 )
 
@@ -37,7 +36,7 @@ var epoch = time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 type world struct {
 	t      *testing.T
 	clock  time.Time
-	store  *memledger.Store
+	store  ledger.Store
 	bucket storage.Bucket
 	policy ledger.Policy
 	gen    *keystest.Generator
@@ -52,10 +51,14 @@ type world struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
+	return newWorldIn(t, inMemory, seed)
+}
+
+func newWorldIn(t *testing.T, kind placeKind, seed uint64) *world {
+	t.Helper()
 	w := &world{
 		t:        t,
 		clock:    epoch,
-		bucket:   inMemory.new(t),
 		policy:   ledger.DefaultPolicy(),
 		gen:      keystest.New(seed, &keystest.Options{Origins: []keys.Region{de}}),
 		rand:     rand.New(rand.NewPCG(seed, 1)),
@@ -66,7 +69,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.policy.MinKeys, w.policy.MinUploads, w.policy.LongestWait = 20, 2, 3*time.Hour
 	w.policy.MinWithdrawnUploads, w.policy.WithdrawalWait = 1, 0
 	w.opts = distribution.Options{Tries: 1, Budget: 1000}
-	w.store = memledger.New(&memledger.Options{Clock: func() time.Time { return w.clock }})
+	w.store, w.bucket = kind.open(t, func() time.Time { return w.clock })
 	return w
 }
 
@@ -248,7 +251,7 @@ func (w *world) withdrawFrom(source ledger.Source, ids ...ledger.UnitID) {
 func (w *world) copy() *world {
 	w.t.Helper()
 	c := *w
-	c.store = w.store.CopyWithClock(func() time.Time { return c.clock })
+	c.store = copyStore(w.t, w.store, func() time.Time { return c.clock })
 	c.bucket = copyBucket(w.t, w.bucket)
 	c.gen = keystest.New(1<<32, &keystest.Options{Origins: []keys.Region{de}}) // every copy goes the same way
 	c.rand = rand.New(rand.NewPCG(1<<32, 1))
