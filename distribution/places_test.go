@@ -22,17 +22,21 @@ const (
 	inMemory  placeKind = "memory"
 	inFiles   placeKind = "files" // from a ledger in memory
 	onServers placeKind = "S3 from PostgreSQL"
+	onS3      placeKind = "S3 from memory"
 )
 
 // placeKinds are those that invariants are shown on.
 var placeKinds = []placeKind{inMemory, inFiles, onServers}
 
 // open returns an empty ledger and an empty bucket.
-func (k placeKind) open(t *testing.T, clock func() time.Time) (ledger.Store, storage.Bucket) {
+func (k placeKind) open(t testing.TB, clock func() time.Time) (ledger.Store, storage.Bucket) {
 	t.Helper()
 	switch k {
 	case onServers:
-		return newServers(t).open(t, clock)
+		s := newServers(t)
+		return s.openLedger(t, clock), s.openBucket(t)
+	case onS3:
+		return memledger.New(&memledger.Options{Clock: clock}), newS3(t).openBucket(t)
 	case inFiles:
 		return memledger.New(&memledger.Options{Clock: clock}), openFolder(t, t.TempDir())
 	}
@@ -40,7 +44,7 @@ func (k placeKind) open(t *testing.T, clock func() time.Time) (ledger.Store, sto
 }
 
 // copyStore returns another ledger with the same history.
-func copyStore(t *testing.T, s ledger.Store, clock func() time.Time) ledger.Store {
+func copyStore(t testing.TB, s ledger.Store, clock func() time.Time) ledger.Store {
 	t.Helper()
 	if r, ok := s.(remoteLedger); ok {
 		return r.copy(t, clock)
@@ -54,7 +58,7 @@ type folder struct {
 	dir string
 }
 
-func openFolder(t *testing.T, dir string) folder {
+func openFolder(t testing.TB, dir string) folder {
 	t.Helper()
 	b, err := filestore.New(dir, &filestore.Options{NoSync: true})
 	if err != nil {
@@ -65,7 +69,7 @@ func openFolder(t *testing.T, dir string) folder {
 
 // copyBucket returns another bucket with the same objects, which have the same
 // ETags.
-func copyBucket(t *testing.T, b storage.Bucket) storage.Bucket {
+func copyBucket(t testing.TB, b storage.Bucket) storage.Bucket {
 	t.Helper()
 	switch b := b.(type) {
 	case folder:
@@ -88,7 +92,7 @@ func copyBucket(t *testing.T, b storage.Bucket) storage.Bucket {
 }
 
 // copy copies the files with their times, as restoring a backup does.
-func (f folder) copy(t *testing.T) folder {
+func (f folder) copy(t testing.TB) folder {
 	t.Helper()
 	to, err := os.MkdirTemp(t.TempDir(), "copy")
 	if err != nil {

@@ -12,8 +12,6 @@ import (
 
 	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/internal/s3test"
-	"github.com/gaenkit/gaen/storage"
-	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 	"github.com/gaenkit/gaen/storage/s3store"
 )
@@ -33,10 +31,18 @@ type servers struct {
 }
 
 // newServers skips the test where there is no PostgreSQL.
-func newServers(t *testing.T) *servers {
+func newServers(t testing.TB) *servers {
+	t.Helper()
+	pool := pgtest.Database(t)
+	s := newS3(t)
+	s.pool = pool
+	return s
+}
+
+// newS3 returns a server of S3 alone.
+func newS3(t testing.TB) *servers {
 	t.Helper()
 	s := &servers{
-		pool:      pgtest.Database(t),
 		s3:        s3test.Start(t),
 		transport: &http.Transport{MaxIdleConnsPerHost: 16},
 		free:      map[string][]string{},
@@ -64,13 +70,19 @@ func (s *servers) giveBack(kind, name string) {
 	s.free[kind] = append(s.free[kind], name)
 }
 
-// open returns an empty ledger and an empty bucket.
-func (s *servers) open(t *testing.T, clock func() time.Time) (ledger.Store, storage.Bucket) {
+// openLedger returns an empty ledger.
+func (s *servers) openLedger(t testing.TB, clock func() time.Time) remoteLedger {
 	t.Helper()
 	schema, _ := s.name("ledger")
-	bucket, _ := s.name("tree")
-	s.s3.Make(t, bucket)
-	return s.ledger(t, s.pool, schema, clock), s.bucket(t, bucket, s.transport)
+	return s.ledger(t, s.pool, schema, clock)
+}
+
+// openBucket returns an empty bucket.
+func (s *servers) openBucket(t testing.TB) remoteBucket {
+	t.Helper()
+	name, _ := s.name("tree")
+	s.s3.Make(t, name)
+	return s.bucket(t, name, s.transport)
 }
 
 // remoteLedger is a ledger that knows where it is.
@@ -81,7 +93,7 @@ type remoteLedger struct {
 	clock  func() time.Time
 }
 
-func (s *servers) ledger(t *testing.T, pool *pgxpool.Pool, schema string, clock func() time.Time) remoteLedger {
+func (s *servers) ledger(t testing.TB, pool *pgxpool.Pool, schema string, clock func() time.Time) remoteLedger {
 	t.Helper()
 	store, err := pgledger.Open(t.Context(), pool, &pgledger.Options{Schema: schema, Clock: clock})
 	if err != nil {
@@ -90,7 +102,7 @@ func (s *servers) ledger(t *testing.T, pool *pgxpool.Pool, schema string, clock 
 	return remoteLedger{store, s, schema, clock}
 }
 
-func (l remoteLedger) copy(t *testing.T, clock func() time.Time) remoteLedger {
+func (l remoteLedger) copy(t testing.TB, clock func() time.Time) remoteLedger {
 	t.Helper()
 	schema, used := l.on.name("ledger")
 	if !used {
@@ -102,7 +114,7 @@ func (l remoteLedger) copy(t *testing.T, clock func() time.Time) remoteLedger {
 
 // another returns the same ledger by connections of its own, as another process
 // has it.
-func (l remoteLedger) another(t *testing.T) remoteLedger {
+func (l remoteLedger) another(t testing.TB) remoteLedger {
 	t.Helper()
 	pool := pgtest.Shared(t).Pool(t, l.on.pool.Config().ConnConfig.Database)
 	return l.on.ledger(t, pool, l.schema, l.clock)
@@ -115,7 +127,7 @@ type remoteBucket struct {
 	name string
 }
 
-func (s *servers) bucket(t *testing.T, name string, via http.RoundTripper) remoteBucket {
+func (s *servers) bucket(t testing.TB, name string, via http.RoundTripper) remoteBucket {
 	t.Helper()
 	b, err := s3store.New(t.Context(), s3test.ClientVia(s.s3.URL, via), name, nil)
 	if err != nil {
@@ -124,7 +136,7 @@ func (s *servers) bucket(t *testing.T, name string, via http.RoundTripper) remot
 	return remoteBucket{b, s, name}
 }
 
-func (b remoteBucket) copy(t *testing.T) remoteBucket {
+func (b remoteBucket) copy(t testing.TB) remoteBucket {
 	t.Helper()
 	to, _ := b.on.name("tree")
 	b.on.s3.Copy(t, b.name, to)
@@ -132,7 +144,7 @@ func (b remoteBucket) copy(t *testing.T) remoteBucket {
 }
 
 // by returns the same bucket by another transport.
-func (b remoteBucket) by(t *testing.T, via http.RoundTripper) remoteBucket {
+func (b remoteBucket) by(t testing.TB, via http.RoundTripper) remoteBucket {
 	t.Helper()
 	return b.on.bucket(t, b.name, via)
 }

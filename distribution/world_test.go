@@ -34,7 +34,7 @@ var epoch = time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 
 // world is a ledger and a bucket, and the clock they run by.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	clock  time.Time
 	store  ledger.Store
 	bucket storage.Bucket
@@ -49,12 +49,12 @@ type world struct {
 	opts     distribution.Options
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t testing.TB, seed uint64) *world {
 	t.Helper()
 	return newWorldIn(t, inMemory, seed)
 }
 
-func newWorldIn(t *testing.T, kind placeKind, seed uint64) *world {
+func newWorldIn(t testing.TB, kind placeKind, seed uint64) *world {
 	t.Helper()
 	w := &world{
 		t:        t,
@@ -80,7 +80,7 @@ func twoPackages() []distribution.Package {
 	}
 }
 
-func newLayout(t *testing.T, opts *cwa.Options) *cwa.Layout {
+func newLayout(t testing.TB, opts *cwa.Options) *cwa.Layout {
 	t.Helper()
 	l, err := cwa.New(opts)
 	if err != nil {
@@ -259,7 +259,7 @@ func (w *world) copy() *world {
 }
 
 // objects returns everything in a bucket.
-func objects(t *testing.T, b storage.Bucket) map[string][]byte {
+func objects(t testing.TB, b storage.Bucket) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
 	for a, err := range storage.List(t.Context(), b, "") {

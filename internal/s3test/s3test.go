@@ -50,6 +50,16 @@ func (s *Server) Make(tb testing.TB, bucket string) {
 	}
 }
 
+// Count returns how many objects a bucket has.
+func (s *Server) Count(tb testing.TB, bucket string) int {
+	tb.Helper()
+	objects, err := s.backend.ListBucket(tb.Context(), bucket, nil, gofakes3.ListBucketPage{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(objects.Contents)
+}
+
 // Copy makes a bucket with the objects of another, which have the same ETags, or
 // has one that is there hold just them.
 func (s *Server) Copy(tb testing.TB, from, to string) {
