@@ -61,6 +61,13 @@ var scenes = map[string]struct {
 		w.run()
 		w.hours(1)
 	}},
+	"abandoned": {5, func(w *world) { // archives are there, and noted as written by nobody
+		w.hours(2)
+		p, _ := w.publisher(nil, failSwaps())
+		if _, err := p.Run(w.t.Context()); err == nil {
+			w.t.Fatal("nothing failed")
+		}
+	}},
 	"retention": {3, func(w *world) {
 		w.layout = newLayout(w.t, retentionOfADay)
 		w.hours(3)
@@ -71,6 +78,20 @@ var scenes = map[string]struct {
 		w.clock = w.clock.Add(time.Hour)
 		w.release()
 	}},
+}
+
+// failSwaps fails every swap but the first, which commits plans.
+func failSwaps() ledgertest.Hook {
+	swaps := 0
+	return func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
+		if c.Op == ledgertest.OpSwap {
+			swaps++
+		}
+		if swaps < 2 || c.Op != ledgertest.OpSwap {
+			return ledgertest.Pass
+		}
+		return ledgertest.Fail
+	}
 }
 
 // eachScene runs a test of every scene in every kind of place. In it, a run does
@@ -90,8 +111,8 @@ func eachScene(t *testing.T, kinds []placeKind, test func(t *testing.T, scene *w
 func newScene(t *testing.T, name string, kind placeKind) *world {
 	t.Helper()
 	w := newWorldIn(t, kind, scenes[name].seed)
-	scenes[name].live(w)
 	w.opts.Parallel = 1
+	scenes[name].live(w)
 	return w
 }
 

@@ -48,7 +48,7 @@ func TestFaultyRequests(t *testing.T) {
 	eachScene(t, []placeKind{onServers}, func(t *testing.T, scene *world, _ placeKind) {
 		want := scene.settled()
 		requests := scene.requests()
-		tried, every := 0, stride(40, 3)
+		tried, failed, every := 0, 0, stride(7, 3)
 		for i, name := range slices.Sorted(maps.Keys(requestFaults)) {
 			for n := 1; n <= requests; n++ {
 				if (n+i)%every != 0 {
@@ -57,6 +57,9 @@ func TestFaultyRequests(t *testing.T) {
 				tried++
 				w := scene.copy()
 				report, err := w.runVia(t.Context(), storagetest.FailAt(n, requestFaults[name]))
+				if err != nil {
+					failed++
+				}
 				if err == nil && len(report.Failed) > 0 || errors.Is(err, distribution.ErrForeign) {
 					t.Errorf("%s at request %d: %v\n%s", name, n, err, report)
 				}
@@ -68,7 +71,10 @@ func TestFaultyRequests(t *testing.T) {
 				w.discard()
 			}
 		}
-		t.Logf("%d requests, %d faults", requests, tried)
+		t.Logf("%d requests, %d faults, of which %d were errors of a run", requests, tried, failed)
+		if failed == 0 {
+			t.Error("no fault had an effect")
+		}
 	})
 }
 
@@ -113,7 +119,7 @@ type switched struct{ http.RoundTripper }
 func TestInterruptedRun(t *testing.T) {
 	eachScene(t, []placeKind{onServers}, func(t *testing.T, scene *world, _ placeKind) {
 		want, requests := scene.settled(), scene.requests()
-		for n := 1; n <= requests; n += stride(5, 1) {
+		for n := 1; n <= requests; n += stride(2, 1) {
 			w := scene.copy()
 			ctx, stop := context.WithCancel(t.Context())
 			asked := 0
@@ -191,7 +197,7 @@ func TestBelatedRequest(t *testing.T) {
 			reference.run()
 			want := objects(t, reference.bucket)
 			reference.discard()
-			for n := 1; n <= requests; n += stride(5, 1) {
+			for n := 1; n <= requests; n += stride(2, 1) {
 				w := scene.copy()
 				via := &belated{RoundTripper: w.bucket.(remoteBucket).on.transport, at: int64(n)}
 				w.publisherVia(via).Run(t.Context())
@@ -215,6 +221,9 @@ func TestBelatedRequest(t *testing.T) {
 			}
 		}
 		t.Logf("%d requests; late ones were answered %v", requests, arrived)
+		if arrived["PUT 412 Precondition Failed"] == 0 {
+			t.Error("no write was late")
+		}
 	})
 }
 

@@ -1,9 +1,11 @@
 package distribution_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -112,12 +114,14 @@ func kindOfRequest(c storagetest.Call) string {
 }
 
 // BenchmarkUnchanged is a run with nothing new over 20,000 objects in S3. What it
-// allocates has the server's part in it, which is in the same process.
+// allocates has the server's part in it, which is in the same process; held-MiB
+// is what the run alone has in memory when it has looked at everything.
 func BenchmarkUnchanged(b *testing.B) {
 	for _, kind := range []placeKind{onS3, onServers} {
 		b.Run(strings.ReplaceAll(string(kind), " ", "-"), func(b *testing.B) {
 			w := newUnion(b, kind, unionPackages)
 			p, requests, _ := w.counted()
+			made := len(requests.Calls())
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := p.Run(b.Context()); err != nil {
@@ -125,7 +129,33 @@ func BenchmarkUnchanged(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(w.stored()), "objects")
-			b.ReportMetric(float64(len(requests.Calls()))/float64(b.N), "requests/op")
+			b.ReportMetric(float64(len(requests.Calls())-made)/float64(b.N), "requests/op")
+			b.ReportMetric(float64(w.held())/(1<<20), "held-MiB")
 		})
 	}
+}
+
+// held returns how much more is in memory when a run has read bucket and ledger
+// than before it.
+func (w *world) held() int64 {
+	w.t.Helper()
+	inUse := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what pools had
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	var looked int64
+	p, _ := w.publisher(nil, func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
+		if c.Op == ledgertest.OpLog {
+			looked = inUse() // the last of what a run reads before it begins
+		}
+		return ledgertest.Pass
+	})
+	before := inUse()
+	if _, err := p.Run(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	return looked - before
 }
