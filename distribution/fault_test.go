@@ -44,44 +44,76 @@ func (f fault) hooks(n *int) (storagetest.Hook, ledgertest.Hook) {
 	return bucket, led
 }
 
-// scenes are states of the world at which a run has something different to do,
-// each in every kind of bucket.
-func scenes(t *testing.T) map[string]*world {
-	all := map[string]*world{}
-	for _, kind := range bucketKinds {
-		begin := func(seed uint64) *world {
-			w := newWorld(t, seed)
-			w.bucket = kind.new(t)
-			return w
+// scenes are states of the world at which a run has something different to do.
+var scenes = map[string]struct {
+	seed uint64
+	live func(w *world)
+}{
+	"first": {1, func(w *world) { w.hours(3) }}, // over midnight
+	"later": {2, func(w *world) {
+		w.hours(1)
+		w.run()
+		w.hours(2)
+	}},
+	"midday": {4, func(w *world) {
+		w.clock = w.clock.Add(12 * time.Hour)
+		w.hours(1)
+		w.run()
+		w.hours(1)
+	}},
+	"abandoned": {5, func(w *world) { // archives are there, and noted as written by nobody
+		w.hours(2)
+		p, _ := w.publisher(nil, failSwaps())
+		if _, err := p.Run(w.t.Context()); err == nil {
+			w.t.Fatal("nothing failed")
 		}
-		first := begin(1)
-		first.hours(3) // over midnight
+	}},
+	"retention": {3, func(w *world) {
+		w.layout = newLayout(w.t, retentionOfADay)
+		w.hours(3)
+		w.run()
+		w.clock = w.clock.Add(30 * time.Hour)
+		w.release()
+		w.run() // unlists
+		w.clock = w.clock.Add(time.Hour)
+		w.release()
+	}},
+}
 
-		later := begin(2)
-		later.hours(1)
-		later.run()
-		later.hours(2)
+// failSwaps fails every swap but the first, which commits plans.
+func failSwaps() ledgertest.Hook {
+	swaps := 0
+	return func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
+		if c.Op == ledgertest.OpSwap {
+			swaps++
+		}
+		if swaps < 2 || c.Op != ledgertest.OpSwap {
+			return ledgertest.Pass
+		}
+		return ledgertest.Fail
+	}
+}
 
-		midday := begin(4)
-		midday.clock = midday.clock.Add(12 * time.Hour)
-		midday.hours(1)
-		midday.run()
-		midday.hours(1)
-
-		retention := begin(3)
-		retention.layout = newLayout(t, retentionOfADay)
-		retention.hours(3)
-		retention.run()
-		retention.clock = retention.clock.Add(30 * time.Hour)
-		retention.release()
-		retention.run() // unlists
-		retention.clock = retention.clock.Add(time.Hour)
-		retention.release()
-		for name, w := range map[string]*world{"first": first, "later": later, "midday": midday, "retention": retention} {
-			all[name+" in "+string(kind)] = w
+// eachScene runs a test of every scene in every kind of place. In it, a run does
+// one thing after the other.
+func eachScene(t *testing.T, kinds []placeKind, test func(t *testing.T, scene *world, kind placeKind)) {
+	for _, kind := range kinds {
+		for name := range scenes {
+			t.Run(name+" in "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				test(t, newScene(t, name, kind), kind)
+			})
 		}
 	}
-	return all
+}
+
+// newScene makes the scene of a name. Wherever it is, it is the same.
+func newScene(t *testing.T, name string, kind placeKind) *world {
+	t.Helper()
+	w := newWorldIn(t, kind, scenes[name].seed)
+	w.opts.Parallel = 1
+	scenes[name].live(w)
+	return w
 }
 
 // attempt runs a publisher with faults. It returns how many calls were made.
@@ -99,96 +131,134 @@ func attempt(t *testing.T, w *world, f fault) int {
 	return n
 }
 
-var exhaustive = flag.Bool("exhaustive", false, "try every pair of faults also in files (minutes), not every tenth")
+var exhaustive = flag.Bool("exhaustive", false, "try every pair of faults also in files, every pause also on servers, and many pairs there (minutes)")
+
+// sparing says that of what could go wrong a test tries every n-th; none if n is
+// 0.
+type sparing struct{ faults, pairs, pauses int }
+
+// sparing is what a kind of place is quick enough for.
+func (k placeKind) sparing() sparing {
+	switch {
+	case k == onServers && testing.Short():
+		return sparing{faults: 20, pauses: 40}
+	case k == onServers && *exhaustive:
+		return sparing{faults: 1, pairs: 10, pauses: 1}
+	case k == onServers:
+		return sparing{faults: 1, pauses: 5}
+	case testing.Short():
+		return sparing{faults: 1, pauses: 1}
+	case k == inFiles && !*exhaustive:
+		return sparing{faults: 1, pairs: 10, pauses: 1}
+	}
+	return sparing{faults: 1, pairs: 1, pauses: 1}
+}
 
 // TestFaults is invariant 2: after a fault at every call, and at every pair of
 // calls, the next run ends in the very bucket that a run without faults makes.
 func TestFaults(t *testing.T) {
-	for name, scene := range scenes(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			scene.t = t
-			_, files := scene.bucket.(folder)
-			sparing := files && !*exhaustive
-			reference := scene.copy()
-			reference.opts.Parallel = 1
-			reference.run()
-			reference.run()
-			want := objects(t, reference.bucket)
-			reference.verify()
+	eachScene(t, placeKinds, func(t *testing.T, scene *world, kind placeKind) {
+		want := scene.settled()
+		probe := scene.copy()
+		calls := attempt(t, probe, nil)
+		probe.discard()
 
-			probe := scene.copy()
-			probe.opts.Parallel = 1
-			calls := attempt(t, probe, nil)
-
-			trial := func(f fault) {
-				w := scene.copy()
-				w.opts.Parallel = 1
-				attempt(t, w, f)
-				w.run()
-				w.run()
-				if d := difference(objects(t, w.bucket), want); d != "" {
-					t.Errorf("faults %v: %s", f, d)
-				}
+		tried := 0
+		trial := func(f fault) {
+			tried++
+			w := scene.copy()
+			defer w.discard()
+			attempt(t, w, f)
+			w.run()
+			w.run()
+			if d := difference(objects(t, w.bucket), want); d != "" {
+				t.Errorf("faults %v: %s", f, d)
 			}
-			for i := 1; i <= calls; i++ {
-				for _, after := range []bool{false, true} {
+		}
+		spare := kind.sparing()
+		for i := 1; i <= calls; i++ {
+			for n, after := range []bool{false, true} {
+				if (2*i+n)%spare.faults == 0 {
 					trial(fault{i: after})
-					if testing.Short() {
-						continue
-					}
-					for j := i + 1; j <= calls+2; j++ {
-						if sparing && (i+j)%10 != 0 {
-							continue
-						}
+				}
+				for j := i + 1; spare.pairs > 0 && j <= calls+2; j++ {
+					if (i+j)%spare.pairs == 0 {
 						trial(fault{i: after, j: true})
 						trial(fault{i: after, j: false})
 					}
 				}
 			}
-			t.Logf("%d calls", calls)
+		}
+		t.Logf("%d calls, %d faults", calls, tried)
+	})
+}
+
+// TestPlacesAgree: the same is published wherever it is.
+func TestPlacesAgree(t *testing.T) {
+	want := map[string]map[string][]byte{}
+	for name := range scenes {
+		want[name] = newScene(t, name, inMemory).settled()
+	}
+	for _, kind := range placeKinds[1:] {
+		t.Run(string(kind), func(t *testing.T) {
+			for name := range scenes {
+				if d := difference(newScene(t, name, kind).settled(), want[name]); d != "" {
+					t.Errorf("%s: %s", name, d)
+				}
+			}
 		})
 	}
+}
+
+// settled returns what the world's bucket comes to without faults, which must
+// verify.
+func (w *world) settled() map[string][]byte {
+	w.t.Helper()
+	c := w.copy()
+	defer c.discard()
+	c.run()
+	c.run()
+	c.verify()
+	return objects(c.t, c.bucket)
 }
 
 // TestPausedRunner is invariant 2 for a run that is paused before any of its
 // calls while another does the same work, or goes on for hours; then it wakes
 // up.
 func TestPausedRunner(t *testing.T) {
-	for name, scene := range scenes(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			scene.t = t
-			probe := scene.copy()
-			probe.opts.Parallel = 1
-			calls := attempt(t, probe, nil)
-
-			for _, hours := range []int{0, 2} {
-				reference := scene.copy()
-				reference.hours(hours)
-				reference.run()
-				once := objects(t, reference.bucket)
-				reference.run()
-				want := objects(t, reference.bucket)
-				for at := 1; at <= calls; at++ {
-					w := scene.copy()
-					w.opts.Parallel = 1
-					pausedAt(t, w, at, func() {
-						w.hours(hours)
-						w.run()
-					})
-					if d := difference(objects(t, w.bucket), once); d != "" && !strings.HasPrefix(name, "retention") {
-						t.Errorf("paused at call %d for %d hours, it undid something: %s", at, hours, d)
-					}
-					w.run()
-					w.run()
-					if d := difference(objects(t, w.bucket), want); d != "" {
-						t.Errorf("paused at call %d for %d hours: %s", at, hours, d)
-					}
+	eachScene(t, placeKinds, func(t *testing.T, scene *world, kind placeKind) {
+		probe := scene.copy()
+		calls := attempt(t, probe, nil)
+		probe.discard()
+		for _, hours := range []int{0, 2} {
+			reference := scene.copy()
+			reference.hours(hours)
+			reference.run()
+			once := objects(t, reference.bucket)
+			reference.run()
+			want := objects(t, reference.bucket)
+			reference.discard()
+			for at := 1; at <= calls; at++ {
+				if (2*at+hours/2)%kind.sparing().pauses != 0 {
+					continue
 				}
+				w := scene.copy()
+				pausedAt(t, w, at, func() {
+					w.hours(hours)
+					w.run()
+				})
+				if d := difference(objects(t, w.bucket), once); d != "" && !strings.HasPrefix(t.Name(), "TestPausedRunner/retention") {
+					t.Errorf("paused at call %d for %d hours, it undid something: %s", at, hours, d)
+				}
+				w.run()
+				w.run()
+				if d := difference(objects(t, w.bucket), want); d != "" {
+					t.Errorf("paused at call %d for %d hours: %s", at, hours, d)
+				}
+				w.discard()
 			}
-		})
-	}
+		}
+	})
 }
 
 // pausedAt runs a publisher that is paused before a call while something else

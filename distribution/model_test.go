@@ -39,7 +39,7 @@ type modelUnit struct {
 }
 
 // look notes what the ledger is after a cut.
-func (m *model) look(t *testing.T, l *ledger.Ledger, end time.Time, packages []distribution.Package) {
+func (m *model) look(t testing.TB, l *ledger.Ledger, end time.Time, packages []distribution.Package) {
 	t.Helper()
 	h := modelHour{end: end, units: map[ledger.UnitID]modelUnit{}, packages: slices.Clone(packages)}
 	for rec, err := range l.Find(t.Context(), ledger.Query{}) {

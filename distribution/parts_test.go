@@ -148,7 +148,7 @@ func contents(t *testing.T, w *world) map[place]int {
 	return all
 }
 
-func contentOf(t *testing.T, archive []byte) *export.Content {
+func contentOf(t testing.TB, archive []byte) *export.Content {
 	t.Helper()
 	a, err := export.Open(bytes.NewReader(archive), int64(len(archive)), nil)
 	if err != nil {

@@ -346,7 +346,7 @@ func TestForeignBucket(t *testing.T) {
 	})
 	t.Run("the ledger went back", func(t *testing.T) {
 		back := w.copy()
-		backup := back.store.CopyWithClock(func() time.Time { return back.clock })
+		backup := copyStore(t, back.store, func() time.Time { return back.clock })
 		back.hours(2)
 		back.run()
 		back.store = backup

@@ -2,47 +2,95 @@ package distribution_test
 
 import (
 	"errors"
+	"net/http"
 	"sync"
 	"testing"
 
 	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/signing"
 )
 
 // TestRunnersSideBySide has several runs go on at once, while keys arrive and
-// cuts are made, and compares the tree with the model (invariant 2). It means
-// most under the race detector.
+// cuts are made, and compares the tree with the model (invariant 2). Whoever reads
+// the tree meanwhile finds nothing wrong with it either. It means most under the
+// race detector.
 func TestRunnersSideBySide(t *testing.T) {
-	for _, kind := range bucketKinds {
+	for _, kind := range placeKinds {
 		t.Run(string(kind), func(t *testing.T) { runSideBySide(t, kind) })
 	}
 }
 
-func runSideBySide(t *testing.T, kind bucketKind) {
+func runSideBySide(t *testing.T, kind placeKind) {
 	rounds := 20
 	if testing.Short() {
 		rounds = 8
 	}
-	w := newWorld(t, 7)
-	w.bucket = kind.new(t)
+	w := newWorldIn(t, kind, 7)
 	w.opts.Parallel = 3
+	runners := []*world{w, w.elsewhere(), w.elsewhere()}
 	var m model
-	for range rounds {
+	for round := range rounds {
 		w.hours(1)
 		m.look(t, w.open(nil), w.clock.Truncate(hour), w.packages)
-		var group sync.WaitGroup
-		for range 3 {
-			p, _ := w.publisher(nil, nil)
-			group.Go(func() {
+		var running, reading sync.WaitGroup
+		done := make(chan struct{})
+		for _, runner := range runners {
+			p, _ := runner.publisher(nil, nil)
+			running.Go(func() {
 				if r, err := p.Run(t.Context()); err != nil && !errors.Is(err, distribution.ErrIncomplete) {
 					t.Errorf("%v\n%s", err, r)
 				}
 			})
 		}
-		group.Wait()
+		if round > 0 { // before, there is nothing to read
+			reading.Go(func() { w.readUntil(done) })
+		}
+		running.Wait()
+		close(done)
+		reading.Wait()
 	}
 	w.run()
 	w.verify()
 	for _, pkg := range []string{"DE", "EUR"} {
 		w.compareHours(&m, pkg)
+	}
+}
+
+// elsewhere returns the same world as another process has it: by connections of
+// its own, where there are any.
+func (w *world) elsewhere() *world {
+	c := *w
+	if l, ok := w.store.(remoteLedger); ok {
+		c.store = l.another(w.t)
+	}
+	if b, ok := w.bucket.(remoteBucket); ok {
+		transport := &http.Transport{}
+		w.t.Cleanup(transport.CloseIdleConnections)
+		c.bucket = b.by(w.t, transport)
+	}
+	return &c
+}
+
+// readUntil reads the tree from outside, again and again.
+func (w *world) readUntil(done <-chan struct{}) {
+	trusted, err := signing.NewTrustList(w.ring.PublicKeys()...)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	for {
+		r, err := distribution.Verify(w.t.Context(), w.bucket, w.layout, trusted, nil)
+		if err != nil {
+			w.t.Error(err)
+			return
+		}
+		for _, f := range r.Findings {
+			w.t.Errorf("read while others write: %s", f)
+		}
+		select {
+		case <-done:
+			return
+		default:
+		}
 	}
 }

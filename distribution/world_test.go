@@ -20,7 +20,6 @@ import (
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
-	"github.com/gaenkit/gaen/storage/ledger/memledger"
 	"github.com/gaenkit/gaen/storage/storagetest"
 )
 
@@ -35,9 +34,9 @@ var epoch = time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 
 // world is a ledger and a bucket, and the clock they run by.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	clock  time.Time
-	store  *memledger.Store
+	store  ledger.Store
 	bucket storage.Bucket
 	policy ledger.Policy
 	gen    *keystest.Generator
@@ -50,12 +49,16 @@ type world struct {
 	opts     distribution.Options
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t testing.TB, seed uint64) *world {
+	t.Helper()
+	return newWorldIn(t, inMemory, seed)
+}
+
+func newWorldIn(t testing.TB, kind placeKind, seed uint64) *world {
 	t.Helper()
 	w := &world{
 		t:        t,
 		clock:    epoch,
-		bucket:   inMemory.new(t),
 		policy:   ledger.DefaultPolicy(),
 		gen:      keystest.New(seed, &keystest.Options{Origins: []keys.Region{de}}),
 		rand:     rand.New(rand.NewPCG(seed, 1)),
@@ -66,7 +69,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.policy.MinKeys, w.policy.MinUploads, w.policy.LongestWait = 20, 2, 3*time.Hour
 	w.policy.MinWithdrawnUploads, w.policy.WithdrawalWait = 1, 0
 	w.opts = distribution.Options{Tries: 1, Budget: 1000}
-	w.store = memledger.New(&memledger.Options{Clock: func() time.Time { return w.clock }})
+	w.store, w.bucket = kind.open(t, func() time.Time { return w.clock })
 	return w
 }
 
@@ -77,7 +80,7 @@ func twoPackages() []distribution.Package {
 	}
 }
 
-func newLayout(t *testing.T, opts *cwa.Options) *cwa.Layout {
+func newLayout(t testing.TB, opts *cwa.Options) *cwa.Layout {
 	t.Helper()
 	l, err := cwa.New(opts)
 	if err != nil {
@@ -248,7 +251,7 @@ func (w *world) withdrawFrom(source ledger.Source, ids ...ledger.UnitID) {
 func (w *world) copy() *world {
 	w.t.Helper()
 	c := *w
-	c.store = w.store.CopyWithClock(func() time.Time { return c.clock })
+	c.store = copyStore(w.t, w.store, func() time.Time { return c.clock })
 	c.bucket = copyBucket(w.t, w.bucket)
 	c.gen = keystest.New(1<<32, &keystest.Options{Origins: []keys.Region{de}}) // every copy goes the same way
 	c.rand = rand.New(rand.NewPCG(1<<32, 1))
@@ -256,7 +259,7 @@ func (w *world) copy() *world {
 }
 
 // objects returns everything in a bucket.
-func objects(t *testing.T, b storage.Bucket) map[string][]byte {
+func objects(t testing.TB, b storage.Bucket) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
 	for a, err := range storage.List(t.Context(), b, "") {

@@ -27,3 +27,28 @@ func TestDatabases(t *testing.T) {
 		t.Errorf("the original has %d rows (%v), want 1", n, err)
 	}
 }
+
+// TestCopySchema expects rows, also those with numbers of their own, and what
+// sequences give next.
+func TestCopySchema(t *testing.T) {
+	pool := pgtest.Database(t)
+	exec := func(query string) {
+		t.Helper()
+		if _, err := pool.Exec(t.Context(), query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	for _, schema := range []string{"a", "b"} {
+		exec("CREATE SCHEMA " + schema)
+		exec("CREATE TABLE " + schema + ".t (id bigint GENERATED ALWAYS AS IDENTITY, n int); CREATE SEQUENCE " + schema + ".s")
+	}
+	exec("INSERT INTO a.t (n) VALUES (1), (2); DELETE FROM a.t WHERE n = 1; SELECT nextval('a.s'), nextval('a.s')")
+	exec("INSERT INTO b.t (n) VALUES (7)")
+	pgtest.CopySchema(t, pool, "a", "b")
+	exec("INSERT INTO b.t (n) VALUES (3)")
+	var got string
+	const query = "SELECT string_agg(id || '=' || n, ' ' ORDER BY id) || ', ' || nextval('b.s') || ', ' || (SELECT count(*) FROM a.t) FROM b.t"
+	if err := pool.QueryRow(t.Context(), query).Scan(&got); err != nil || got != "2=2 3=3, 3, 1" {
+		t.Errorf("got %s (%v)", got, err)
+	}
+}

@@ -24,7 +24,8 @@ const (
 
 // A Server is one that runs.
 type Server struct {
-	URL string
+	URL     string
+	backend gofakes3.Backend
 }
 
 // Start starts a server with these buckets, which is stopped with the test.
@@ -38,7 +39,75 @@ func Start(tb testing.TB, buckets ...string) *Server {
 	}
 	s := httptest.NewServer(Handler(backend))
 	tb.Cleanup(s.Close)
-	return &Server{URL: s.URL}
+	return &Server{URL: s.URL, backend: backend}
+}
+
+// Make makes an empty bucket.
+func (s *Server) Make(tb testing.TB, bucket string) {
+	tb.Helper()
+	if err := s.backend.CreateBucket(tb.Context(), bucket); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Count returns how many objects a bucket has.
+func (s *Server) Count(tb testing.TB, bucket string) int {
+	tb.Helper()
+	objects, err := s.backend.ListBucket(tb.Context(), bucket, nil, gofakes3.ListBucketPage{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(objects.Contents)
+}
+
+// Copy makes a bucket with the objects of another, which have the same ETags, or
+// has one that is there hold just them.
+func (s *Server) Copy(tb testing.TB, from, to string) {
+	tb.Helper()
+	if err := s.copy(tb.Context(), from, to); err != nil {
+		tb.Fatalf("copying bucket %s: %v", from, err)
+	}
+}
+
+func (s *Server) copy(ctx context.Context, from, to string) error {
+	if err := s.empty(ctx, to); err != nil {
+		return err
+	}
+	objects, err := s.backend.ListBucket(ctx, from, nil, gofakes3.ListBucketPage{})
+	if err != nil {
+		return err
+	}
+	for _, o := range objects.Contents {
+		object, err := s.backend.GetObject(ctx, from, o.Key, nil)
+		if err != nil {
+			return err
+		}
+		_, err = s.backend.PutObject(ctx, to, o.Key, object.Metadata, object.Contents, object.Size)
+		object.Contents.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// empty makes a bucket, or deletes what is in it.
+func (s *Server) empty(ctx context.Context, name string) error {
+	if exists, err := s.backend.BucketExists(ctx, name); err != nil {
+		return err
+	} else if !exists {
+		return s.backend.CreateBucket(ctx, name)
+	}
+	objects, err := s.backend.ListBucket(ctx, name, nil, gofakes3.ListBucketPage{})
+	if err != nil {
+		return err
+	}
+	for _, o := range objects.Contents {
+		if _, err := s.backend.DeleteObject(ctx, name, o.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Handler is a server that checks signatures.
@@ -52,8 +121,17 @@ func (s *Server) Place(bucket string) string {
 }
 
 // Client returns a client of a server.
-func Client(url string) *s3.Client {
+func Client(url string) *s3.Client { return ClientVia(url, nil) }
+
+// ClientVia returns a client that sends its requests by a transport; nil is its
+// own.
+func ClientVia(url string, via http.RoundTripper) *s3.Client {
+	var client s3.HTTPClient
+	if via != nil {
+		client = &http.Client{Transport: via}
+	}
 	return s3.New(s3.Options{
+		HTTPClient:   client,
 		BaseEndpoint: &url,
 		UsePathStyle: true,
 		Region:       Region,

@@ -6,30 +6,50 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/filestore"
+	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
 	"github.com/gaenkit/gaen/storage/memstore"
 )
 
-// bucketKind is where a world publishes to.
-type bucketKind string
+// placeKind is where a world keeps its ledger and publishes to.
+type placeKind string
 
 const (
-	inMemory bucketKind = "memory"
-	inFiles  bucketKind = "files"
+	inMemory  placeKind = "memory"
+	inFiles   placeKind = "files" // from a ledger in memory
+	onServers placeKind = "S3 from PostgreSQL"
+	onS3      placeKind = "S3 from memory"
 )
 
-// bucketKinds are those that invariants are shown on.
-var bucketKinds = []bucketKind{inMemory, inFiles}
+// placeKinds are those that invariants are shown on.
+var placeKinds = []placeKind{inMemory, inFiles, onServers}
 
-// new returns an empty bucket.
-func (k bucketKind) new(t *testing.T) storage.Bucket {
+// open returns an empty ledger and an empty bucket.
+func (k placeKind) open(t testing.TB, clock func() time.Time) (ledger.Store, storage.Bucket) {
 	t.Helper()
-	if k == inFiles {
-		return openFolder(t, t.TempDir())
+	switch k {
+	case onServers:
+		s := newServers(t)
+		return s.openLedger(t, clock), s.openBucket(t)
+	case onS3:
+		return memledger.New(&memledger.Options{Clock: clock}), newS3(t).openBucket(t)
+	case inFiles:
+		return memledger.New(&memledger.Options{Clock: clock}), openFolder(t, t.TempDir())
 	}
-	return memstore.New(nil)
+	return memledger.New(&memledger.Options{Clock: clock}), memstore.New(nil)
+}
+
+// copyStore returns another ledger with the same history.
+func copyStore(t testing.TB, s ledger.Store, clock func() time.Time) ledger.Store {
+	t.Helper()
+	if r, ok := s.(remoteLedger); ok {
+		return r.copy(t, clock)
+	}
+	return s.(*memledger.Store).CopyWithClock(clock)
 }
 
 // folder is a bucket that knows where it is.
@@ -38,7 +58,7 @@ type folder struct {
 	dir string
 }
 
-func openFolder(t *testing.T, dir string) folder {
+func openFolder(t testing.TB, dir string) folder {
 	t.Helper()
 	b, err := filestore.New(dir, &filestore.Options{NoSync: true})
 	if err != nil {
@@ -49,10 +69,13 @@ func openFolder(t *testing.T, dir string) folder {
 
 // copyBucket returns another bucket with the same objects, which have the same
 // ETags.
-func copyBucket(t *testing.T, b storage.Bucket) storage.Bucket {
+func copyBucket(t testing.TB, b storage.Bucket) storage.Bucket {
 	t.Helper()
-	if f, ok := b.(folder); ok {
-		return f.copy(t)
+	switch b := b.(type) {
+	case folder:
+		return b.copy(t)
+	case remoteBucket:
+		return b.copy(t)
 	}
 	c := memstore.New(nil)
 	for name, content := range objects(t, b) {
@@ -69,7 +92,7 @@ func copyBucket(t *testing.T, b storage.Bucket) storage.Bucket {
 }
 
 // copy copies the files with their times, as restoring a backup does.
-func (f folder) copy(t *testing.T) folder {
+func (f folder) copy(t testing.TB) folder {
 	t.Helper()
 	to, err := os.MkdirTemp(t.TempDir(), "copy")
 	if err != nil {
