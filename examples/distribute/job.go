@@ -8,6 +8,7 @@ import (
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/distribution/cwa"
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -45,7 +46,7 @@ func newJob(o *options, stderr io.Writer) *job {
 // run does the whole job. What it did is in the summary, also after an error.
 func (j *job) run(ctx context.Context) (err error) {
 	defer j.progress.end()
-	defer func() { err = errors.Join(err, j.close()) }()
+	defer func() { err = j.at(errors.Join(err, j.close())) }()
 	if err := j.open(ctx); err != nil {
 		return err
 	}
@@ -56,6 +57,23 @@ func (j *job) run(ctx context.Context) (err error) {
 		return err
 	}
 	return j.verify(ctx)
+}
+
+// at returns an error as one that names the place where it happened, if it is one
+// that stops the job.
+func (j *job) at(err error) error {
+	output, ledgers := j.site.output(), j.site.ledger()
+	switch {
+	case errors.Is(err, distribution.ErrForeign), errors.Is(err, ledger.ErrOtherLedger), errors.Is(err, ledger.ErrWentBack):
+		return deploy.At(output, fmt.Errorf("with the ledger %s: %w", deploy.Redacted(ledgers), err))
+	case errors.Is(err, distribution.ErrIncomplete), errors.Is(err, errTree), errors.Is(err, ledger.ErrPolicy):
+		return err
+	case deploy.IsLedgers(err):
+		return deploy.At(ledgers, err)
+	case deploy.IsBuckets(err):
+		return deploy.At(output, err)
+	}
+	return err
 }
 
 // play takes keys in, lets go what is due, and publishes it.
