@@ -165,11 +165,28 @@ func hasPostgres(ctx context.Context, u *url.URL) (bool, error) {
 
 // connect returns connections to the database, and the ledger's schema in it.
 func connect(ctx context.Context, u *url.URL) (pool *pgxpool.Pool, schema string, err error) {
-	q := u.Query()
-	schema = q.Get("schema")
-	q.Del("schema") // ours; the rest is for the driver
 	server := *u
-	server.RawQuery = q.Encode()
+	server.RawQuery, schema, err = cutSchema(u.RawQuery)
+	if err != nil {
+		return nil, "", err
+	}
 	pool, err = pgxpool.New(ctx, server.String()) // the error leaves the password out
 	return pool, schema, err
+}
+
+// cutSchema takes the parameter that is ours out of a query. The others are for
+// the driver, and left as they are written: to PostgreSQL a '+' is no space.
+func cutSchema(query string) (rest, schema string, err error) {
+	var others []string
+	for parameter := range strings.SplitSeq(query, "&") {
+		value, ours := strings.CutPrefix(parameter, "schema=")
+		if !ours {
+			others = append(others, parameter)
+			continue
+		}
+		if schema, err = url.QueryUnescape(value); err != nil {
+			return "", "", errors.New("malformed parameters")
+		}
+	}
+	return strings.Join(others, "&"), schema, nil
 }
