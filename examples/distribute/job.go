@@ -12,6 +12,7 @@ import (
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/bucketledger"
 )
 
 // job is one run of the program.
@@ -31,7 +32,9 @@ type job struct {
 	ledger     *ledger.Ledger
 	publisher  *distribution.Publisher
 	intake     *intake
-	incomplete error // of the last publication
+	inbox      *bucketledger.Inbox // nil for none
+	unread     error               // of the inbox: objects that could not be read
+	incomplete error               // of the last publication
 }
 
 func newJob(o *options, stderr io.Writer) *job {
@@ -56,7 +59,7 @@ func (j *job) run(ctx context.Context) (err error) {
 	if err := j.account(ctx); err != nil {
 		return err
 	}
-	return j.verify(ctx)
+	return errors.Join(j.verify(ctx), j.unread)
 }
 
 // at returns an error as one that names the place where it happened, if it is one
@@ -110,7 +113,10 @@ func (j *job) takeIn(ctx context.Context) error {
 			return err
 		}
 	}
-	return j.intake.flush(ctx)
+	if err := j.intake.flush(ctx); err != nil {
+		return err
+	}
+	return j.takeInbox(ctx)
 }
 
 // release makes the cut of the hour, if it is not made yet.

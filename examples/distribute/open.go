@@ -42,6 +42,9 @@ func (j *job) open(ctx context.Context) (err error) {
 	if j.bucket, err = j.openOutput(ctx); err != nil {
 		return err
 	}
+	if err := j.openInbox(ctx); err != nil {
+		return err
+	}
 	if err := j.checkNew(ctx); err != nil {
 		return err
 	}
