@@ -31,19 +31,19 @@ func TestOverlayReadsBelow(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, o, "d", "again", &storage.PutOptions{IfAbsent: true})
-	got := ""
+	var got strings.Builder
 	for a, err := range storage.List(t.Context(), o, "") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		content, _, err := storage.ReadAll(t.Context(), o, a.Name, 100)
-		got += a.Name + "=" + string(content) + " "
+		got.WriteString(a.Name + "=" + string(content) + " ")
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	if want := "b=above c=above d=again "; got != want {
-		t.Errorf("holds %s, want %s", got, want)
+	if want := "b=above c=above d=again "; got.String() != want {
+		t.Errorf("holds %s, want %s", got.String(), want)
 	}
 	if _, err := storage.Stat(t.Context(), o, "a"); err == nil {
 		t.Error("what was deleted is there")
