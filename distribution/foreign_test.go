@@ -22,6 +22,7 @@ func published(t *testing.T, seed uint64, ring *signing.Ring) *world {
 	if ring != nil {
 		w.ring = ring
 	}
+	w.release() // an hour without keys, which says nothing of whose it is
 	w.hours(5)
 	w.run()
 	return w
@@ -116,6 +117,29 @@ func TestCopiedTree(t *testing.T) {
 		if d := difference(objects(t, c.bucket), want); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
+	}
+}
+
+// TestStrayArchive: one archive of somebody else's in a tree that was copied does
+// not make the others somebody else's.
+func TestStrayArchive(t *testing.T) {
+	w, other := published(t, 1, nil), published(t, 2, otherRing(t))
+	theirs := objects(t, other.bucket)
+	c := w.copy()
+	c.bucket = memstore.New(nil)
+	mine, strays := objects(t, w.bucket), 0
+	for _, name := range sortedNames(mine) {
+		content := mine[name]
+		if _, archive := c.layout.Parse(name); archive && strays == 0 {
+			content = theirs[name]
+			strays++
+		}
+		if _, err := storage.Put(t.Context(), c.bucket, name, strings.NewReader(string(content)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p, _ := c.publisher(nil, nil); p.Check(t.Context()) != nil {
+		t.Errorf("got %v", p.Check(t.Context()))
 	}
 }
 
