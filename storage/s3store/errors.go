@@ -32,8 +32,8 @@ var (
 // errors.Is(err, errors.ErrUnsupported).
 var ErrNoConditions = fmt.Errorf("the server has no conditional create: %w", errors.ErrUnsupported)
 
-// ErrFull says that the server has no room for what was to be put (507, or as
-// such servers say that have no status for it). Nothing of it was stored, and
+// ErrFull says that the server has no room for what was to be put (507, or a
+// quota that is used up). Nothing of it was stored, and
 // somebody may make room, so it may be tried again.
 var ErrFull = errors.New("the server has no room")
 
@@ -61,9 +61,7 @@ var kinds = map[string]error{
 	"InvalidToken":                  fs.ErrPermission,
 	"AccessControlListNotSupported": errNoACL,
 	"NotImplemented":                errors.ErrUnsupported,
-	"InsufficientStorage":           ErrFull,
-	"XMinioStorageFull":             ErrFull,
-	"QuotaExceeded":                 ErrFull,
+	"QuotaExceeded":                 ErrFull, // with 403, by Ceph
 	"KeyTooLongError":               storage.ErrInvalidName,
 	"EntityTooLarge":                storage.ErrTooLarge,
 	"ExistingObjectIsDirectory":     errNoFolder,

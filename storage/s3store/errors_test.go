@@ -122,6 +122,7 @@ func TestErrors(t *testing.T) {
 		{status: 507, code: "InsufficientStorage", all: s3store.ErrFull},
 		{status: 507, all: s3store.ErrFull},
 		{status: 507, code: "XMinioStorageFull", all: s3store.ErrFull},
+		{status: 403, code: "QuotaExceeded", ops: map[string]error{"stat": fs.ErrPermission}, all: s3store.ErrFull},
 		{status: 503, all: nil},
 	} {
 		for op, do := range operations {
