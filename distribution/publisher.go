@@ -215,6 +215,13 @@ func (p *Publisher) Run(ctx context.Context) (*Report, error) {
 	return r.report, r.report.err()
 }
 
+// Check returns an error if a run would be stopped by what it finds: if the
+// bucket cannot be listed, or is another ledger's ([ErrForeign]), or the ledger
+// is not the one that was published so far, or has gone back. It changes nothing.
+// Run begins with the same; Check is for who has something to change before, such
+// as to take in keys.
+func (p *Publisher) Check(ctx context.Context) error { return newRun(p).look(ctx) }
+
 // Due returns what the next run would plan and write, and changes nothing.
 func (p *Publisher) Due(ctx context.Context) ([]Planned, error) {
 	r := newRun(p)
@@ -243,7 +250,8 @@ var (
 	ErrBudget = errors.New("distribution: too many objects failed; stopped")
 
 	// ErrForeign: the bucket holds archives of the layout that the ledger has
-	// no plan for. It is another ledger's bucket, or the ledger has gone back.
+	// no plan for, or only such as differ from its plans. It is another ledger's
+	// bucket, or the ledger has gone back.
 	ErrForeign = errors.New("distribution: the bucket has archives that this ledger never planned")
 
 	errDeadline = errors.New("distribution: the run's deadline has passed")

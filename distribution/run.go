@@ -172,30 +172,6 @@ func (r *run) checkHistory(ctx context.Context) error {
 	return nil
 }
 
-// checkForeign refuses a bucket in which the layout's names are used by somebody
-// else, or by this ledger before it went back.
-func (r *run) checkForeign(ctx context.Context) error {
-	planned := map[string]bool{}
-	for _, c := range r.state.plans {
-		for _, f := range c.files() {
-			planned[r.layout.Object(f)] = true
-		}
-	}
-	for name := range r.listed {
-		if _, ours := r.layout.Parse(name); !ours || planned[name] {
-			continue
-		}
-		// Another run may have deleted it, and then its plan, since it was listed.
-		if _, err := r.stat(ctx, name); errors.Is(err, errAbsent) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		return fmt.Errorf("%w: %s", ErrForeign, name)
-	}
-	return nil
-}
-
 // undone returns the plans that are not carried out yet. Those of a package that
 // is no longer configured wait until it is again.
 func (r *run) undone() []*committed {

@@ -13,12 +13,11 @@ import (
 // it: "DE/" or "tenants/7/". Errors name the objects as b knows them. What b
 // can do beyond a Bucket, the view can too.
 func Prefixed(b Bucket, prefix string) (Bucket, error) {
-	dir, ok := strings.CutSuffix(prefix, "/")
-	if !ok {
-		return nil, fmt.Errorf("storage: prefix %q: %w: does not end in '/'", shown(prefix), ErrInvalidName)
+	if prefix == "" {
+		return nil, fmt.Errorf("storage: prefix: %w: empty", ErrInvalidName)
 	}
-	if err := CheckName(dir); err != nil {
-		return nil, fmt.Errorf("storage: prefix %q: %w", shown(prefix), err)
+	if err := CheckPrefix(prefix); err != nil {
+		return nil, fmt.Errorf("storage: prefix %w", err)
 	}
 	return &prefixed{b: b, prefix: prefix}, nil
 }

@@ -8,9 +8,11 @@ import (
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/distribution/cwa"
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/bucketledger"
 )
 
 // job is one run of the program.
@@ -30,7 +32,9 @@ type job struct {
 	ledger     *ledger.Ledger
 	publisher  *distribution.Publisher
 	intake     *intake
-	incomplete error // of the last publication
+	inbox      *bucketledger.Inbox // nil for none
+	unread     error               // of the inbox: objects that could not be read
+	incomplete error               // of the last publication
 }
 
 func newJob(o *options, stderr io.Writer) *job {
@@ -45,7 +49,7 @@ func newJob(o *options, stderr io.Writer) *job {
 // run does the whole job. What it did is in the summary, also after an error.
 func (j *job) run(ctx context.Context) (err error) {
 	defer j.progress.end()
-	defer func() { err = errors.Join(err, j.close()) }()
+	defer func() { err = j.at(errors.Join(err, j.close())) }()
 	if err := j.open(ctx); err != nil {
 		return err
 	}
@@ -55,7 +59,24 @@ func (j *job) run(ctx context.Context) (err error) {
 	if err := j.account(ctx); err != nil {
 		return err
 	}
-	return j.verify(ctx)
+	return errors.Join(j.verify(ctx), j.unread)
+}
+
+// at returns an error as one that names the place where it happened, if it is one
+// that stops the job.
+func (j *job) at(err error) error {
+	output, ledgers := j.site.output(), j.site.ledger()
+	switch {
+	case errors.Is(err, distribution.ErrForeign), errors.Is(err, ledger.ErrOtherLedger), errors.Is(err, ledger.ErrWentBack):
+		return deploy.At(output, fmt.Errorf("with the ledger %s: %w", deploy.Redacted(ledgers), err))
+	case errors.Is(err, distribution.ErrIncomplete), errors.Is(err, errTree), errors.Is(err, ledger.ErrPolicy):
+		return err
+	case deploy.IsLedgers(err):
+		return deploy.At(ledgers, err)
+	case deploy.IsBuckets(err):
+		return deploy.At(output, err)
+	}
+	return err
 }
 
 // play takes keys in, lets go what is due, and publishes it.
@@ -92,7 +113,10 @@ func (j *job) takeIn(ctx context.Context) error {
 			return err
 		}
 	}
-	return j.intake.flush(ctx)
+	if err := j.intake.flush(ctx); err != nil {
+		return err
+	}
+	return j.takeInbox(ctx)
 }
 
 // release makes the cut of the hour, if it is not made yet.

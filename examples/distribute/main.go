@@ -31,6 +31,12 @@
 // in the configuration, an own key is rejected. A bad key or file costs its
 // neighbours nothing; it is counted and printed with field and reason.
 //
+// -inbox names a bucket that others put submissions into, as the British back end
+// has it: mobile/<KIT>/, and for each -inbox-prefix what a federation server
+// brought, below its name and that of the origin. It is only read; what has been
+// taken in the ledger knows. What is below an -inbox-disabled prefix is left for
+// when it is enabled.
+//
 // # Replays
 //
 // -generate, and -in with -now, use a ledger made for replays, whose clock is
@@ -60,7 +66,15 @@
 // # Dry run
 //
 // -dry-run does everything on a copy of the ledger, prints what would be
-// published, and changes nothing.
+// published, and changes nothing: it asks for no permission to write. Of a ledger
+// in PostgreSQL no copy is made; restore a backup.
+//
+// # Mistakes
+//
+// A place that is wrong (no such bucket, no permission, no room, a clock that is
+// off by more than 5 minutes, the tree or ledger of another deployment) is one
+// line on standard error that names it and says what to do, before anything is
+// changed.
 //
 // # Exit status
 //

@@ -39,13 +39,25 @@ func (j *job) open(ctx context.Context) (err error) {
 	if j.ring, err = j.site.ring(!j.dryRun); err != nil {
 		return err
 	}
+	if j.bucket, err = j.openOutput(ctx); err != nil {
+		return err
+	}
+	if err := j.openInbox(ctx); err != nil {
+		return err
+	}
+	if err := j.checkNew(ctx); err != nil {
+		return err
+	}
 	if err := j.openStore(ctx); err != nil {
 		return err
 	}
 	if err := j.openLedger(ctx); err != nil {
 		return err
 	}
-	return j.openPublisher(ctx)
+	if err := j.openPublisher(ctx); err != nil {
+		return err
+	}
+	return j.publisher.Check(ctx) // before anything is taken in
 }
 
 // rehearse opens everything in memory, which finds all that is wrong with the
@@ -63,13 +75,41 @@ func (j *job) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_, err = j.publisherInMemory(ctx, memstore.New(nil), ring)
+	return err
+}
+
+// publisherInMemory returns a publisher over a new ledger in memory.
+func (j *job) publisherInMemory(ctx context.Context, b storage.Bucket, ring *signing.Ring) (*distribution.Publisher, error) {
 	l, err := ledger.Open(ctx, memledger.New(nil), j.ledgerOptions())
+	if err != nil {
+		return nil, err
+	}
+	opts := j.config.Publisher()
+	return distribution.New(l, b, j.layout, j.packages, ring, &opts)
+}
+
+// checkNew sees to it that no ledger is made beside a tree that has one already:
+// the place of the ledger is misspelt then, or that of the tree.
+func (j *job) checkNew(ctx context.Context) error {
+	if j.dryRun {
+		return nil // nothing is made
+	}
+	has, err := deploy.HasLedger(ctx, j.site.ledger())
+	if err != nil || has {
+		return err
+	}
+	p, err := j.publisherInMemory(ctx, j.bucket, j.ring)
 	if err != nil {
 		return err
 	}
-	opts := j.config.Publisher()
-	_, err = distribution.New(l, memstore.New(nil), j.layout, j.packages, ring, &opts)
-	return err
+	foreign := p.Check(ctx)
+	if errors.Is(foreign, distribution.ErrForeign) { // or of a process that has just made the ledger
+		if has, err := deploy.HasLedger(ctx, j.site.ledger()); err != nil || has {
+			return err
+		}
+	}
+	return foreign
 }
 
 func (j *job) ledgerOptions() *ledger.Options {
@@ -87,30 +127,19 @@ func (j *job) close() error {
 
 func (j *job) closing(c func() error) { j.closers = append(j.closers, c) }
 
-// openStore opens the ledger. A dry run works on a copy of it, in memory if there
-// is nothing to copy.
+// openStore opens the ledger; a dry run, one that may be changed freely.
 func (j *job) openStore(ctx context.Context) error {
 	place := j.site.ledger()
 	if j.replay() {
 		j.clock = &clock{t: j.end()}
 	}
+	open := deploy.OpenStore
 	if j.dryRun {
-		if deploy.IsURL(place) {
-			return usageError{fmt.Errorf("-dry-run works on a copy of the ledger, and %s is no file", deploy.Redacted(place))}
-		}
-		if _, err := os.Stat(place); errors.Is(err, fs.ErrNotExist) {
-			j.store = memledger.New(&memledger.Options{Clock: j.clock.function()})
-			return nil
-		}
-		copied, err := j.scratch(ctx, place)
-		if err != nil {
-			return fmt.Errorf("copying the ledger: %w", err)
-		}
-		place = copied
+		open = j.openCopy
 	}
-	store, closing, err := deploy.OpenStore(ctx, place, j.clock.function())
+	store, closing, err := open(ctx, place, j.clock.function())
 	if errors.Is(err, ledger.ErrReplay) {
-		return usageError{fmt.Errorf("%s: replays (-generate, -now) and the live job need ledgers of their own; name another -dir: %w", deploy.Redacted(j.site.ledger()), err)}
+		return usageError{fmt.Errorf("replays (-generate, -now) and the live job need ledgers of their own; name another -dir or -ledger: %w", err)}
 	}
 	if err != nil {
 		return err
@@ -118,6 +147,28 @@ func (j *job) openStore(ctx context.Context) error {
 	j.store = store
 	j.closing(closing)
 	return nil
+}
+
+// openCopy opens a copy of the ledger: of a file, a file; of one that lies in a
+// bucket, what it would be, in memory. If there is nothing to copy it is a new
+// one.
+func (j *job) openCopy(ctx context.Context, place string, clock func() time.Time) (ledger.Store, func() error, error) {
+	path, isFile := deploy.FileOf(place)
+	if !isFile {
+		store, closing, err := deploy.Rehearse(ctx, place, clock)
+		if errors.Is(err, deploy.ErrNoCopy) {
+			return nil, nil, usageError{fmt.Errorf("-dry-run works on a copy of the ledger, which cannot be made of %s: restore a backup of it and name that (-ledger), without -dry-run and with another -out", deploy.Redacted(place))}
+		}
+		return store, closing, err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return memledger.New(&memledger.Options{Clock: clock}), func() error { return nil }, nil
+	}
+	copied, err := j.scratch(ctx, path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("copying the ledger: %w", err)
+	}
+	return deploy.OpenStore(ctx, copied, clock)
 }
 
 // end returns the time at which a replay takes its input in, or ends.
@@ -156,14 +207,18 @@ func (j *job) setPolicy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p, err := j.newPublisher(l, j.config.Publisher())
+	if err != nil {
+		return err
+	}
+	if err := p.Check(ctx); err != nil {
+		return err
+	}
 	_, version := l.Policy()
 	return ledger.ChangePolicy(ctx, j.store, *j.config.Release.Policy(), version)
 }
 
 func (j *job) openPublisher(ctx context.Context) (err error) {
-	if j.bucket, err = j.openOutput(ctx); err != nil {
-		return err
-	}
 	opts := j.config.Publisher()
 	if staging := j.config.Paths.Staging; staging != "" && !j.dryRun {
 		if opts.Staging, err = j.openBucket(ctx, staging); err != nil {
@@ -178,8 +233,12 @@ func (j *job) openPublisher(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	j.publisher, err = distribution.New(j.ledger, j.bucket, j.layout, j.packages, j.ring, &opts)
+	j.publisher, err = j.newPublisher(j.ledger, opts)
 	return err
+}
+
+func (j *job) newPublisher(l *ledger.Ledger, opts distribution.Options) (*distribution.Publisher, error) {
+	return distribution.New(l, j.bucket, j.layout, j.packages, j.ring, &opts)
 }
 
 // beginWithLedger has the packages of a new ledger begin where it begins, in a
@@ -196,16 +255,21 @@ func (j *job) beginWithLedger(ctx context.Context) error {
 	return nil
 }
 
-// openOutput opens the bucket of the tree. A dry run, which writes nothing, asks
-// nothing of a server; a folder may be missing, and is not made.
+// openOutput opens the bucket of the tree. A dry run only reads it; a folder may
+// be missing then, and is not made.
 func (j *job) openOutput(ctx context.Context) (storage.Bucket, error) {
-	if j.dryRun {
-		output := j.site.output()
-		if _, err := os.Stat(output); deploy.IsURL(output) || errors.Is(err, fs.ErrNotExist) {
-			return memstore.New(nil), nil
-		}
+	if !j.dryRun {
+		return j.openBucket(ctx, j.config.Paths.Output)
 	}
-	return j.openBucket(ctx, j.config.Paths.Output)
+	b, closing, err := deploy.OpenBucket(ctx, j.site.output(), deploy.Access{ReadOnly: true})
+	if !deploy.IsURL(j.site.output()) && errors.Is(err, fs.ErrNotExist) {
+		return memstore.New(nil), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.closing(closing)
+	return b, nil
 }
 
 func (j *job) openBucket(ctx context.Context, place string) (storage.Bucket, error) {

@@ -38,12 +38,15 @@ func (o *options) replay() bool { return o.generate > 0 || !o.now.IsZero() }
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
 	var config string
-	var settings, trust deploy.List
+	var settings, trust, prefixes, disabled deploy.List
 	var consent string
 	f := flag.NewFlagSet("distribute", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.dir, "dir", "gaen-demo", "`directory` below which everything lives")
 	f.Var(&o.in, "in", "`path` of a file or folder to take in; may be repeated, and further arguments are paths too")
+	f.Func("inbox", "`place` of a bucket that others put submissions into, as the British back end has it", placeFlag(&settings, "input.inbox"))
+	f.Var(&prefixes, "inbox-prefix", "`prefix[=source]` of what a federation server put there; may be repeated")
+	f.Var(&disabled, "inbox-disabled", "`prefix` that is left where it is; may be repeated")
 	f.Var(&o.generate, "generate", "make up own uploads, `n` a day (300 if n is left out)")
 	f.IntVar(&o.days, "days", 14, "`number` of days for which uploads are made up")
 	f.Uint64Var(&o.seed, "seed", 123456, "`number` from which uploads are made up")
@@ -69,6 +72,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	}
 	var err error
 	if o.config, err = deploy.Read(config, settings); err != nil {
+		return nil, usageError{err}
+	}
+	if err := o.config.AddInboxPrefixes(prefixes, disabled); err != nil {
 		return nil, usageError{err}
 	}
 	if o.trust, err = deploy.ReadTrust(trust...); err != nil {
@@ -101,6 +107,10 @@ func (o *options) check() error {
 	switch {
 	case o.generate > 0 && len(o.in) > 0:
 		return usageError{errors.New("-generate and -in do not go together")}
+	case o.generate > 0 && o.config.Input.Inbox != "":
+		return usageError{errors.New("-generate and -inbox do not go together")}
+	case o.config.Input.Inbox == "" && len(o.config.Input.InboxPrefixes) > 0:
+		return usageError{errors.New("-inbox-prefix: prefixes of no inbox; name it with -inbox")}
 	case o.days < 1 || o.days > maxDays:
 		return usageError{fmt.Errorf("-days: %d, want 1 to %d", o.days, maxDays)}
 	case o.dir == "":

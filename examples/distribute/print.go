@@ -44,6 +44,10 @@ func (s *summary) printIntake(w io.Writer) {
 		fmt.Fprintf(w, "%d files read, %d files or lines bad, %d of other kinds passed over, %d archives not verified\n",
 			s.files, len(s.bad)+s.badMore, s.otherFiles, s.unverified)
 	}
+	if r := s.inbox; r != nil {
+		fmt.Fprintf(w, "inbox: %d objects, %d taken in, %d known, %d below disabled prefixes, %d of nobody, %d bad\n",
+			r.Listed, r.Taken, r.Known, r.Disabled, r.Others, len(r.Bad))
+	}
 	for _, b := range s.bad {
 		fmt.Fprintln(w, "bad:", b)
 	}
@@ -198,5 +202,13 @@ func (s *summary) printMade(w io.Writer) {
 	}
 	fmt.Fprintf(t, "%s\tthe tree%s\t\n", tree, serve)
 	t.Flush()
-	fmt.Fprintf(w, "check it: go run ./examples/verify -key %s %s\n", filepath.ToSlash(at.publicKey()), filepath.ToSlash(tree))
+	fmt.Fprintln(w, "check it:", checking(filepath.ToSlash(at.publicKey()), filepath.ToSlash(tree)))
+}
+
+// checking returns the command that checks a tree, as it can be pasted.
+func checking(key, tree string) string {
+	if !deploy.IsURL(tree) {
+		return fmt.Sprintf("go run ./examples/verify -key %s %s", key, tree)
+	}
+	return fmt.Sprintf("go run -tags cloud ./examples/verify -key %s '%s'", key, tree)
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/submission"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -27,14 +28,11 @@ type reader struct {
 }
 
 func newReader(o *options, in *intake) *reader {
-	r := &reader{options: o, intake: in, summary: in.summary}
-	switch o.config.Input.ConsentToFederate {
-	case "given":
-		r.consent = keys.ConsentGiven
-	case "refused":
-		r.consent = keys.ConsentRefused
+	consent, err := deploy.Consent(o.config.Input.ConsentToFederate)
+	if err != nil {
+		panic("distribute: a configuration that was not checked: " + err.Error())
 	}
-	return r
+	return &reader{options: o, intake: in, summary: in.summary, consent: consent}
 }
 
 // read reads a file, or all files of a folder, in the order of their names.

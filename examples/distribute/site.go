@@ -29,6 +29,7 @@ func (s *site) path(p string) string {
 
 func (s *site) ledger() string     { return s.path(s.config.Paths.Ledger) }
 func (s *site) output() string     { return s.path(s.config.Paths.Output) }
+func (s *site) inbox() string      { return s.path(s.config.Input.Inbox) }
 func (s *site) privateKey() string { return s.path(s.config.Paths.PrivateKey) }
 func (s *site) publicKey() string  { return s.path(s.config.Paths.PublicKey) }
 

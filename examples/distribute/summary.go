@@ -7,6 +7,7 @@ import (
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/bucketledger"
 )
 
 // summary is what a run did, to be printed in the end.
@@ -17,6 +18,7 @@ type summary struct {
 	files, otherFiles, unverified int
 	bad                           []string // files and lines, with the reason
 	badMore                       int
+	inbox                         *bucketledger.InboxReport // nil for none
 	intake                        map[ledger.Source]*counts
 	rejections                    []*rejected
 	notes                         []string
@@ -78,6 +80,17 @@ func (s *summary) accepted(source ledger.Source, r *ledger.Receipt) {
 	}
 	for _, p := range r.OverQuota {
 		s.note(fmt.Sprintf("ALARM: %s brought more keys of %s today than its quota; they are held", p.Source, p.Origin))
+	}
+}
+
+// tookInbox notes what was found in the inbox.
+func (s *summary) tookInbox(r *bucketledger.InboxReport) {
+	s.inbox = r
+	for _, b := range r.Bad {
+		s.badFile(b.Name, fmt.Sprintf("%s: %s: %s", b.Field, b.Reason, b.Detail))
+	}
+	for source, receipt := range r.Receipts {
+		s.accepted(source, receipt)
 	}
 }
 

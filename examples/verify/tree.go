@@ -45,7 +45,7 @@ func (o *options) checkTree(ctx context.Context, trust *deploy.Trust) (report, e
 	if err != nil {
 		return nil, err
 	}
-	bucket, closing, err := openTree(ctx, o.path)
+	bucket, closing, err := deploy.OpenBucket(ctx, o.path, deploy.Access{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}

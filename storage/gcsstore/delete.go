@@ -13,6 +13,9 @@ import (
 
 // Delete implements [storage.Bucket].
 func (b *Bucket) Delete(ctx context.Context, name string) error {
+	if b.readOnly {
+		return ErrReadOnly
+	}
 	err := b.explain(ctx, b.object(name).Delete(ctx))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -23,6 +26,9 @@ func (b *Bucket) Delete(ctx context.Context, name string) error {
 // DeleteAll implements [storage.BatchDeleter]. It makes a request for each
 // object, several at a time.
 func (b *Bucket) DeleteAll(ctx context.Context, names []string) error {
+	if b.readOnly {
+		return ErrReadOnly // and again by storage, which deletes one by one then
+	}
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	errs := make([]error, len(names))
 	var group errgroup.Group

@@ -20,10 +20,14 @@
 // deleted. No object of a [storage.Bucket] has such a name, so nobody sees it;
 // one of a process that died is deleted by the next New after an hour.
 //
+// With Options.ReadOnly nothing is written, and the clock, which is that of an
+// object just put, is not compared: for those who verify what others publish.
+//
 // # Permissions
 //
 // storage.objects.list, get, create and delete (roles/storage.objectUser);
-// delete is also what replacing takes. With [storage.PublicRead]
+// delete is also what replacing takes. With Options.ReadOnly storage.objects.list
+// and get (roles/storage.objectViewer) are enough. With [storage.PublicRead]
 // storage.objects.setIamPolicy too. Buckets with uniform bucket-level access,
 // which Google recommends, or public access prevention take no ACLs: make the
 // objects public by IAM, or let only the CDN read, and put with

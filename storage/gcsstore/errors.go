@@ -30,6 +30,10 @@ var (
 // errors.Is(err, errors.ErrUnsupported).
 var ErrNoConditions = fmt.Errorf("the server has no conditional create: %w", errors.ErrUnsupported)
 
+// ErrReadOnly says that the bucket was opened by Options.ReadOnly. It satisfies
+// errors.Is(err, errors.ErrUnsupported).
+var ErrReadOnly = fmt.Errorf("opened for reading only: %w", errors.ErrUnsupported)
+
 type misconfigured string
 
 func (m misconfigured) Error() string        { return string(m) }

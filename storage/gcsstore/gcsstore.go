@@ -25,6 +25,11 @@ type Options struct {
 	// that New finds out whether the bucket takes that.
 	PublicRead bool
 
+	// ReadOnly is for those who read what others publish. New then asks for no
+	// permission to write and finds out by reading alone; every method that
+	// changes something gives [ErrReadOnly].
+	ReadOnly bool
+
 	// Parallel is how many objects DeleteAll deletes at a time, since the
 	// client has no batches; 16 if zero.
 	Parallel int
@@ -45,6 +50,7 @@ type Bucket struct {
 	prefix    string
 	parallel  int
 	maxBuffer int64
+	readOnly  bool
 }
 
 var (
@@ -68,30 +74,23 @@ func newBucket(client *gcs.Client, bucket string, opts *Options) (*Bucket, error
 		return nil, fmt.Errorf("gcsstore: Options.Parallel: %d, want at least 0", opts.Parallel)
 	case opts.MaxBuffer < 0:
 		return nil, fmt.Errorf("gcsstore: Options.MaxBuffer: %d, want at least 0", opts.MaxBuffer)
+	case opts.ReadOnly && opts.PublicRead:
+		return nil, errors.New("gcsstore: Options.PublicRead: nothing will be put by Options.ReadOnly")
 	}
-	if err := checkPrefix(opts.Prefix); err != nil {
-		return nil, err
+	if err := storage.CheckPrefix(opts.Prefix); err != nil {
+		return nil, fmt.Errorf("gcsstore: Options.Prefix: %w", err)
 	}
-	b := &Bucket{prefix: opts.Prefix, parallel: cmp.Or(opts.Parallel, defaultParallel), maxBuffer: cmp.Or(opts.MaxBuffer, DefaultMaxBuffer)}
+	b := &Bucket{
+		prefix:    opts.Prefix,
+		parallel:  cmp.Or(opts.Parallel, defaultParallel),
+		maxBuffer: cmp.Or(opts.MaxBuffer, DefaultMaxBuffer),
+		readOnly:  opts.ReadOnly,
+	}
 	// Every request is made once: who calls the bucket repeats, and an answer
 	// to a second attempt that nobody knows of would be taken for one to the
 	// first.
 	b.handle = client.Bucket(bucket).Retryer(gcs.WithPolicy(gcs.RetryNever))
 	return b, nil
-}
-
-func checkPrefix(prefix string) error {
-	if prefix == "" {
-		return nil
-	}
-	dir, ok := strings.CutSuffix(prefix, "/")
-	if !ok {
-		return fmt.Errorf("gcsstore: Options.Prefix: %q does not end in '/'", prefix)
-	}
-	if err := storage.CheckName(dir); err != nil {
-		return fmt.Errorf("gcsstore: Options.Prefix: %w", err)
-	}
-	return nil
 }
 
 func (b *Bucket) object(name string) *gcs.ObjectHandle { return b.handle.Object(b.prefix + name) }

@@ -345,6 +345,7 @@ func TestNewRefuses(t *testing.T) {
 		}), opts: &gcsstore.Options{PublicRead: true}, is: errors.ErrUnsupported, says: "Options.PublicRead"},
 		{name: "parallel", opts: &gcsstore.Options{Parallel: -1}, says: "Options.Parallel"},
 		{name: "buffer", opts: &gcsstore.Options{MaxBuffer: -1}, says: "Options.MaxBuffer"},
+		{name: "public and read-only", opts: &gcsstore.Options{PublicRead: true, ReadOnly: true}, says: "Options.PublicRead"},
 		{name: "prefix", opts: &gcsstore.Options{Prefix: "a"}, says: "Options.Prefix"},
 		{name: "no name", opts: &gcsstore.Options{Prefix: "a//"}, is: storage.ErrInvalidName, says: "Options.Prefix"},
 	} {
@@ -366,6 +367,46 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := gcsstore.New(t.Context(), nil, "b", nil); err == nil {
 		t.Error("no client: no error")
+	}
+}
+
+// TestReadOnly: who may only read opens a bucket by reading, and is refused
+// everything else before it is asked of the server.
+func TestReadOnly(t *testing.T) {
+	rec := &recorder{probes: make(map[string]bool), do: func(w http.ResponseWriter, r *http.Request) bool {
+		return r.Method != http.MethodGet && refuse(w, 403, "forbidden", "x")
+	}}
+	b, err := gcsstore.New(t.Context(), newClient(t, rec, nil), "bucket", &gcsstore.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(rec.requests); n != 3 {
+		t.Errorf("New made %d requests, want 3", n)
+	}
+	for op, do := range operations {
+		rec.forget(rec.do)
+		err := do(t.Context(), b)
+		if strings.HasPrefix(op, "get") || strings.HasPrefix(op, "stat") || strings.HasPrefix(op, "list") {
+			if err != nil {
+				t.Errorf("%s: %v", op, err)
+			}
+			continue
+		}
+		if !errors.Is(err, gcsstore.ErrReadOnly) || !errors.Is(err, errors.ErrUnsupported) || storage.Retryable(err) {
+			t.Errorf("%s: got %v, want ErrReadOnly", op, err)
+		}
+		if n := len(rec.requests); n > 0 {
+			t.Errorf("%s: asked the server %d times", op, n)
+		}
+	}
+	for what, do := range map[string]http.HandlerFunc{
+		"no bucket":    func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, "notFound", "x") },
+		"may not list": func(w http.ResponseWriter, _ *http.Request) { refuse(w, 403, "forbidden", "x") },
+	} {
+		rec := &recorder{probes: make(map[string]bool), do: func(w http.ResponseWriter, r *http.Request) bool { do(w, r); return true }}
+		if _, err := gcsstore.New(t.Context(), newClient(t, rec, nil), "bucket", &gcsstore.Options{ReadOnly: true}); err == nil {
+			t.Errorf("%s: no error", what)
+		}
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 
 // Put implements [storage.Bucket].
 func (b *Bucket) Put(ctx context.Context, name string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	if b.readOnly {
+		return storage.Attributes{}, ErrReadOnly
+	}
 	object := b.object(name)
 	if opts.IfAbsent {
 		object = object.If(gcs.Conditions{DoesNotExist: true})
@@ -32,6 +35,9 @@ func (b *Bucket) Put(ctx context.Context, name string, r io.Reader, opts *storag
 
 // Replace implements [storage.Replacer].
 func (b *Bucket) Replace(ctx context.Context, name, etag string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	if b.readOnly {
+		return storage.Attributes{}, ErrReadOnly
+	}
 	v, ok := parseETag(etag)
 	if !ok {
 		return storage.Attributes{}, fmt.Errorf("%w: no object has the ETag %.100q", storage.ErrPrecondition, etag)

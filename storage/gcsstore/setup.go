@@ -56,6 +56,9 @@ func (b *Bucket) setUp(ctx context.Context, public bool) error {
 	if _, err := b.Stat(ctx, name); !errors.Is(err, fs.ErrNotExist) {
 		return needs("storage.objects.get", err)
 	}
+	if b.readOnly {
+		return nil
+	}
 	now, err := b.probe(ctx, name, public)
 	if err != nil {
 		return err

@@ -18,6 +18,9 @@ import (
 
 // Delete implements [storage.Bucket].
 func (b *Bucket) Delete(ctx context.Context, name string) error {
+	if b.readOnly {
+		return ErrReadOnly
+	}
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: b.key(name)}, once)
 	err = b.explain(ctx, err)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,6 +35,9 @@ const maxBatch = 1000
 // DeleteAll implements [storage.BatchDeleter]. It makes a request for every
 // 1,000 objects.
 func (b *Bucket) DeleteAll(ctx context.Context, names []string) error {
+	if b.readOnly {
+		return ErrReadOnly // and again by storage, which deletes one by one then
+	}
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	single := slices.DeleteFunc(slices.Clone(names), xmlHolds)
 	batched := slices.DeleteFunc(names, func(name string) bool { return !xmlHolds(name) })

@@ -24,11 +24,15 @@
 // Replace (see [storage.CanReplace]). That a server decides between concurrent
 // requests as it should cannot be found out so; the suite in storagetest does.
 //
+// With Options.ReadOnly it takes the first two, and nothing is written: for
+// those who verify what others publish.
+//
 // # Permissions
 //
 // On the bucket s3:ListBucket, without which S3 answers "forbidden" for an
 // object that does not exist, and on its objects s3:GetObject, s3:PutObject and
 // s3:DeleteObject; with [storage.PublicRead] s3:PutObjectAcl too. With
+// Options.ReadOnly s3:ListBucket and s3:GetObject are enough. With
 // Options.Prefix they may end at the prefix.
 //
 // Buckets that AWS made since April 2023 take no ACLs (object ownership is

@@ -32,6 +32,15 @@ var (
 // errors.Is(err, errors.ErrUnsupported).
 var ErrNoConditions = fmt.Errorf("the server has no conditional create: %w", errors.ErrUnsupported)
 
+// ErrFull says that the server has no room for what was to be put (507, or a
+// quota that is used up). Nothing of it was stored, and
+// somebody may make room, so it may be tried again.
+var ErrFull = errors.New("the server has no room")
+
+// ErrReadOnly says that the bucket was opened by Options.ReadOnly. It satisfies
+// errors.Is(err, errors.ErrUnsupported).
+var ErrReadOnly = fmt.Errorf("opened for reading only: %w", errors.ErrUnsupported)
+
 type misconfigured string
 
 func (m misconfigured) Error() string        { return string(m) }
@@ -52,6 +61,7 @@ var kinds = map[string]error{
 	"InvalidToken":                  fs.ErrPermission,
 	"AccessControlListNotSupported": errNoACL,
 	"NotImplemented":                errors.ErrUnsupported,
+	"QuotaExceeded":                 ErrFull, // with 403, by Ceph
 	"KeyTooLongError":               storage.ErrInvalidName,
 	"EntityTooLarge":                storage.ErrTooLarge,
 	"ExistingObjectIsDirectory":     errNoFolder,
@@ -105,6 +115,8 @@ func kindOfStatus(status int) error {
 		return fs.ErrPermission
 	case status == http.StatusPreconditionFailed:
 		return storage.ErrPrecondition
+	case status == http.StatusInsufficientStorage:
+		return ErrFull
 	case status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented:
 		return errors.ErrUnsupported
 	case status == http.StatusRequestTimeout || status == http.StatusConflict || status == http.StatusTooManyRequests:

@@ -76,7 +76,7 @@ func answering(t *testing.T, status int, code string, head int) *s3store.Bucket 
 // kinds are all the errors that storage knows by name.
 var kinds = []error{
 	fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid, storage.ErrPrecondition, storage.ErrTooLarge,
-	errors.ErrUnsupported, s3store.ErrNoBucket, s3store.ErrRegion, s3store.ErrClock,
+	errors.ErrUnsupported, s3store.ErrNoBucket, s3store.ErrRegion, s3store.ErrClock, s3store.ErrFull,
 }
 
 // TestErrors: what the server says is what storage is told, and nothing else.
@@ -119,6 +119,10 @@ func TestErrors(t *testing.T) {
 		{status: 500, code: "InternalError", all: nil},
 		{status: 501, code: "NotImplemented", all: errors.ErrUnsupported},
 		{status: 503, code: "SlowDown", all: nil},
+		{status: 507, code: "InsufficientStorage", all: s3store.ErrFull},
+		{status: 507, all: s3store.ErrFull},
+		{status: 507, code: "XMinioStorageFull", all: s3store.ErrFull},
+		{status: 403, code: "QuotaExceeded", ops: map[string]error{"stat": fs.ErrPermission}, all: s3store.ErrFull},
 		{status: 503, all: nil},
 	} {
 		for op, do := range operations {
@@ -145,7 +149,7 @@ func checkKind(t *testing.T, op string, status int, code string, err, want error
 	if _, ok := errors.AsType[*storage.Error](err); !ok {
 		t.Errorf("%s: %d %s: got %v, want a *storage.Error", op, status, code, err)
 	}
-	if storage.Retryable(err) != (want == nil) {
+	if mayPass := want == nil || want == s3store.ErrFull; storage.Retryable(err) != mayPass {
 		t.Errorf("%s: %d %s: retryable: %v; %v", op, status, code, storage.Retryable(err), err)
 	}
 	for _, kind := range kinds {

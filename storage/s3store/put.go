@@ -30,6 +30,9 @@ const (
 
 // Put implements [storage.Bucket].
 func (b *Bucket) Put(ctx context.Context, name string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	if b.readOnly {
+		return storage.Attributes{}, ErrReadOnly
+	}
 	in := b.putInput(name, opts)
 	if !opts.IfAbsent {
 		a, err := b.put(ctx, in, r)
@@ -45,6 +48,9 @@ func (b *Bucket) Put(ctx context.Context, name string, r io.Reader, opts *storag
 
 // Replace implements [storage.Replacer].
 func (b *Bucket) Replace(ctx context.Context, name, etag string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	if b.readOnly {
+		return storage.Attributes{}, ErrReadOnly
+	}
 	if !b.replaces {
 		return storage.Attributes{}, fmt.Errorf("the server has no conditional replace: %w", errors.ErrUnsupported)
 	}

@@ -24,6 +24,11 @@ type Options struct {
 	// that New finds out whether the bucket takes that.
 	PublicRead bool
 
+	// ReadOnly is for those who read what others publish. New then asks for no
+	// permission to write and finds out by reading alone; every method that
+	// changes something gives [ErrReadOnly].
+	ReadOnly bool
+
 	// MaxBuffer is how many bytes of a reader that cannot seek a Put holds in
 	// memory; [DefaultMaxBuffer] if zero.
 	MaxBuffer int64
@@ -38,6 +43,7 @@ type Bucket struct {
 	bucket    string
 	prefix    string
 	maxBuffer int64
+	readOnly  bool
 	replaces  bool // the server honours If-Match
 }
 
@@ -60,29 +66,17 @@ func newBucket(client *s3.Client, bucket string, opts *Options) (*Bucket, error)
 		return nil, errors.New("s3store: no name of a bucket")
 	case opts.MaxBuffer < 0:
 		return nil, fmt.Errorf("s3store: Options.MaxBuffer: %d, want at least 0", opts.MaxBuffer)
+	case opts.ReadOnly && opts.PublicRead:
+		return nil, errors.New("s3store: Options.PublicRead: nothing will be put by Options.ReadOnly")
 	}
-	if err := checkPrefix(opts.Prefix); err != nil {
-		return nil, err
+	if err := storage.CheckPrefix(opts.Prefix); err != nil {
+		return nil, fmt.Errorf("s3store: Options.Prefix: %w", err)
 	}
-	b := &Bucket{client: client, bucket: bucket, prefix: opts.Prefix, maxBuffer: opts.MaxBuffer}
+	b := &Bucket{client: client, bucket: bucket, prefix: opts.Prefix, maxBuffer: opts.MaxBuffer, readOnly: opts.ReadOnly}
 	if b.maxBuffer == 0 {
 		b.maxBuffer = DefaultMaxBuffer
 	}
 	return b, nil
-}
-
-func checkPrefix(prefix string) error {
-	if prefix == "" {
-		return nil
-	}
-	dir, ok := strings.CutSuffix(prefix, "/")
-	if !ok {
-		return fmt.Errorf("s3store: Options.Prefix: %q does not end in '/'", prefix)
-	}
-	if err := storage.CheckName(dir); err != nil {
-		return fmt.Errorf("s3store: Options.Prefix: %w", err)
-	}
-	return nil
 }
 
 // key returns the key in the bucket of the object name.

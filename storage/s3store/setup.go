@@ -52,7 +52,7 @@ func (b *Bucket) setUp(ctx context.Context, public bool) error {
 		return needs("s3:ListBucket", err)
 	}
 	name := probePrefix + rand.Text()
-	if err := b.readable(ctx, name); err != nil {
+	if err := b.readable(ctx, name); err != nil || b.readOnly {
 		return needs("s3:GetObject", err)
 	}
 	if err := b.probe(ctx, name, public); err != nil {

@@ -157,6 +157,7 @@ func TestNewRefuses(t *testing.T) {
 			return refuse(w, r, 503, "SlowDown")
 		}, says: "SlowDown"},
 		{name: "MaxBuffer", opts: &s3store.Options{MaxBuffer: -1}, says: "Options.MaxBuffer"},
+		{name: "public and read-only", opts: &s3store.Options{PublicRead: true, ReadOnly: true}, says: "Options.PublicRead"},
 		{name: "prefix without end", opts: &s3store.Options{Prefix: "a"}, says: "Options.Prefix"},
 		{name: "prefix that is no name", opts: &s3store.Options{Prefix: "../"}, is: storage.ErrInvalidName, says: "Options.Prefix"},
 	} {
@@ -346,5 +347,114 @@ func TestReplaceIsProbed(t *testing.T) {
 	})
 	if _, err := s3store.New(t.Context(), client, bucket, nil); err == nil {
 		t.Error("New succeeded without having found out")
+	}
+}
+
+// TestReadOnly: who may only read opens a bucket by reading, and is refused
+// everything else before it is asked of the server.
+func TestReadOnly(t *testing.T) {
+	bucket, client, direct, server := onAltered(t, func(w http.ResponseWriter, r *http.Request) bool {
+		return r.Method != "GET" && r.Method != "HEAD" && refuse(w, r, 403, "AccessDenied")
+	})
+	writer, err := s3store.New(t.Context(), direct, bucket, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storage.Put(t.Context(), writer, "a", strings.NewReader("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s3store.New(t.Context(), client, bucket, nil); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("for writing: %v, want fs.ErrPermission", err)
+	}
+	server.forget()
+	b, err := s3store.New(t.Context(), client, bucket, &s3store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(server.seen("")); n != 2 {
+		t.Errorf("New made %d requests, want 2", n)
+	}
+	content, a, err := storage.ReadAll(t.Context(), b, "a", 10)
+	if err != nil || string(content) != "x" {
+		t.Errorf("read %q, %v", content, err)
+	}
+	if listed := names(t, b); !slices.Equal(listed, []string{"a"}) {
+		t.Errorf("listed %q", listed)
+	}
+	server.forget()
+	for what, err := range changes(t.Context(), b, a.ETag) {
+		if !errors.Is(err, s3store.ErrReadOnly) || !errors.Is(err, errors.ErrUnsupported) || storage.Retryable(err) {
+			t.Errorf("%s: got %v, want ErrReadOnly", what, err)
+		}
+	}
+	if can, err := storage.CanReplace(t.Context(), b, "a"); can || err != nil {
+		t.Errorf("CanReplace: got %v, %v", can, err)
+	}
+	if requests := server.seen(""); len(requests) > 0 {
+		t.Errorf("asked the server for %d changes", len(requests))
+	}
+}
+
+// changes tries everything that changes a bucket.
+func changes(ctx context.Context, b storage.Bucket, etag string) map[string]error {
+	_, put := storage.Put(ctx, b, "b", strings.NewReader("x"), nil)
+	_, create := storage.Put(ctx, b, "c", strings.NewReader("x"), &storage.PutOptions{IfAbsent: true})
+	_, replace := storage.Replace(ctx, b, "a", etag, strings.NewReader("x"), nil)
+	return map[string]error{
+		"put": put, "create": create, "replace": replace,
+		"delete": storage.Delete(ctx, b, "a"), "delete all": storage.DeleteAll(ctx, b, []string{"a", "b"}),
+	}
+}
+
+func names(t *testing.T, b storage.Bucket) (names []string) {
+	t.Helper()
+	for a, err := range storage.List(t.Context(), b, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// TestReadOnlyRefuses: what can be found out by reading still is.
+func TestReadOnlyRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   middleware
+		is   error
+	}{
+		{"no such bucket", func(w http.ResponseWriter, r *http.Request) bool { return refuse(w, r, 404, "NoSuchBucket") }, s3store.ErrNoBucket},
+		{"another region", func(w http.ResponseWriter, r *http.Request) bool { return refuse(w, r, 301, "PermanentRedirect") }, s3store.ErrRegion},
+		{"clock", date(6 * time.Minute), s3store.ErrClock},
+		{"may not get", func(w http.ResponseWriter, r *http.Request) bool {
+			return strings.Contains(r.URL.Path, "probe") && refuse(w, r, 403, "AccessDenied")
+		}, fs.ErrPermission},
+	} {
+		bucket, client, _, server := onAltered(t, tt.do)
+		if _, err := s3store.New(t.Context(), client, bucket, &s3store.Options{ReadOnly: true}); !errors.Is(err, tt.is) {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.is)
+		}
+		if len(server.seen("PUT"))+len(server.seen("DELETE")) > 0 {
+			t.Errorf("%s: something was written", tt.name)
+		}
+	}
+}
+
+// TestReadOnlyLeavesLeftovers to those who write.
+func TestReadOnlyLeavesLeftovers(t *testing.T) {
+	bucket, client, _, server := onAltered(t, date(0))
+	server.do = func(w http.ResponseWriter, r *http.Request) bool {
+		if !r.URL.Query().Has("list-type") {
+			return false
+		}
+		w.Write([]byte(`<ListBucketResult><Contents><Key>.gaen/probe/left</Key><LastModified>2020-01-01T00:00:00Z</LastModified></Contents></ListBucketResult>`))
+		return true
+	}
+	if _, err := s3store.New(t.Context(), client, bucket, &s3store.Options{ReadOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(server.seen("DELETE")); n > 0 {
+		t.Errorf("%d objects deleted", n)
 	}
 }

@@ -124,4 +124,19 @@ type Input struct {
 	MaxKeysPerUpload int           `json:"maxKeysPerUpload"`
 	PartnerSource    ledger.Source `json:"partnerSource"` // who brings archives and federated submissions
 	ArchiveOrigin    keys.Region   `json:"archiveOrigin"` // of archives without a region
+
+	// Inbox is the place of a bucket that others put submissions into, as package
+	// bucketledger describes it; empty for none. It is only read.
+	Inbox         string        `json:"inbox"`
+	InboxPrefixes []InboxPrefix `json:"inboxPrefixes"`
+}
+
+// InboxPrefix is where the keys of a federation server lie; see
+// Prefix in package bucketledger.
+type InboxPrefix struct {
+	Prefix            string        `json:"prefix"`
+	Source            ledger.Source `json:"source"`            // empty for the prefix's first segment
+	Origin            keys.Region   `json:"origin"`            // empty where names say it
+	ConsentToFederate string        `json:"consentToFederate"` // as Input.ConsentToFederate
+	Disabled          bool          `json:"disabled"`
 }

@@ -46,7 +46,7 @@ func Default() *Config {
 		},
 		Retention: Retention{Days: 14, HourDays: 14},
 		Release:   releaseOf(ledger.DefaultPolicy()),
-		Input:     Input{MaxKeysPerUpload: 30, PartnerSource: "partner"},
+		Input:     Input{MaxKeysPerUpload: 30, PartnerSource: "partner", InboxPrefixes: []InboxPrefix{}},
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -47,6 +49,24 @@ func Redacted(place string) string {
 	case u.Scheme == "":
 		return place
 	}
+	return shown(u)
+}
+
+// shown returns a URL without what is secret in it.
+func shown(u *url.URL) string {
+	q := u.Query()
+	secret := false
+	for _, name := range []string{"password", "sslpassword"} {
+		if q.Has(name) {
+			q.Set(name, "xxxxx")
+			secret = true
+		}
+	}
+	if secret {
+		c := *u
+		c.RawQuery = q.Encode()
+		u = &c
+	}
 	return u.Redacted()
 }
 
@@ -60,8 +80,17 @@ type Access struct {
 // closing closes what was opened.
 type closing = func() error
 
-// OpenBucket opens the bucket at a place. A folder must exist.
+// OpenBucket opens the bucket at a place. A folder must exist. The error is a
+// [*PlaceError].
 func OpenBucket(ctx context.Context, place string, access Access) (storage.Bucket, closing, error) {
+	b, closed, err := openBucketAt(ctx, place, access)
+	if err != nil {
+		return nil, nil, At(place, err)
+	}
+	return b, closed, nil
+}
+
+func openBucketAt(ctx context.Context, place string, access Access) (storage.Bucket, closing, error) {
 	u, err := parse(place, "file")
 	if err != nil {
 		return nil, nil, err
@@ -73,17 +102,20 @@ func OpenBucket(ctx context.Context, place string, access Access) (storage.Bucke
 	if !ok {
 		return nil, nil, unknown(u)
 	}
-	b, closed, err := open(ctx, u, access)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", u.Redacted(), err)
-	}
-	return b, closed, nil
+	return open(ctx, u, access)
 }
 
 func openFolder(u *url.URL, access Access) (storage.Bucket, closing, error) {
 	path, err := pathOf(u)
 	if err != nil {
 		return nil, nil, err
+	}
+	if access.ReadOnly {
+		f, err := openReadOnly(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, f.close, nil
 	}
 	b, err := filestore.New(path, &filestore.Options{NoSync: access.NoSync})
 	if err != nil {
@@ -93,27 +125,84 @@ func openFolder(u *url.URL, access Access) (storage.Bucket, closing, error) {
 }
 
 // OpenStore opens the ledger at a place, and makes one if there is none. With a
-// clock it is one for replays.
+// clock it is one for replays. The error is a [*PlaceError].
 func OpenStore(ctx context.Context, place string, clock func() time.Time) (ledger.Store, closing, error) {
+	s, closed, err := openStoreAt(ctx, place, clock)
+	if err != nil {
+		return nil, nil, At(place, err)
+	}
+	return s, closed, nil
+}
+
+func openStoreAt(ctx context.Context, place string, clock func() time.Time) (ledger.Store, closing, error) {
+	if bucket, ok := inBucket(place); ok {
+		b, closed, err := openBucketAt(ctx, bucket, Access{})
+		if err != nil {
+			return nil, nil, err
+		}
+		return openBucketLedger(ctx, b, closed, clock)
+	}
 	u, err := parse(place, "sqlite")
 	if err != nil {
 		return nil, nil, err
 	}
-	if bucket, ok := strings.CutPrefix(u.String(), "bucket+"); ok {
-		return openBucketLedger(ctx, bucket, clock)
-	}
 	if u.Scheme == "sqlite" {
 		return openFile(ctx, u, clock)
 	}
-	open, ok := ledgerServers[u.Scheme]
+	server, ok := ledgerServers[u.Scheme]
 	if !ok {
 		return nil, nil, unknown(u)
 	}
-	s, closed, err := open(ctx, u, clock)
+	return server.open(ctx, u, clock)
+}
+
+// inBucket returns the bucket that a ledger lies in, if it lies in one.
+func inBucket(place string) (bucket string, ok bool) { return strings.CutPrefix(place, "bucket+") }
+
+// HasLedger reports whether there is a ledger at a place, and changes nothing.
+// The error is a [*PlaceError].
+func HasLedger(ctx context.Context, place string) (bool, error) {
+	has, err := hasLedgerAt(ctx, place)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", u.Redacted(), err)
+		return false, At(place, err)
 	}
-	return s, closed, nil
+	return has, nil
+}
+
+func hasLedgerAt(ctx context.Context, place string) (has bool, err error) {
+	if bucket, ok := inBucket(place); ok {
+		b, closed, err := openBucketAt(ctx, bucket, Access{ReadOnly: true})
+		if err != nil {
+			return false, err
+		}
+		defer func() { err = errors.Join(err, closed()) }()
+		return bucketledger.Exists(ctx, b)
+	}
+	u, err := parse(place, "sqlite")
+	if err != nil {
+		return false, err
+	}
+	if u.Scheme == "sqlite" {
+		return hasFile(u)
+	}
+	server, ok := ledgerServers[u.Scheme]
+	if !ok {
+		return false, unknown(u)
+	}
+	return server.has(ctx, u)
+}
+
+// hasFile reports whether there is a file with something in it.
+func hasFile(u *url.URL) (bool, error) {
+	path, err := pathOf(u)
+	if err != nil {
+		return false, err
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size() > 0, err
 }
 
 func openFile(ctx context.Context, u *url.URL, clock func() time.Time) (ledger.Store, closing, error) {
@@ -128,16 +217,44 @@ func openFile(ctx context.Context, u *url.URL, clock func() time.Time) (ledger.S
 	return s, s.Close, nil
 }
 
-func openBucketLedger(ctx context.Context, bucket string, clock func() time.Time) (ledger.Store, closing, error) {
-	b, closed, err := OpenBucket(ctx, bucket, Access{})
-	if err != nil {
-		return nil, nil, err
-	}
+func openBucketLedger(ctx context.Context, b storage.Bucket, closed closing, clock func() time.Time) (ledger.Store, closing, error) {
 	s, err := bucketledger.Open(ctx, b, &bucketledger.Options{Clock: clock})
 	if err != nil {
 		return nil, nil, errors.Join(err, closed())
 	}
 	return s, closed, nil
+}
+
+// Rehearse opens a ledger that lies in a bucket as [OpenStore] does, but what it
+// changes stays in memory: the bucket is only read. The error is a [*PlaceError];
+// for ledgers elsewhere it satisfies errors.Is(err, [ErrNoCopy]).
+func Rehearse(ctx context.Context, place string, clock func() time.Time) (ledger.Store, closing, error) {
+	bucket, ok := inBucket(place)
+	if !ok {
+		return nil, nil, At(place, ErrNoCopy)
+	}
+	b, closed, err := openBucketAt(ctx, bucket, Access{ReadOnly: true})
+	if err != nil {
+		return nil, nil, At(place, err)
+	}
+	s, closed, err := openBucketLedger(ctx, newOverlay(b), closed, clock)
+	if err != nil {
+		return nil, nil, At(place, err)
+	}
+	return s, closed, nil
+}
+
+// ErrNoCopy says that a ledger is none that a copy can be made of.
+var ErrNoCopy = errors.New("not a ledger that can be copied")
+
+// FileOf returns the path of a ledger that is a file.
+func FileOf(place string) (path string, ok bool) {
+	u, err := parse(place, "sqlite")
+	if err != nil || u.Scheme != "sqlite" {
+		return "", false
+	}
+	path, err = pathOf(u)
+	return path, err == nil
 }
 
 // parse reads a place, which is a path or a URL. Its error does not quote what
@@ -157,12 +274,17 @@ func parse(place, scheme string) (*url.URL, error) {
 // pathOf returns the path of a file or folder.
 func pathOf(u *url.URL) (string, error) {
 	if u.Host != "" || u.RawQuery != "" || u.Fragment != "" || u.Path == "" {
-		return "", fmt.Errorf("%s: want %s:///path", u.Redacted(), u.Scheme)
+		return "", fmt.Errorf("%s: want %s:///path", shown(u), u.Scheme)
 	}
 	return u.Path, nil
 }
 
 type (
 	openBucket func(context.Context, *url.URL, Access) (storage.Bucket, closing, error)
-	openLedger func(context.Context, *url.URL, func() time.Time) (ledger.Store, closing, error)
+
+	// A ledgerServer keeps ledgers.
+	ledgerServer struct {
+		open func(context.Context, *url.URL, func() time.Time) (ledger.Store, closing, error)
+		has  func(context.Context, *url.URL) (bool, error)
+	}
 )

@@ -11,8 +11,14 @@ import (
 // alone.
 var (
 	bucketServers map[string]openBucket
-	ledgerServers map[string]openLedger
+	ledgerServers map[string]ledgerServer
 )
+
+// serverAdvice is for the errors of servers, and isServerLedgers knows those of
+// ledgers on servers.
+var serverAdvice []hint
+
+func isServerLedgers(error) bool { return false }
 
 // unknown is the error for a place that the program does not know.
 func unknown(u *url.URL) error {

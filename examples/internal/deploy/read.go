@@ -168,10 +168,8 @@ func (c *Config) checkText() error {
 			return fmt.Errorf("%s: missing", f.name)
 		}
 	}
-	switch c.Input.ConsentToFederate {
-	case "", "given", "refused":
-	default:
-		return fmt.Errorf("input.consentToFederate: %q, want \"given\", \"refused\" or nothing", c.Input.ConsentToFederate)
+	if _, err := c.MakeInbox(nil); err != nil {
+		return err
 	}
 	if err := c.Input.PartnerSource.Check(); err != nil {
 		return fmt.Errorf("input.partnerSource: %w", err)

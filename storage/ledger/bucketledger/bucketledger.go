@@ -87,6 +87,17 @@ func Open(ctx context.Context, b storage.Bucket, opts *Options) (*Store, error) 
 	return s, nil
 }
 
+// Exists reports whether a ledger lies in a bucket, whatever its state. It only
+// reads.
+func Exists(ctx context.Context, b storage.Bucket) (bool, error) {
+	for _, prefix := range []string{logPrefix, statePrefix} {
+		for _, err := range storage.List(ctx, b, prefix) {
+			return err == nil, fail("read the log", "", err)
+		}
+	}
+	return false, nil
+}
+
 // begin makes the first segment, which holds nothing but the identity.
 func (s *Store) begin(ctx context.Context) error {
 	s.memory = memledger.New(s.memoryOptions())

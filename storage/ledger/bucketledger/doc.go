@@ -73,8 +73,9 @@
 //
 // A process may die at any call. What it leaves is a segment that counts, or one
 // that a snapshot covers and nobody reads, a snapshot beside the objects that it
-// covers, or a probe. The next checkpoint or prune, by whatever process, deletes
-// all of these but the probe, which is four bytes and in nobody's way.
+// covers, or a probe of four bytes. The next checkpoint or prune, by whatever
+// process, deletes all of these but the probe, which the next [Open] deletes when
+// it is an hour old.
 //
 // An error of a step may leave open whether it was taken: its answer, or the look
 // whether it counts, was lost. The next call sees what it was. A delivery may be

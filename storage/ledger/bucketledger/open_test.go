@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"crypto/sha256"
 
 	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/bucketledger"
 	"github.com/gaenkit/gaen/storage/memstore"
@@ -389,5 +392,35 @@ func TestGolden(t *testing.T) {
 	want := []byte("gaenbl\x01L")
 	if !bytes.HasPrefix(first, want) || binary.BigEndian.Uint64(first[25:33]) != 1 || first[24] != 1 {
 		t.Errorf("the first segment begins with %q", first[:33])
+	}
+}
+
+// TestProbesOfTheDead: what a process left that died while it opened the ledger is
+// taken away by the next, but not what one is about to use.
+func TestProbesOfTheDead(t *testing.T) {
+	dir := t.TempDir()
+	b, err := filestore.New(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for name, age := range map[string]time.Duration{"dead": 2 * time.Hour, "alive": 50 * time.Minute, "ahead": -50 * time.Minute} {
+		replace(t, b, "gaen/probe/"+name, []byte("gaen"))
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(filepath.Join(dir, "gaen", "probe", name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(t, b, "gaen/probes", []byte("x"))
+	open(t, b, nil)
+	var left []string
+	for a, err := range storage.List(t.Context(), b, "gaen/probe") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, a.Name)
+	}
+	if want := []string{"gaen/probe/ahead", "gaen/probe/alive", "gaen/probes"}; !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
 	}
 }

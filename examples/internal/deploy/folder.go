@@ -1,8 +1,9 @@
-package main
+package deploy
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -12,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/storage"
 )
 
@@ -23,20 +23,8 @@ type folder struct{ root *os.Root }
 
 var _ storage.Bucket = (*folder)(nil)
 
-// openTree opens a published tree: a folder by its path, or a bucket by its URL.
-func openTree(ctx context.Context, place string) (storage.Bucket, func() error, error) {
-	place = strings.TrimPrefix(place, "file://")
-	if deploy.IsURL(place) {
-		return deploy.OpenBucket(ctx, place, deploy.Access{ReadOnly: true})
-	}
-	f, err := openFolder(place)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f, f.close, nil
-}
-
-func openFolder(dir string) (*folder, error) {
+// openReadOnly opens a folder for reading.
+func openReadOnly(dir string) (*folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -131,10 +119,12 @@ func (f *folder) all(ctx context.Context, prefix string) (all []storage.Attribut
 	return all, err
 }
 
+var errReadOnly = fmt.Errorf("the folder is only read: %w", errors.ErrUnsupported)
+
 // Put is not possible.
 func (f *folder) Put(context.Context, string, io.Reader, *storage.PutOptions) (storage.Attributes, error) {
-	return storage.Attributes{}, errors.ErrUnsupported
+	return storage.Attributes{}, errReadOnly
 }
 
 // Delete is not possible.
-func (f *folder) Delete(context.Context, string) error { return errors.ErrUnsupported }
+func (f *folder) Delete(context.Context, string) error { return errReadOnly }

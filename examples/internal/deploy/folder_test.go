@@ -1,4 +1,4 @@
-package main
+package deploy
 
 import (
 	"errors"
@@ -32,7 +32,7 @@ func TestFolderReadsWhatFilestoreWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f, err := openFolder(dir)
+	f, err := openReadOnly(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestFolderAbsent(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFolder(dir)
+	f, err := openReadOnly(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,120 @@
+package distribution
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/storage"
+)
+
+// checkForeign refuses a bucket in which the layout's names are used by somebody
+// else, or by this ledger before it went back.
+func (r *run) checkForeign(ctx context.Context) error {
+	planned := map[string]bool{}
+	for _, c := range r.state.plans {
+		for _, f := range c.files() {
+			planned[r.layout.Object(f)] = true
+		}
+	}
+	for name := range r.listed {
+		if _, ours := r.layout.Parse(name); !ours || planned[name] {
+			continue
+		}
+		// Another run may have deleted it, and then its plan, since it was listed.
+		if _, err := r.stat(ctx, name); errors.Is(err, errAbsent) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: %s", ErrForeign, name)
+	}
+	return r.checkReplaced(ctx)
+}
+
+// maxEvidence is how many archives are read that are not this ledger's before
+// the bucket is taken for somebody else's.
+const maxEvidence = 20
+
+// checkReplaced refuses a bucket in which the names are those of plans and the
+// archives are not: the tree of another ledger that publishes the same packages.
+// One by one they would be taken for damaged, and written over. It looks only
+// where not one archive with keys is as it was written; in a tree that was
+// copied, ETags are others and contents the same.
+func (r *run) checkReplaced(ctx context.Context) error {
+	for _, c := range r.state.plans {
+		if c.published() && c.telling() && r.intact(c) {
+			return nil
+		}
+	}
+	var first string
+	evidence := 0
+	for _, c := range r.state.plans {
+		for _, o := range c.Objects {
+			a, listed := r.listed[o.Name]
+			if !listed || a.ETag == o.ETag && a.Size == o.Size {
+				continue
+			}
+			switch whose, err := r.whose(ctx, o); {
+			case err != nil:
+				return err
+			case whose == ours && c.telling():
+				return nil
+			case whose == others:
+				if evidence++; evidence == 1 {
+					first = o.Name
+				}
+			}
+			if evidence == maxEvidence {
+				return replacedError(first)
+			}
+		}
+	}
+	if evidence > 0 {
+		return replacedError(first)
+	}
+	return nil
+}
+
+func replacedError(name string) error {
+	return fmt.Errorf("%w: nothing is as it was published, and %s is somebody else's", ErrForeign, name)
+}
+
+// telling reports whether the plan's files tell this ledger's tree from another:
+// windows without keys look the same in both.
+func (p *plan) telling() bool {
+	keys, revised := p.keys()
+	return keys+revised > 0
+}
+
+// ownership is whose an archive is.
+type ownership uint8
+
+const (
+	nobodys ownership = iota // damaged, or gone
+	ours                     // a trusted key signed it, and it says what was published
+	others                   // an archive with another content or another signature
+)
+
+// whose reads an object that is not as it was written.
+func (r *run) whose(ctx context.Context, o object) (ownership, error) {
+	content, _, err := r.get(ctx, o.Name)
+	switch {
+	case errors.Is(err, errAbsent) || errors.Is(err, storage.ErrTooLarge):
+		return nobodys, nil
+	case err != nil:
+		return nobodys, err
+	}
+	a, err := export.Open(bytes.NewReader(content), int64(len(content)), &export.ReadOptions{Format: r.layout.Archive().Format})
+	if err != nil {
+		return nobodys, nil
+	}
+	digest := a.Info().SHA256
+	if _, err := a.Verify(r.trusted, nil); err != nil || hex.EncodeToString(digest[:]) != o.SHA256 {
+		return others, nil
+	}
+	return ours, nil
+}
