@@ -143,6 +143,34 @@ func TestStrayArchive(t *testing.T) {
 	}
 }
 
+// TestStrayAtHome: nor in the tree that this ledger wrote.
+func TestStrayAtHome(t *testing.T) {
+	w, other := published(t, 1, nil), published(t, 2, otherRing(t))
+	for _, name := range sortedNames(objects(t, other.bucket)) {
+		if _, archive := w.layout.Parse(name); archive {
+			w.putBytes(name, objects(t, other.bucket)[name])
+			break
+		}
+	}
+	if p, _ := w.publisher(nil, nil); p.Check(t.Context()) != nil {
+		t.Errorf("got %v", p.Check(t.Context()))
+	}
+}
+
+// TestEmptyTrees: trees without a key differ by who signed them.
+func TestEmptyTrees(t *testing.T) {
+	a, b := newWorld(t, 1), newWorld(t, 2)
+	b.ring = otherRing(t)
+	for _, w := range []*world{a, b} {
+		w.release()
+		w.release()
+		w.run()
+	}
+	a.bucket, b.bucket = b.bucket, a.bucket
+	refuses(t, a)
+	refuses(t, b)
+}
+
 func sortedNames(all map[string][]byte) (names []string) {
 	for name := range all {
 		names = append(names, name)
