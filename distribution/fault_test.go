@@ -146,6 +146,8 @@ func (k placeKind) sparing() sparing {
 		return sparing{faults: 1, pairs: 10, pauses: 1}
 	case k == onServers:
 		return sparing{faults: 1, pauses: 5}
+	case k == inFiles && testing.Short():
+		return sparing{faults: 3, pauses: 5}
 	case testing.Short():
 		return sparing{faults: 1, pauses: 1}
 	case k == inFiles && !*exhaustive:
