@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -157,7 +158,8 @@ func (k placeKind) sparing() sparing {
 }
 
 // TestFaults is invariant 2: after a fault at every call, and at every pair of
-// calls, the next run ends in the very bucket that a run without faults makes.
+// calls, the next run ends in the very bucket that a run without faults makes. The
+// tree can be read in between, too.
 func TestFaults(t *testing.T) {
 	eachScene(t, placeKinds, func(t *testing.T, scene *world, kind placeKind) {
 		want := scene.settled()
@@ -171,6 +173,9 @@ func TestFaults(t *testing.T) {
 			w := scene.copy()
 			defer w.discard()
 			attempt(t, w, f)
+			if len(f) == 1 {
+				w.readable(fmt.Sprintf("after faults %v", f))
+			}
 			w.run()
 			w.run()
 			if d := difference(objects(t, w.bucket), want); d != "" {
@@ -192,6 +197,28 @@ func TestFaults(t *testing.T) {
 			}
 		}
 		t.Logf("%d calls, %d faults", calls, tried)
+	})
+}
+
+// TestReadAtAnyTime: whoever reads the tree before any call of a run finds nothing
+// wrong with it.
+func TestReadAtAnyTime(t *testing.T) {
+	eachScene(t, placeKinds, func(t *testing.T, scene *world, _ placeKind) {
+		n := 0
+		read := func() {
+			n++
+			scene.readable(fmt.Sprintf("before call %d", n))
+		}
+		p, _ := scene.publisher(
+			func(context.Context, storagetest.Call) storagetest.Verdict { read(); return storagetest.Pass },
+			func(context.Context, ledgertest.Call) ledgertest.Verdict { read(); return ledgertest.Pass },
+		)
+		if _, err := p.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n == 0 {
+			t.Error("no calls")
+		}
 	})
 }
 

@@ -63,6 +63,7 @@ func TestFaultyRequests(t *testing.T) {
 				if err == nil && len(report.Failed) > 0 || errors.Is(err, distribution.ErrForeign) {
 					t.Errorf("%s at request %d: %v\n%s", name, n, err, report)
 				}
+				w.readable(fmt.Sprintf("after %s at request %d", name, n))
 				w.run()
 				w.run()
 				if d := difference(objects(t, w.bucket), want); d != "" {
