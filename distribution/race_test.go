@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gaenkit/gaen/distribution"
@@ -33,11 +34,16 @@ func runSideBySide(t *testing.T, kind placeKind) {
 		w.hours(1)
 		m.look(t, w.open(nil), w.clock.Truncate(hour), w.packages)
 		var running, reading sync.WaitGroup
+		var incomplete atomic.Bool
 		done := make(chan struct{})
 		for _, runner := range runners {
 			p, _ := runner.publisher(nil, nil)
 			running.Go(func() {
-				if r, err := p.Run(t.Context()); err != nil && !errors.Is(err, distribution.ErrIncomplete) {
+				r, err := p.Run(t.Context())
+				if err != nil {
+					incomplete.Store(true)
+				}
+				if err != nil && !errors.Is(err, distribution.ErrIncomplete) {
 					t.Errorf("%v\n%s", err, r)
 				}
 			})
@@ -48,6 +54,11 @@ func runSideBySide(t *testing.T, kind placeKind) {
 		running.Wait()
 		close(done)
 		reading.Wait()
+		if !incomplete.Load() { // then all is there, whoever did it
+			for _, f := range w.inspect(&distribution.VerifyOptions{Now: w.clock, MaxAge: hour / 2}).Findings {
+				t.Errorf("at %s: %s", w.clock, f)
+			}
+		}
 	}
 	w.run()
 	w.verify()

@@ -60,6 +60,9 @@ func TestFaultyRequests(t *testing.T) {
 				if err != nil {
 					failed++
 				}
+				if v := requestFaults[name]; err == nil && v != storagetest.Trickle && v != storagetest.Partial {
+					t.Errorf("%s at request %d: no error\n%s", name, n, report) // nothing is tried twice
+				}
 				if err == nil && len(report.Failed) > 0 || errors.Is(err, distribution.ErrForeign) {
 					t.Errorf("%s at request %d: %v\n%s", name, n, err, report)
 				}
