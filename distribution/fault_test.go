@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,17 +223,33 @@ func TestReadAtAnyTime(t *testing.T) {
 	})
 }
 
-// TestPlacesAgree: the same is published wherever it is.
+// TestPlacesAgree: the same is published wherever it is, and the same remembered.
 func TestPlacesAgree(t *testing.T) {
-	want := map[string]map[string][]byte{}
-	for name := range scenes {
-		want[name] = newScene(t, name, inMemory).settled()
+	end := func(t *testing.T, name string, kind placeKind) (map[string][]byte, []string) {
+		t.Helper()
+		w := newScene(t, name, kind)
+		w.run()
+		w.run()
+		found, err := w.store.Registers(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var registers []string
+		for _, r := range found {
+			registers = append(registers, r.Name)
+		}
+		return objects(t, w.bucket), registers
 	}
 	for _, kind := range placeKinds[1:] {
 		t.Run(string(kind), func(t *testing.T) {
 			for name := range scenes {
-				if d := difference(newScene(t, name, kind).settled(), want[name]); d != "" {
+				want, wantRegisters := end(t, name, inMemory)
+				got, registers := end(t, name, kind)
+				if d := difference(got, want); d != "" {
 					t.Errorf("%s: %s", name, d)
+				}
+				if !slices.Equal(registers, wantRegisters) {
+					t.Errorf("%s: got registers %q, want %q", name, registers, wantRegisters)
 				}
 			}
 		})
