@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,7 +159,8 @@ func (k placeKind) sparing() sparing {
 }
 
 // TestFaults is invariant 2: after a fault at every call, and at every pair of
-// calls, the next run ends in the very bucket that a run without faults makes.
+// calls, the next run ends in the very bucket that a run without faults makes. The
+// tree can be read in between, too.
 func TestFaults(t *testing.T) {
 	eachScene(t, placeKinds, func(t *testing.T, scene *world, kind placeKind) {
 		want := scene.settled()
@@ -171,6 +174,9 @@ func TestFaults(t *testing.T) {
 			w := scene.copy()
 			defer w.discard()
 			attempt(t, w, f)
+			if len(f) == 1 {
+				w.readable(fmt.Sprintf("after faults %v", f))
+			}
 			w.run()
 			w.run()
 			if d := difference(objects(t, w.bucket), want); d != "" {
@@ -195,17 +201,55 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// TestPlacesAgree: the same is published wherever it is.
+// TestReadAtAnyTime: whoever reads the tree before any call of a run finds nothing
+// wrong with it.
+func TestReadAtAnyTime(t *testing.T) {
+	eachScene(t, placeKinds, func(t *testing.T, scene *world, _ placeKind) {
+		n := 0
+		read := func() {
+			n++
+			scene.readable(fmt.Sprintf("before call %d", n))
+		}
+		p, _ := scene.publisher(
+			func(context.Context, storagetest.Call) storagetest.Verdict { read(); return storagetest.Pass },
+			func(context.Context, ledgertest.Call) ledgertest.Verdict { read(); return ledgertest.Pass },
+		)
+		if _, err := p.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n == 0 {
+			t.Error("no calls")
+		}
+	})
+}
+
+// TestPlacesAgree: the same is published wherever it is, and the same remembered.
 func TestPlacesAgree(t *testing.T) {
-	want := map[string]map[string][]byte{}
-	for name := range scenes {
-		want[name] = newScene(t, name, inMemory).settled()
+	end := func(t *testing.T, name string, kind placeKind) (map[string][]byte, []string) {
+		t.Helper()
+		w := newScene(t, name, kind)
+		w.run()
+		w.run()
+		found, err := w.store.Registers(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var registers []string
+		for _, r := range found {
+			registers = append(registers, r.Name)
+		}
+		return objects(t, w.bucket), registers
 	}
 	for _, kind := range placeKinds[1:] {
 		t.Run(string(kind), func(t *testing.T) {
 			for name := range scenes {
-				if d := difference(newScene(t, name, kind).settled(), want[name]); d != "" {
+				want, wantRegisters := end(t, name, inMemory)
+				got, registers := end(t, name, kind)
+				if d := difference(got, want); d != "" {
 					t.Errorf("%s: %s", name, d)
+				}
+				if !slices.Equal(registers, wantRegisters) {
+					t.Errorf("%s: got registers %q, want %q", name, registers, wantRegisters)
 				}
 			}
 		})

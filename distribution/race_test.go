@@ -1,13 +1,17 @@
 package distribution_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/storage/storagetest"
 )
 
 // TestRunnersSideBySide has several runs go on at once, while keys arrive and
@@ -33,11 +37,16 @@ func runSideBySide(t *testing.T, kind placeKind) {
 		w.hours(1)
 		m.look(t, w.open(nil), w.clock.Truncate(hour), w.packages)
 		var running, reading sync.WaitGroup
+		var incomplete atomic.Bool
 		done := make(chan struct{})
 		for _, runner := range runners {
 			p, _ := runner.publisher(nil, nil)
 			running.Go(func() {
-				if r, err := p.Run(t.Context()); err != nil && !errors.Is(err, distribution.ErrIncomplete) {
+				r, err := p.Run(t.Context())
+				if err != nil {
+					incomplete.Store(true)
+				}
+				if err != nil && !errors.Is(err, distribution.ErrIncomplete) {
 					t.Errorf("%v\n%s", err, r)
 				}
 			})
@@ -48,11 +57,61 @@ func runSideBySide(t *testing.T, kind placeKind) {
 		running.Wait()
 		close(done)
 		reading.Wait()
+		if !incomplete.Load() { // then all is there, whoever did it
+			w.expectFresh()
+		}
 	}
 	w.run()
 	w.verify()
 	for _, pkg := range []string{"DE", "EUR"} {
 		w.compareHours(&m, pkg)
+	}
+}
+
+// TestBeatenToAnIndex: a run whose index is replaced meanwhile, by one that knew of
+// less, makes it again before it says that all is done.
+func TestBeatenToAnIndex(t *testing.T) {
+	w := newWorld(t, 1)
+	w.opts.Parallel = 1
+	w.hours(3) // over midnight
+	w.run()
+	w.hours(2)
+	atIndex := func(c storagetest.Call) bool { return c.Op == storagetest.OpReplace }
+	waits, goOn, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var once, twice sync.Once
+	poor, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if atIndex(c) {
+			once.Do(func() { close(waits); <-goOn })
+		}
+		if c.Op == storagetest.OpCreate && strings.HasSuffix(c.Name, "EUR/date/2026-03-02/hour/2") {
+			return storagetest.Fail
+		}
+		return storagetest.Pass
+	}, nil)
+	go func() {
+		defer close(done)
+		if r, err := poor.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) {
+			t.Errorf("%v\n%s", err, r)
+		}
+	}()
+	<-waits
+	rich, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if atIndex(c) {
+			twice.Do(func() { close(goOn); <-done })
+		}
+		return storagetest.Pass
+	}, nil)
+	if r, err := rich.Run(t.Context()); err != nil {
+		t.Errorf("%v\n%s", err, r)
+	}
+	w.expectFresh()
+}
+
+// expectFresh checks that the tree has everything up to now.
+func (w *world) expectFresh() {
+	w.t.Helper()
+	for _, f := range w.inspect(&distribution.VerifyOptions{Now: w.clock, MaxAge: hour / 2}).Findings {
+		w.t.Errorf("at %s: %s", w.clock, f)
 	}
 }
 

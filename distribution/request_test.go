@@ -60,9 +60,13 @@ func TestFaultyRequests(t *testing.T) {
 				if err != nil {
 					failed++
 				}
+				if v := requestFaults[name]; err == nil && v != storagetest.Trickle && v != storagetest.Partial {
+					t.Errorf("%s at request %d: no error\n%s", name, n, report) // nothing is tried twice
+				}
 				if err == nil && len(report.Failed) > 0 || errors.Is(err, distribution.ErrForeign) {
 					t.Errorf("%s at request %d: %v\n%s", name, n, err, report)
 				}
+				w.readable(fmt.Sprintf("after %s at request %d", name, n))
 				w.run()
 				w.run()
 				if d := difference(objects(t, w.bucket), want); d != "" {

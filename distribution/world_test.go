@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -302,6 +304,17 @@ func (w *world) verify() *distribution.TreeReport {
 		w.t.Errorf("verify: %s", f)
 	}
 	return r
+}
+
+// readable checks the tree from outside, if phones can find it yet.
+func (w *world) readable(when string) {
+	w.t.Helper()
+	if _, err := storage.Stat(w.t.Context(), w.bucket, "version"); errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	for _, f := range w.inspect(nil).Findings {
+		w.t.Errorf("%s: %s", when, f)
+	}
 }
 
 // inspect is verify with options, and whatever it finds.
