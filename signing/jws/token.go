@@ -233,10 +233,10 @@ func (t *Tokens) open(token string) ([]byte, error) {
 }
 
 // String names the algorithm; the keys are not for printing.
-func (t *Tokens) String() string { return "Tokens(" + string(t.algorithm) + ")" }
+func (t Tokens) String() string { return "Tokens(" + string(t.algorithm) + ")" }
 
 // Format prints [Tokens.String] whatever the verb and flags.
-func (t *Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
+func (t Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 // LogValue returns [Tokens.String]; the keys are not for logs.
-func (t *Tokens) LogValue() slog.Value { return slog.StringValue(t.String()) }
+func (t Tokens) LogValue() slog.Value { return slog.StringValue(t.String()) }
