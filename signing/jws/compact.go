@@ -33,19 +33,13 @@ func split(text string, limit int) (compact, error) {
 	return compact{header: header, payload: payload, signature: signature, signed: text[:len(header)+1+len(payload)]}, nil
 }
 
-// A spelling decodes a part.
-type spelling func(part string) ([]byte, error)
+var errLineBreak = errors.New("line breaks in base64")
 
-var errSpelling = errors.New("not base64 as it should be")
-
-// strictly takes what RFC 7515 wants: base64url without padding.
-func strictly(part string) ([]byte, error) {
-	return decode(base64.RawURLEncoding, part)
-}
-
-// leniently takes what clients send: base64url or base64, with padding or
-// without. One of them encodes with Java's Base64.getUrlEncoder, which pads.
-func leniently(part string) ([]byte, error) {
+// decode takes what clients send: base64url or base64, with padding or without.
+// One of them encodes with Java's Base64.getUrlEncoder, which pads. It does not
+// take what the standard library does beyond that: line breaks, and bits behind
+// the last byte.
+func decode(part string) ([]byte, error) {
 	encoding := base64.URLEncoding
 	if strings.ContainsAny(part, "+/") {
 		encoding = base64.StdEncoding
@@ -53,18 +47,8 @@ func leniently(part string) ([]byte, error) {
 	if !strings.HasSuffix(part, "=") {
 		encoding = encoding.WithPadding(base64.NoPadding)
 	}
-	return decode(encoding, part)
-}
-
-// decode decodes without the laxness of the standard library, which passes over
-// line breaks and over bits behind the last byte.
-func decode(encoding *base64.Encoding, part string) ([]byte, error) {
 	if strings.ContainsAny(part, "\r\n") {
-		return nil, errSpelling
+		return nil, errLineBreak
 	}
-	data, err := encoding.Strict().DecodeString(part)
-	if err != nil {
-		return nil, errSpelling // the library's says where, which tells nobody anything
-	}
-	return data, nil
+	return encoding.Strict().DecodeString(part)
 }

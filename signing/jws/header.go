@@ -26,8 +26,8 @@ type header struct {
 
 // readHeader returns the key id in a header, "" if it names none. The header
 // must name the algorithm alg, which is the caller's and never the message's.
-func readHeader(part string, read spelling, alg string) (keyID string, err error) {
-	data, err := read(part)
+func readHeader(part, alg string) (keyID string, err error) {
+	data, err := decode(part)
 	if err != nil {
 		return "", &Error{Reason: ReasonMalformed, Subject: "header", Err: err}
 	}

@@ -218,6 +218,7 @@ func TestTokensInTime(t *testing.T) {
 		{"for less than no time", claims(noon, noon.Add(-time.Second)), noon, jws.ReasonClaims},
 		{"valid later", fmt.Sprintf(`{"id":"GI","iat":%d,"nbf":%d,"exp":%d}`, unix(noon), unix(noon)+61, unix(noon)+3600), noon, jws.ReasonNotYet},
 		{"valid soon, within the leeway", fmt.Sprintf(`{"id":"GI","iat":%d,"nbf":%d,"exp":%d}`, unix(noon), unix(noon)+60, unix(noon)+3600), noon, ""},
+		{"issued later, and valid before", fmt.Sprintf(`{"id":"GI","iat":%d,"nbf":%d,"exp":%d}`, unix(noon)+61, unix(noon), unix(noon)+3600), noon, jws.ReasonNotYet},
 		{"with fractions", fmt.Sprintf(`{"id":"GI","iat":%d.25,"exp":%d.75}`, unix(noon), unix(noon)+3600), noon, ""},
 		{"with exponents", `{"id":"GI","iat":1.6226352e9,"exp":1.6226353e9}`, noon, ""},
 	}

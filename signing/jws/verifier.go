@@ -56,7 +56,7 @@ func (v *Verifier) Verify(text string) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	keyID, err := readHeader(parts.header, leniently, es256)
+	keyID, err := readHeader(parts.header, es256)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (v *Verifier) Verify(text string) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := leniently(parts.payload)
+	payload, err := decode(parts.payload)
 	if err != nil {
 		return nil, &Error{Reason: ReasonMalformed, Subject: "payload", Err: err}
 	}
@@ -73,7 +73,7 @@ func (v *Verifier) Verify(text string) (*Message, error) {
 
 // verify returns the key that has signed parts.
 func (v *Verifier) verify(parts compact, keyID string) (Key, error) {
-	signature, err := leniently(parts.signature)
+	signature, err := decode(parts.signature)
 	if err != nil {
 		return Key{}, &Error{Reason: ReasonMalformed, Subject: "signature", Err: err}
 	}
