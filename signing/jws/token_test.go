@@ -567,6 +567,8 @@ func TestAlteredTokensAreRefused(t *testing.T) {
 	}
 }
 
+var _, _ slog.LogValuer = jws.Secret(nil), jws.Tokens{}
+
 func TestSecretsAreNotPrinted(t *testing.T) {
 	secret := jws.Secret("correct horse battery staple 1234")
 	key := jws.SecretKey{ID: "id", Secret: secret}
