@@ -138,7 +138,7 @@ func joseVerifies(text string, key *ecdsa.PublicKey) ([]byte, error) {
 func checkReason(t testing.TB, err error, want jws.Reason) {
 	t.Helper()
 	e, ok := errors.AsType[*jws.Error](err)
-	if !ok || e.Reason != want || !errors.Is(err, want) || e.Subject == "" {
+	if !ok || e.Reason != want || !errors.Is(err, want) || errors.Is(err, jws.Reason("another")) || e.Subject == "" {
 		t.Errorf("got error %v, want one for %q", err, want)
 	}
 }
