@@ -49,3 +49,30 @@ func TestSetKeepsNothingOfItsCaller(t *testing.T) {
 		t.Error("the set changed with the caller's slice")
 	}
 }
+
+func TestSetOfKinds(t *testing.T) {
+	for _, c := range []struct{ set, back, want any }{
+		{Only(ReportConfirmedTest, ReportSelfReport), new(Set[ReportType]), `["CONFIRMED_TEST","SELF_REPORT"]`},
+		{Only(TestLab, TestUnstated), new(Set[TestType]), `["LAB_RESULT","UNSTATED"]`},
+	} {
+		text, err := json.Marshal(c.set)
+		if err != nil || string(text) != c.want {
+			t.Fatalf("got %s, %v, want %s", text, err, c.want)
+		}
+		if err := json.Unmarshal(text, c.back); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := json.Marshal(c.back); err != nil || string(again) != c.want {
+			t.Errorf("came back as %s, %v, want %s", again, err, c.want)
+		}
+		if err := json.Unmarshal([]byte(`["none such"]`), c.back); err == nil {
+			t.Error("took a name that is none")
+		}
+	}
+	if _, err := json.Marshal(Only(ReportType(77))); err == nil {
+		t.Error("wrote a report type that is none")
+	}
+	if _, err := json.Marshal(Only(TestType(77))); err == nil {
+		t.Error("wrote a test type that is none")
+	}
+}
