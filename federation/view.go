@@ -38,11 +38,22 @@ const (
 // tells returns what span i says of a unit, without its siblings, and the event it
 // goes by. If it is left out, why says so.
 func (v *view) tells(i int, u *ledger.Unit) (what telling, e ledger.Event, why string) {
+	v.follow(i, u, func(j int, w telling, at ledger.Event, y string) {
+		if j == i {
+			what, e, why = w, at, y
+		}
+	})
+	return what, e, why
+}
+
+// follow calls f for each span up to i in which something happened to a unit, with
+// what it says.
+func (v *view) follow(i int, u *ledger.Unit, f func(j int, what telling, e ledger.Event, why string)) {
 	var told keys.Optional[keys.ReportType]
 	known := false
 	for _, j := range v.touched(i, u) {
-		what, why = nothing, ""
-		e = u.At(v.spans[j].to)
+		what, why := nothing, ""
+		e := u.At(v.spans[j].to)
 		switch {
 		case e.Partners == ledger.Active && !known:
 			if why = v.leavesOut(j, u, e); why != "" {
@@ -55,38 +66,26 @@ func (v *view) tells(i int, u *ledger.Unit) (what telling, e ledger.Event, why s
 		case e.Partners == ledger.Withdrawn && known:
 			what, known = withdrawal, false
 		}
+		f(j, what, e, why)
 	}
-	if e.Number <= v.spans[i].from { // nothing happened in this one
-		return nothing, e, ""
-	}
-	return what, e, why
 }
 
 // touched returns the spans up to i in which something happened to a unit.
 func (v *view) touched(i int, u *ledger.Unit) []int {
 	var touched []int
 	for _, e := range u.Events {
-		j := v.spanOf(e.Number)
-		if j > i {
-			break
-		}
-		if j >= 0 && (len(touched) == 0 || touched[len(touched)-1] != j) {
+		j, ok := v.spanOf(e.Number)
+		if ok && j <= i && (len(touched) == 0 || touched[len(touched)-1] != j) {
 			touched = append(touched, j)
 		}
 	}
 	return touched
 }
 
-// spanOf returns the span that a number is in, -1 if it is in none.
-func (v *view) spanOf(n int64) int {
+// spanOf returns the span that a number is in, if there is one.
+func (v *view) spanOf(n int64) (int, bool) {
 	j := sort.Search(len(v.spans), func(j int) bool { return v.spans[j].to >= n })
-	if j == len(v.spans) {
-		return len(v.spans)
-	}
-	if n <= v.spans[j].from {
-		return -1
-	}
-	return j
+	return j, j < len(v.spans) && n > v.spans[j].from
 }
 
 // said returns the key by which a telling says what it does.
