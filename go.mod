@@ -47,6 +47,11 @@ require (
 	google.golang.org/api v0.307.0
 )
 
+// Signed messages and tokens of the interoperability protocol, for signing/jws
+// alone: tokens by HS256 and ES256, and a JSON that takes no name twice and none
+// in another case. It has no dependencies.
+require github.com/go-jose/go-jose/v4 v4.1.8
+
 require golang.org/x/oauth2 v0.37.0 // indirect
 
 require (
@@ -80,7 +85,6 @@ require (
 	github.com/envoyproxy/go-control-plane/envoy v1.37.0 // indirect
 	github.com/envoyproxy/protoc-gen-validate v1.3.3 // indirect
 	github.com/felixge/httpsnoop v1.1.0 // indirect
-	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/google/s2a-go v0.1.11 // indirect

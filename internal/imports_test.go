@@ -24,6 +24,7 @@ var may = map[string][]string{
 	"keys":                        {},
 	"keys/submission":             {"keys"},
 	"signing":                     {},
+	"signing/":                    {"signing"}, // the containers of signed messages
 	"export":                      {"keys", "signing"},
 	"storage":                     {},
 	"storage/memstore":            {"storage"},

@@ -30,7 +30,7 @@ func GenerateKey() (*ecdsa.PrivateKey, error) {
 
 // MarshalPrivateKey returns key as PEM, in PKCS #8.
 func MarshalPrivateKey(key *ecdsa.PrivateKey) ([]byte, error) {
-	if key == nil || checkKey(&key.PublicKey) != nil {
+	if key == nil || CheckKey(&key.PublicKey) != nil {
 		return nil, &Error{Subject: "private key", Err: ErrUnsupportedKey}
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -77,7 +77,7 @@ func decodePrivateKey(block *pem.Block) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("malformed %q block", block.Type)
 	}
 	private, ok := key.(*ecdsa.PrivateKey)
-	if !ok || checkKey(&private.PublicKey) != nil {
+	if !ok || CheckKey(&private.PublicKey) != nil {
 		return nil, ErrUnsupportedKey
 	}
 	return private, nil
@@ -102,7 +102,7 @@ func decodePublicKey(subject string, block *pem.Block) (*ecdsa.PublicKey, error)
 		return nil, fail(subject, "malformed %q block", block.Type)
 	}
 	public, _ := key.(*ecdsa.PublicKey)
-	if err := checkKey(public); err != nil {
+	if err := CheckKey(public); err != nil {
 		return nil, &Error{Subject: subject, Err: err}
 	}
 	return public, nil

@@ -20,17 +20,19 @@ func (k PublicKey) Check() error {
 	if err := k.Identity.Check(); err != nil {
 		return err
 	}
-	if err := checkKey(k.Key); err != nil {
+	if err := CheckKey(k.Key); err != nil {
 		return &Error{Subject: "key " + k.Identity.String(), Err: err}
 	}
 	return k.Validity.check()
 }
 
-func checkKey(k *ecdsa.PublicKey) error {
+// CheckKey reports whether k, which may be nil or made by hand, is a point of
+// P-256. If not, the error is [ErrUnsupportedKey].
+func CheckKey(k *ecdsa.PublicKey) error {
 	if k == nil || k.Curve != elliptic.P256() {
 		return ErrUnsupportedKey
 	}
-	//lint:ignore SA1019 a key made by hand may lack coordinates, on which Bytes panics
+	//lint:ignore SA1019 Bytes panics where a coordinate is missing
 	if k.X == nil || k.Y == nil {
 		return ErrUnsupportedKey
 	}
@@ -44,7 +46,7 @@ func checkKey(k *ecdsa.PublicKey) error {
 // by k. If not, errors.Is(err, ErrBadSignature). Whether k was valid at the
 // time is another question; see [Validity].
 func (k PublicKey) Verify(digest, signature []byte) error {
-	if err := checkKey(k.Key); err != nil {
+	if err := CheckKey(k.Key); err != nil {
 		return &Error{Subject: "key " + k.Identity.String(), Err: err}
 	}
 	if len(digest) != sha256.Size {

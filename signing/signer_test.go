@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -207,6 +208,34 @@ func TestSignersMeetTheSuite(t *testing.T) {
 	t.Run("of RFC 6979", func(t *testing.T) {
 		signingtest.Test(t, rfc6979Key(t), &signingtest.Options{Deterministic: true, Signatures: 64})
 	})
+}
+
+func TestCheckKey(t *testing.T) {
+	good := newKey(t)
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		key  *ecdsa.PublicKey
+		want error
+	}{
+		{"generated", &good.PublicKey, nil},
+		{"nil", nil, signing.ErrUnsupportedKey},
+		{"nothing in it", &ecdsa.PublicKey{}, signing.ErrUnsupportedKey},
+		{"no coordinates", &ecdsa.PublicKey{Curve: elliptic.P256()}, signing.ErrUnsupportedKey},
+		//lint:ignore SA1019 only so can one be made that is not on the curve
+		{"not on the curve", &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, signing.ErrUnsupportedKey},
+		{"P-384", &p384.PublicKey, signing.ErrUnsupportedKey},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := signing.CheckKey(tt.key); err != tt.want {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
 }
 
 func TestTrustList(t *testing.T) {
