@@ -60,7 +60,9 @@ func (m *Member) check() error {
 
 // A Directory is a table of nations. It may be replaced as a whole while the
 // server runs, which is how a nation's keys are rotated.
-type Directory struct{ members atomic.Pointer[map[string]*Member] }
+type Directory struct {
+	members atomic.Pointer[map[string]*Member]
+}
 
 var _ Nations = (*Directory)(nil)
 
