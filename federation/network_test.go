@@ -95,7 +95,9 @@ func (s *site) open() {
 }
 
 // nation adds a back end that submits keys.
-func (n *network) nation(name string, region keys.Region) *site { return n.add(name, region, time.Hour) }
+func (n *network) nation(name string, region keys.Region) *site {
+	return n.add(name, region, time.Hour)
+}
 
 // server adds a hub.
 func (n *network) server(name string) *site {
