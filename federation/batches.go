@@ -46,6 +46,7 @@ type listing struct {
 	batches []hubBatch
 	spans   []span
 	byTag   map[string]int
+	cuts    map[string][]hubBatch // by what the register of a cut holds
 }
 
 // list returns the batches there are, as of a moment ago; as of now if a tag that
@@ -57,16 +58,20 @@ func (h *Hub) list(ctx context.Context, tag string) (*listing, error) {
 		return h.listing, nil
 	}
 	now := time.Now()
-	_, version, err := h.head(ctx)
+	head, err := h.ledger.Registers(ctx, headRegister)
 	if err != nil {
 		return nil, err
+	}
+	version := int64(0)
+	if len(head) > 0 {
+		version = head[0].Version
 	}
 	if h.listing == nil || h.listing.version != version {
 		registers, err := h.ledger.Registers(ctx, batchesPrefix)
 		if err != nil {
 			return nil, err
 		}
-		if h.listing, err = listBatches(version, registers); err != nil {
+		if h.listing, err = h.listing.next(version, registers); err != nil {
 			return nil, err
 		}
 	}
@@ -74,24 +79,42 @@ func (h *Hub) list(ctx context.Context, tag string) (*listing, error) {
 	return h.listing, nil
 }
 
-func listBatches(version int64, registers []ledger.Register) (*listing, error) {
-	l := &listing{version: version, byTag: map[string]int{}}
+// next returns the listing of the registers there are now. Those that l has, if it
+// is not nil, are not read again.
+func (l *listing) next(version int64, registers []ledger.Register) (*listing, error) {
+	n := &listing{version: version, byTag: map[string]int{}, cuts: map[string][]hubBatch{}}
 	for _, r := range registers {
-		var c cutBatches
-		if err := json.Unmarshal(r.Value, &c); err != nil {
-			return nil, fmt.Errorf("register %s: %w", r.Name, err)
+		var batches []hubBatch
+		if l != nil {
+			batches = l.cuts[string(r.Value)]
 		}
-		for i := range len(c.Bounds) - 1 {
-			b := hubBatch{span: span{c.Bounds[i], c.Bounds[i+1]}, time: c.Time}
-			// The hash of the cut tells the tags of a ledger that went back from those
-			// it gives now.
-			b.tag = fmt.Sprintf("%d-%d-%s", c.Cut.Cut, i, hex.EncodeToString(c.Cut.Hash[:8]))
-			l.byTag[b.tag] = len(l.batches)
-			l.batches = append(l.batches, b)
-			l.spans = append(l.spans, b.span)
+		if batches == nil {
+			var c cutBatches
+			if err := json.Unmarshal(r.Value, &c); err != nil {
+				return nil, fmt.Errorf("register %s: %w", r.Name, err)
+			}
+			batches = c.batches()
+		}
+		n.cuts[string(r.Value)] = batches
+		for _, b := range batches {
+			n.byTag[b.tag] = len(n.batches)
+			n.batches, n.spans = append(n.batches, b), append(n.spans, b.span)
 		}
 	}
-	return l, nil
+	return n, nil
+}
+
+// batches returns the batches of a cut. The hash of the cut in their tags tells
+// those of a ledger that went back from those it gives now.
+func (c *cutBatches) batches() (batches []hubBatch) {
+	for i := range len(c.Bounds) - 1 {
+		batches = append(batches, hubBatch{
+			span: span{c.Bounds[i], c.Bounds[i+1]},
+			tag:  fmt.Sprintf("%d-%d-%s", c.Cut.Cut, i, hex.EncodeToString(c.Cut.Hash[:8])),
+			time: c.Time,
+		})
+	}
+	return batches
 }
 
 // has reports whether a tag is that of a batch, or none.

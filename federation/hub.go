@@ -190,6 +190,7 @@ func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page,
 // hubHead is what the ledger remembers of a hub beside its batches.
 type hubHead struct {
 	Position ledger.Position `json:"position"` // up to where batches are recorded
+	Swept    Day             `json:"swept"`    // when batches were last forgotten
 }
 
 const (
@@ -222,11 +223,16 @@ func (h *Hub) record(ctx context.Context) error {
 		}
 		head.Position = c.Position()
 	}
-	swap, err := swapTo(headRegister, version, head)
-	if err != nil {
-		return err
+	var old []ledger.Swap
+	if today := DayOf(log.Now); head.Swept != today {
+		if old, err = h.forgotten(ctx, log.Now); err != nil {
+			return err
+		}
+		if len(old) < maxForget {
+			head.Swept = today
+		}
 	}
-	old, err := h.forgotten(ctx, log.Now)
+	swap, err := swapTo(headRegister, version, head)
 	if err != nil {
 		return err
 	}

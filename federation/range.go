@@ -262,7 +262,7 @@ func (s *pushState) view(partner ledger.Source) *view {
 	}
 	v.leavesOut = func(i int, u *ledger.Unit, e ledger.Event) string {
 		g := s.ranges[i]
-		if g.Total == 0 {
+		if g.Total == 0 && !g.Expired.IsZero() {
 			return "expired" // it was never sent
 		}
 		rules := &s.Rules[g.Rules]
