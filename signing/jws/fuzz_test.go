@@ -24,6 +24,18 @@ func checkRefusal(t *testing.T, err error) {
 // signedPart is what the signature of a text covers.
 func signedPart(text string) string { return text[:strings.LastIndexByte(text, '.')] }
 
+// canonical reports whether the parts of a text are spelt as RFC 7515 wants.
+// go-jose passes over line breaks and over bits behind the last byte.
+func canonical(text string) bool {
+	for part := range strings.SplitSeq(text, ".") {
+		data, err := rawURL.DecodeString(part)
+		if err != nil || rawURL.EncodeToString(data) != part {
+			return false
+		}
+	}
+	return true
+}
+
 // Nothing makes Verify panic, and nothing verifies but what was signed: the
 // fuzzer has no key, so that a text which verifies has the signed part of one of
 // the seeds.
@@ -53,7 +65,7 @@ func FuzzVerify(f *testing.F) {
 				t.Error("a message and an error")
 			}
 			checkRefusal(t, err)
-			if payload, err := joseVerifies(text, &key.PublicKey); err == nil && signed[signedPart(text)] != "" {
+			if payload, err := joseVerifies(text, &key.PublicKey); err == nil && canonical(text) {
 				t.Errorf("go-jose has %d bytes, and we refuse it", len(payload))
 			}
 			return
