@@ -7,9 +7,9 @@
 // and ranges stand in registers. What the instance does is up to what is made for
 // it:
 //
-//	pull, err := federation.NewPull(l, "hub-a", client, nil)                // import
-//	push, err := federation.NewPush(l, "hub-a", client, federation.Export()) // export
-//	push, err := federation.NewPush(l, "hub-b", client, federation.Relay())  // gateway
+//	pull, err := federation.NewPull(l, "hub-a", client, nil)                      // import
+//	push, err := federation.NewPush(l, "hub-a", client, federation.Export(), nil) // export
+//	push, err := federation.NewPush(l, "hub-b", client, federation.Relay(), nil)  // gateway
 //
 // Each run is idempotent and is called by whatever schedules: pull, then push,
 // then publish. Two at once do no harm: the slower one ends and says so.
