@@ -285,7 +285,7 @@ func (h *history) change() {
 		h.packages[0].Select = distribution.OfInterestTo(de)
 	}
 	if h.chance(30) {
-		h.packages[1].Select.Sources = distribution.Only[ledger.Source](ledger.Own, "hub-a")
+		h.packages[1].Select.Sources = keys.Only[ledger.Source](ledger.Own, "hub-a")
 	}
 	if h.chance(30) {
 		_, version := h.open(nil).Policy()

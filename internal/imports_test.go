@@ -37,6 +37,7 @@ var may = map[string][]string{
 	"distribution":                {"keys", "export", "signing", "storage", "storage/ledger"},
 	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
 	"federation":                  {"keys", "storage/ledger"},
+	"federation/interop":          {"keys", "signing/jws", "storage/ledger", "federation"},
 
 	"keys/keystest":             {"keys"},
 	"signing/signingtest":       {"signing"},

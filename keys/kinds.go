@@ -43,6 +43,20 @@ func ParseTestType(name string) (TestType, error) {
 	return 0, reject(FieldTestType, ReasonMalformed, "no test type has this name")
 }
 
+// MarshalText returns the protocol's name, as configuration has it.
+func (t TestType) MarshalText() ([]byte, error) {
+	if !t.Valid() {
+		return nil, reject(FieldTestType, ReasonRange, "%d is no test type", uint8(t))
+	}
+	return []byte(t.String()), nil
+}
+
+// UnmarshalText is [ParseTestType].
+func (t *TestType) UnmarshalText(text []byte) (err error) {
+	*t, err = ParseTestType(string(text))
+	return err
+}
+
 // ParseTestTypeNumber returns the test type with this number, as federation has
 // it. The error is a [*Rejection] for the field "test_type".
 func ParseTestTypeNumber(n int64) (TestType, error) {

@@ -1,6 +1,9 @@
 package keys
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // ReportType says why a key was reported. The numbers are those of the archive
 // format and of the federation protocols, which agree.
@@ -33,6 +36,24 @@ func (r ReportType) String() string {
 		return reportTypeNames[r]
 	}
 	return fmt.Sprintf("ReportType(%d)", uint8(r))
+}
+
+// MarshalText returns the format's name, as configuration has it.
+func (r ReportType) MarshalText() ([]byte, error) {
+	if !r.Valid() {
+		return nil, reject(FieldReportType, ReasonRange, "%d is no report type", uint8(r))
+	}
+	return []byte(r.String()), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (r *ReportType) UnmarshalText(text []byte) error {
+	i := slices.Index(reportTypeNames[:], string(text))
+	if i < 0 {
+		return reject(FieldReportType, ReasonMalformed, "no report type has this name")
+	}
+	*r = ReportType(i)
+	return nil
 }
 
 // ParseReportType returns the report type with this number on the wire. The

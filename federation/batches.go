@@ -1,0 +1,219 @@
+package federation
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// cutBatches are the batches of one cut, as its register remembers them: batch i
+// has the numbers in (Bounds[i], Bounds[i+1]].
+type cutBatches struct {
+	Cut    ledger.Position `json:"cut"`
+	Time   time.Time       `json:"time"`
+	Bounds []int64         `json:"bounds"`
+}
+
+func batchesRegister(cut int64) string { return fmt.Sprintf("%s%020d", batchesPrefix, cut) }
+
+// divideCut divides what a cut numbered after a position.
+func divideCut(after ledger.Position, c ledger.Cut, size int64) *cutBatches {
+	b := &cutBatches{Cut: c.Position(), Time: c.Time, Bounds: []int64{after.Number}}
+	for n := after.Number; n < c.Last; {
+		n = min(n+size, c.Last)
+		b.Bounds = append(b.Bounds, n)
+	}
+	return b
+}
+
+// A hubBatch is a batch as it is listed.
+type hubBatch struct {
+	span
+	tag  string
+	time time.Time // of its cut
+}
+
+// A listing is all batches that are kept, in order.
+type listing struct {
+	version int64 // of the head register it goes by
+	batches []hubBatch
+	spans   []span
+	byTag   map[string]int
+	cuts    map[string][]hubBatch // by what the register of a cut holds
+}
+
+// list returns the batches there are, as of a moment ago; as of now if a tag that
+// somebody has is not among them, which another process may have given.
+func (h *Hub) list(ctx context.Context, tag string) (*listing, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.listing != nil && time.Since(h.listed) < h.opts.Fresh && h.listing.has(tag) {
+		return h.listing, nil
+	}
+	now := time.Now()
+	head, err := h.ledger.Registers(ctx, headRegister)
+	if err != nil {
+		return nil, err
+	}
+	version := int64(0)
+	if len(head) > 0 {
+		version = head[0].Version
+	}
+	if h.listing == nil || h.listing.version != version {
+		registers, err := h.ledger.Registers(ctx, batchesPrefix)
+		if err != nil {
+			return nil, err
+		}
+		if h.listing, err = h.listing.next(version, registers); err != nil {
+			return nil, err
+		}
+	}
+	h.listed = now
+	return h.listing, nil
+}
+
+// next returns the listing of the registers there are now. Those that l has, if it
+// is not nil, are not read again.
+func (l *listing) next(version int64, registers []ledger.Register) (*listing, error) {
+	n := &listing{version: version, byTag: map[string]int{}, cuts: map[string][]hubBatch{}}
+	for _, r := range registers {
+		var batches []hubBatch
+		if l != nil {
+			batches = l.cuts[string(r.Value)]
+		}
+		if batches == nil {
+			var c cutBatches
+			if err := json.Unmarshal(r.Value, &c); err != nil {
+				return nil, fmt.Errorf("register %s: %w", r.Name, err)
+			}
+			batches = c.batches()
+		}
+		n.cuts[string(r.Value)] = batches
+		for _, b := range batches {
+			n.byTag[b.tag] = len(n.batches)
+			n.batches, n.spans = append(n.batches, b), append(n.spans, b.span)
+		}
+	}
+	return n, nil
+}
+
+// batches returns the batches of a cut. The hash of the cut in their tags tells
+// those of a ledger that went back from those it gives now.
+func (c *cutBatches) batches() (batches []hubBatch) {
+	for i := range len(c.Bounds) - 1 {
+		batches = append(batches, hubBatch{
+			span: span{c.Bounds[i], c.Bounds[i+1]},
+			tag:  fmt.Sprintf("%d-%d-%s", c.Cut.Cut, i, hex.EncodeToString(c.Cut.Hash[:8])),
+			time: c.Time,
+		})
+	}
+	return batches
+}
+
+// has reports whether a tag is that of a batch, or none.
+func (l *listing) has(tag string) bool {
+	_, ok := l.byTag[tag]
+	return ok || tag == ""
+}
+
+// after returns the index of the batch that follows a place.
+func (l *listing) after(at Place) int {
+	if i, ok := l.byTag[at.Tag]; ok {
+		return i + 1
+	}
+	start := at.Day.Start()
+	return sort.Search(len(l.batches), func(i int) bool { return !l.batches[i].time.Before(start) })
+}
+
+// view returns the log as a nation is told of it.
+func (l *listing) view(n *Nation) *view {
+	return &view{spans: l.spans, leavesOut: func(i int, u *ledger.Unit, e ledger.Event) string {
+		switch {
+		case u.Key.Origin == n.Region:
+			return "own"
+		case broughtBy(n.Name, u, l.spans[i].to):
+			return "brought"
+		}
+		return ""
+	}}
+}
+
+// A shelf keeps the units of the batches read last: nations ask for the same ones
+// one after another.
+type shelf struct {
+	size int
+
+	mu    sync.Mutex
+	books map[string]*book
+	order []string // of tags, oldest first
+}
+
+// A book is a batch on the shelf, being read by the first who asked for it.
+type book struct {
+	once  sync.Once
+	units []*ledger.Unit
+	err   error
+}
+
+func newShelf(size int) *shelf { return &shelf{size: size, books: map[string]*book{}} }
+
+// units returns the units of a batch, nil if they have been pruned. They are not to
+// be changed.
+func (s *shelf) units(ctx context.Context, l *ledger.Ledger, b *hubBatch) ([]*ledger.Unit, error) {
+	k := s.take(b.tag)
+	k.once.Do(func() { k.units, k.err = readUnits(context.WithoutCancel(ctx), l, b.span) })
+	if k.err != nil {
+		s.drop(b.tag, k)
+	}
+	return k.units, k.err
+}
+
+func (s *shelf) take(tag string) *book {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.books[tag]; k != nil {
+		return k
+	}
+	k := &book{}
+	s.books[tag] = k
+	if s.order = append(s.order, tag); len(s.order) > s.size {
+		delete(s.books, s.order[0])
+		s.order = s.order[1:]
+	}
+	return k
+}
+
+func (s *shelf) drop(tag string, k *book) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.books[tag] == k {
+		delete(s.books, tag)
+	}
+}
+
+func readUnits(ctx context.Context, l *ledger.Ledger, b span) ([]*ledger.Unit, error) {
+	units := []*ledger.Unit{}
+	for u, err := range l.Read(ctx, b.from, b.to) {
+		if errors.Is(err, ledger.ErrPruned) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		units = append(units, u.Clone())
+	}
+	return units, nil
+}
+
+// isConflict reports whether another writer was quicker.
+func isConflict(err error) bool {
+	_, ok := errors.AsType[*ledger.ConflictError](err)
+	return ok
+}

@@ -1,0 +1,116 @@
+package federation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// A cursor is how far a server has been read, as the register remembers it.
+type cursor struct {
+	At      Place  `json:"at"`      // what is asked for next
+	Settled Place  `json:"settled"` // up to where no page can still fill
+	Marks   []mark `json:"marks,omitempty"`
+
+	Found  time.Time `json:"found,omitzero"` // when the last new page came
+	Heard  time.Time `json:"heard"`          // that, or when silence was last found to be honest
+	Worked time.Time `json:"worked"`         // when a run last came to the end, or stored a page
+
+	Probe *probe `json:"probe,omitempty"` // that is under way
+
+	version int64
+}
+
+// A mark says that the pages up to one were first read by a time. There is one for
+// each run that found any, which bounds them however many pages there are.
+type mark struct {
+	Tag  string    `json:"tag"`
+	Time time.Time `json:"time"`
+}
+
+// maxMarks bounds the register. Where runs come quicker than that, a mark covers
+// several.
+const maxMarks = 30
+
+// A probe reads a server by date, to find a tag.
+type probe struct {
+	At    Place `json:"at"`
+	Known bool  `json:"known"` // the tag was found
+	Pages int   `json:"pages"`
+}
+
+func cursorRegister(name ledger.Source) string { return registerPrefix + string(name) + "/pull" }
+
+// readCursor reads an instance's cursor; its version is 0 if there is none.
+func readCursor(ctx context.Context, l *ledger.Ledger, name ledger.Source) (*cursor, error) {
+	c := &cursor{}
+	found, err := l.Registers(ctx, cursorRegister(name))
+	if err != nil || len(found) == 0 {
+		return c, err
+	}
+	c.version = found[0].Version
+	if err := json.Unmarshal(found[0].Value, c); err != nil {
+		return nil, fmt.Errorf("register %s: %w", found[0].Name, err)
+	}
+	return c, nil
+}
+
+func (c *cursor) swap(name ledger.Source) (ledger.Swap, error) {
+	return swapTo(cursorRegister(name), c.version, c)
+}
+
+// stored reads back under which version the cursor was stored by the writer with
+// this nonce. Another run may have changed it since.
+func (c *cursor) stored(ctx context.Context, l *ledger.Ledger, name ledger.Source, nonce ledger.Nonce) error {
+	found, err := l.Registers(ctx, cursorRegister(name))
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 || found[0].Nonce != nonce {
+		return ErrOvertaken
+	}
+	c.version = found[0].Version
+	return nil
+}
+
+// advance moves past a new page.
+func (c *cursor) advance(page *Page, now time.Time, fills bool) {
+	c.At, c.Found, c.Heard, c.Probe = page.Next, now, now, nil
+	if !fills {
+		c.Settled = page.Next
+		return
+	}
+	m := mark{Tag: page.Tag, Time: now}
+	last := len(c.Marks) - 1
+	if last >= 0 && (c.Marks[last].Time.Equal(now) || len(c.Marks) >= maxMarks) {
+		c.Marks[last] = m // it covers those before it
+		return
+	}
+	c.Marks = append(c.Marks, m)
+}
+
+// due returns the tag up to which pages were first read before a time, empty if
+// there are none.
+func (c *cursor) due(before time.Time) string {
+	if len(c.Marks) == 0 || c.Marks[0].Time.After(before) {
+		return ""
+	}
+	return c.Marks[0].Tag
+}
+
+// settle moves past a page that was read again.
+func (c *cursor) settle(page *Page) {
+	c.Settled = page.Next
+	for i, m := range c.Marks {
+		if m.Tag == page.Tag {
+			c.Marks = c.Marks[i+1:]
+			return
+		}
+	}
+	if page.Next == c.At { // past all marks: the server has other pages now
+		c.Marks = nil
+	}
+}

@@ -1,0 +1,56 @@
+// Package federation exchanges diagnosis keys with federation servers: it pulls
+// from them, pushes to them, relays between them, and is such a server itself. It
+// knows no protocol; the packages below it do (interop, ...).
+//
+// A national back end has an instance for each server. An instance is a name: the
+// ledger's source under which the server's keys are kept, and under which cursors
+// and ranges stand in registers. What the instance does is up to what is made for
+// it:
+//
+//	pull, err := federation.NewPull(l, "hub-a", client, nil)                      // import
+//	push, err := federation.NewPush(l, "hub-a", client, federation.Export(), nil) // export
+//	push, err := federation.NewPush(l, "hub-b", client, federation.Relay(), nil)  // gateway
+//
+// Each run is idempotent and is called by whatever schedules: pull, then push,
+// then publish. Two at once do no harm: the slower one ends and says so.
+//
+// # Pull
+//
+// A run asks for the page after the cursor, until there is none. Each key is
+// judged alone and stored as a claim of the server's, in one step with the cursor,
+// whether it will be published or not; what is rejected is set aside, with its
+// reason. Empty pages, repeated ones and unreadable keys are ordinary. Where a
+// server's pages can still fill after they were given, each is read once more
+// after a settle time; where its answer to a tag that it does not know looks like
+// "nothing new", long silence is looked into by date.
+//
+// # Push
+//
+// A run sends what the log says since the cursor: keys that became active or whose
+// report type rose, and withdrawals of what was sent before. Before the first
+// request the range, its parts and the rules it goes by are recorded in a register
+// of the ledger, so that a repeat, after whatever crash or change of
+// configuration, has the same tags and the same content. From the record on its
+// keys count as sent.
+//
+// A server is never sent what it brought itself, so that what goes round comes to
+// rest. Keys keep their origin wherever they go.
+//
+// # Hub
+//
+// A [Hub] is the server side over a ledger of its own: uploads of nations become
+// claims, cuts become batches, each batch a range of the log, recorded in one step
+// before anybody can ask for it. A nation is not given keys of its own region, nor
+// keys that it had brought when they were released.
+//
+// # Errors
+//
+// Errors of clients are of the classes [ErrDenied], [ErrThrottled], [ErrRefused],
+// [ErrGone] and [ErrUnavailable]. Only content that was refused is ever sent in
+// smaller parts; everything else is tried again, as it was, by the next run.
+//
+// # Sources
+//
+// Rules come from the seed document, and from what six clients and two servers did
+// wrong (lessons E1 to E7).
+package federation

@@ -1,0 +1,30 @@
+package federation
+
+import "errors"
+
+// Classes of what goes wrong between a client and a server. Errors of protocols
+// satisfy errors.Is with one of them.
+var (
+	// ErrDenied: the server does not accept the credentials, or not for this (401,
+	// 403).
+	ErrDenied = errors.New("federation: denied")
+
+	// ErrThrottled: the server asks for less (429).
+	ErrThrottled = errors.New("federation: throttled")
+
+	// ErrRefused: the server took the credentials and refused the content (400,
+	// 413, 422). Nothing was stored.
+	ErrRefused = errors.New("federation: content refused")
+
+	// ErrGone: what was asked for is no longer kept (410). Whatever had not been
+	// read is lost.
+	ErrGone = errors.New("federation: no longer kept")
+
+	// ErrUnavailable: no answer, or one that says nothing (5xx, a body that cannot
+	// be read). What was asked may have happened or not.
+	ErrUnavailable = errors.New("federation: unavailable")
+)
+
+// ErrOvertaken: another process ran the same instance at the same time, and got
+// ahead. Nothing was lost; the next run goes on from where that one is.
+var ErrOvertaken = errors.New("federation: another run of the same instance got ahead")

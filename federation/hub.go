@@ -1,0 +1,273 @@
+package federation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// A Hub is a federation server over a ledger of its own: what nations upload is
+// claimed in it, each of its cuts is divided into batches, and batches are what
+// nations download. Any number of processes may serve one hub.
+type Hub struct {
+	ledger *ledger.Ledger
+	opts   HubOptions
+	shelf  *shelf
+
+	mu      sync.Mutex
+	listing *listing
+	listed  time.Time // by this machine's clock
+}
+
+// HubOptions are limits of a [Hub]. The zero value is what a server of any size
+// wants.
+type HubOptions struct {
+	// BatchSize is how many numbers of the log a batch has at most, 100 or more; 0
+	// is 1000.
+	BatchSize int64
+
+	// Fresh is for how long a process goes by the batches it has listed before it
+	// looks for new ones; 0 is 1 s.
+	Fresh time.Duration
+
+	// Shelf is how many batches are kept in memory; 0 is 100.
+	Shelf int
+}
+
+// A Nation is who uploads to a hub and downloads from it.
+type Nation struct {
+	Name   ledger.Source // under which its keys are kept
+	Region keys.Region   // the origin of its own keys, of which it is given none; zero for a hub or a gateway that has none
+
+	// Relays are the origins beside its own whose keys it may bring: the rights of
+	// a gateway.
+	Relays keys.Set[keys.Region]
+
+	// Withdrawals has it told what is withdrawn.
+	Withdrawals bool
+}
+
+func (n *Nation) check() error {
+	if err := checkName(n.Name); err != nil {
+		return err
+	}
+	if n.Region.IsZero() && n.Relays.IsEmpty() {
+		return fmt.Errorf("nation %s has neither a region nor the right to relay", n.Name)
+	}
+	return nil
+}
+
+// NewHub returns the hub over a ledger. The error names the field.
+func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
+	h := &Hub{ledger: l}
+	if opts != nil {
+		h.opts = *opts
+	}
+	setDefault(&h.opts.BatchSize, 1000)
+	setDefault(&h.opts.Fresh, time.Second)
+	setDefault(&h.opts.Shelf, 100)
+	switch {
+	case h.opts.BatchSize < 100:
+		return nil, fmt.Errorf("federation: HubOptions.BatchSize: %d, want at least 100", h.opts.BatchSize)
+	case h.opts.Fresh < 0:
+		return nil, fmt.Errorf("federation: HubOptions.Fresh: %s is negative", h.opts.Fresh)
+	case h.opts.Shelf < 1:
+		return nil, fmt.Errorf("federation: HubOptions.Shelf: %d, want at least 1", h.opts.Shelf)
+	}
+	h.shelf = newShelf(h.opts.Shelf)
+	return h, nil
+}
+
+// An Incoming is what a nation uploads at one time. The tag is the nation's own:
+// no other's can be in its way.
+type Incoming struct {
+	Tag        string
+	Keys       []keys.DiagnosisKey // each with its origin; REVOKED is a withdrawal
+	Unreadable []ledger.SetAside
+}
+
+// Upload stores what a nation brings. Each key is judged alone; the receipt says
+// what became of it. The same upload again is all duplicates.
+func (h *Hub) Upload(ctx context.Context, n *Nation, in *Incoming) (*ledger.Receipt, error) {
+	if err := n.check(); err != nil {
+		return nil, fmt.Errorf("federation: upload: %w", err)
+	}
+	up := ledger.Upload{ID: uploadID(in.Tag)}
+	d := &ledger.Delivery{Source: n.Name, Unreadable: slices.Clone(in.Unreadable)}
+	for i := range d.Unreadable {
+		d.Unreadable[i].Upload = up.ID
+	}
+	for _, k := range in.Keys {
+		switch {
+		case k.Origin != n.Region && !n.Relays.Has(k.Origin):
+			d.Unreadable = append(d.Unreadable, ledger.SetAside{Upload: up.ID, ID: ledger.IDOf(&k), Field: keys.FieldOrigin, Reason: keys.ReasonNotAllowed, Detail: "not an origin that this nation may bring"})
+		case k.ReportType == keys.Some(keys.ReportRevoked):
+			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k))
+		default:
+			up.Keys = append(up.Keys, k)
+		}
+	}
+	if len(up.Keys) > 0 {
+		d.Uploads = []ledger.Upload{up}
+	}
+	receipt, err := h.ledger.Accept(ctx, d)
+	if err != nil {
+		return nil, fmt.Errorf("federation: upload of %s: %w", n.Name, err)
+	}
+	return receipt, nil
+}
+
+// Release makes the next cut, if it is due, and the batches of all cuts that have
+// none. Batches are recorded in one step, after the cut and before anybody can ask
+// for them, so no poller passes one that is still being made (lesson E6). It may be
+// called by a timer, by several processes, twice if need be.
+func (h *Hub) Release(ctx context.Context) (*ledger.ReleaseReport, error) {
+	report, err := h.ledger.Release(ctx, nil)
+	if err != nil {
+		return report, fmt.Errorf("federation: hub: %w", err)
+	}
+	if err := h.record(ctx); err != nil {
+		return report, fmt.Errorf("federation: hub: recording batches: %w", err)
+	}
+	return report, nil
+}
+
+// Download returns the batch that follows a place, as a nation is given it; nil if
+// there is none yet. A tag that this hub did not give, or no longer keeps, is as
+// good as the day beside it, or the oldest batch kept: what a reader gets twice
+// does no harm, what it never gets does.
+func (h *Hub) Download(ctx context.Context, n *Nation, at Place) (*Page, error) {
+	if err := n.check(); err != nil {
+		return nil, fmt.Errorf("federation: download: %w", err)
+	}
+	list, err := h.list(ctx, at.Tag)
+	if err != nil {
+		return nil, fmt.Errorf("federation: download: %w", err)
+	}
+	for i := list.after(at); i < len(list.batches); i++ {
+		page, err := h.page(ctx, n, list, i)
+		if err != nil {
+			return nil, fmt.Errorf("federation: batch %s: %w", list.batches[i].tag, err)
+		}
+		if page != nil {
+			return page, nil
+		}
+	}
+	return nil, nil
+}
+
+// page returns batch i as a nation is given it, nil if its keys have been pruned.
+func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page, error) {
+	b := &list.batches[i]
+	units, err := h.shelf.units(ctx, h.ledger, b)
+	if err != nil || units == nil {
+		return nil, err
+	}
+	v := list.view(n)
+	page := &Page{Tag: b.tag, Next: Place{Day: DayOf(b.time), Tag: b.tag}}
+	enter := func(u *ledger.Unit) {
+		what, e, _ := v.tells(i, u)
+		if what == aKey || what == withdrawal && n.Withdrawals {
+			page.Keys = append(page.Keys, said(what, u, e, &Defaults{}))
+		}
+	}
+	for _, u := range units {
+		enter(u)
+		for s := range u.Siblings {
+			enter(&u.Siblings[s])
+		}
+	}
+	sortKeys(page.Keys)
+	return page, nil
+}
+
+// hubHead is what the ledger remembers of a hub beside its batches.
+type hubHead struct {
+	Position ledger.Position `json:"position"` // up to where batches are recorded
+	Swept    Day             `json:"swept"`    // when batches were last forgotten
+}
+
+const (
+	headRegister  = registerPrefix + "hub/head"
+	batchesPrefix = registerPrefix + "hub/batches/"
+)
+
+// record records the batches of all cuts that have none, and forgets those whose
+// keys are all gone.
+func (h *Hub) record(ctx context.Context) error {
+	head, version, err := h.head(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.ledger.Check(ctx, head.Position); err != nil {
+		return err
+	}
+	log, err := h.ledger.Log(ctx, head.Position.Cut)
+	if err != nil || len(log.Cuts) == 0 {
+		return err
+	}
+	var swaps []ledger.Swap
+	for _, c := range log.Cuts {
+		if c.Last > head.Position.Number {
+			swap, err := swapTo(batchesRegister(c.Seq), 0, divideCut(head.Position, c, h.opts.BatchSize))
+			if err != nil {
+				return err
+			}
+			swaps = append(swaps, swap)
+		}
+		head.Position = c.Position()
+	}
+	var old []ledger.Swap
+	if today := DayOf(log.Now); head.Swept != today {
+		if old, err = h.forgotten(ctx, log.Now); err != nil {
+			return err
+		}
+		if len(old) < maxForget {
+			head.Swept = today
+		}
+	}
+	swap, err := swapTo(headRegister, version, head)
+	if err != nil {
+		return err
+	}
+	err = h.ledger.Swap(ctx, ledger.NewNonce(), slices.Concat(swaps, []ledger.Swap{swap}, old)...)
+	if isConflict(err) {
+		return nil // another process records them
+	}
+	return err
+}
+
+func (h *Hub) head(ctx context.Context) (head hubHead, version int64, err error) {
+	found, err := h.ledger.Registers(ctx, headRegister)
+	if err != nil || len(found) == 0 {
+		return head, 0, err
+	}
+	return head, found[0].Version, json.Unmarshal(found[0].Value, &head)
+}
+
+// forgotten returns the swaps that forget batches from before the prune age.
+func (h *Hub) forgotten(ctx context.Context, now time.Time) ([]ledger.Swap, error) {
+	policy, _ := h.ledger.Policy()
+	before := now.Add(-policy.PruneAge - 24*time.Hour)
+	registers, err := h.ledger.Registers(ctx, batchesPrefix)
+	if err != nil {
+		return nil, err
+	}
+	var swaps []ledger.Swap
+	for _, r := range registers {
+		var c cutBatches
+		if err := json.Unmarshal(r.Value, &c); err != nil {
+			return nil, fmt.Errorf("register %s: %w", r.Name, err)
+		}
+		if c.Time.Before(before) && len(swaps) < maxForget {
+			swaps = append(swaps, ledger.Swap{Name: r.Name, Version: r.Version, Delete: true})
+		}
+	}
+	return swaps, nil
+}

@@ -1,0 +1,409 @@
+package federation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// A Pull fetches what one federation server has, and keeps it in the ledger under
+// the name of its instance.
+type Pull struct {
+	ledger     *ledger.Ledger
+	name       ledger.Source
+	downloader Downloader
+	opts       PullOptions
+}
+
+// PullOptions are limits and rules of a [Pull]. The zero value takes every key,
+// whoever's it is.
+type PullOptions struct {
+	// Reject is what is never stored as a key, but set aside. What is to be stored
+	// and not published is for the packages to leave out.
+	Reject Reject
+
+	Defaults Defaults
+
+	// History is how far back a new instance begins; 0 is 14 days.
+	History time.Duration
+
+	// Settle is for how long a page can still fill after it was first given: after
+	// that it is read once more. Less than 0 is never, for servers whose pages are
+	// whole; 0 is 30 min.
+	Settle time.Duration
+
+	// Silence is after how long without a page it is found out, by date, whether
+	// the server still knows the tag it is asked for. Less than 0 is never; 0 is 6 h.
+	Silence time.Duration
+
+	// Stale is after how long without a new page a run warns; 0 is 24 h.
+	Stale time.Duration
+
+	// Retention is for how long the server keeps its pages; 0 is 14 days. A run
+	// warns when more than half of it has passed since the last that worked.
+	Retention time.Duration
+
+	MaxPages int           // in a run; 0 is 10,000
+	Budget   time.Duration // after which a run asks for no page; 0 is 10 min
+}
+
+// Reject names what is not stored as a key. The zero Reject rejects nothing.
+type Reject struct {
+	Origins     keys.Set[keys.Region]     `json:"origins"` // this back end's own, for one
+	ReportTypes keys.Set[keys.ReportType] `json:"reportTypes"`
+	TestTypes   keys.Set[keys.TestType]   `json:"testTypes"`
+}
+
+// field returns which field of a key is the reason to reject it, empty for none.
+func (r *Reject) field(k *keys.DiagnosisKey) keys.Field {
+	switch {
+	case r.Origins.Has(k.Origin):
+		return keys.FieldOrigin
+	case r.ReportTypes.Has(k.ReportType.Or(keys.ReportUnknown)):
+		return keys.FieldReportType
+	case r.TestTypes.Has(k.TestType):
+		return keys.FieldTestType
+	}
+	return ""
+}
+
+func (o *PullOptions) setDefaults() {
+	setDefault(&o.History, 14*24*time.Hour)
+	setDefault(&o.Settle, 30*time.Minute)
+	setDefault(&o.Silence, 6*time.Hour)
+	setDefault(&o.Stale, 24*time.Hour)
+	setDefault(&o.Retention, 14*24*time.Hour)
+	setDefault(&o.MaxPages, 10_000)
+	setDefault(&o.Budget, 10*time.Minute)
+}
+
+func (o *PullOptions) check() error {
+	switch {
+	case o.History < 0:
+		return fmt.Errorf("PullOptions.History: %s is negative", o.History)
+	case o.Stale < 0:
+		return fmt.Errorf("PullOptions.Stale: %s is negative", o.Stale)
+	case o.Retention < 0:
+		return fmt.Errorf("PullOptions.Retention: %s is negative", o.Retention)
+	case o.MaxPages < 1:
+		return fmt.Errorf("PullOptions.MaxPages: %d, want at least 1", o.MaxPages)
+	case o.Budget < 0:
+		return fmt.Errorf("PullOptions.Budget: %s is negative", o.Budget)
+	}
+	return o.Defaults.check()
+}
+
+// NewPull returns the pull of an instance: name is the source under which what it
+// brings is kept. The error names the field.
+func NewPull(l *ledger.Ledger, name ledger.Source, d Downloader, opts *PullOptions) (*Pull, error) {
+	p := &Pull{ledger: l, name: name, downloader: d}
+	if opts != nil {
+		p.opts = *opts
+	}
+	p.opts.setDefaults()
+	for _, err := range []error{checkName(name), p.opts.check()} {
+		if err != nil {
+			return nil, fmt.Errorf("federation: instance %s: %w", name, err)
+		}
+	}
+	return p, nil
+}
+
+// Run fetches all there is, page by page. Each page is stored in one step with the
+// cursor, so a run that ends anywhere loses nothing, and the next goes on from
+// there. The report says in each case what was done; it is never nil. The error is
+// of a class of this package's, or of the ledger.
+func (p *Pull) Run(ctx context.Context) (*PullReport, error) {
+	r := &pulling{Pull: p, report: &PullReport{Instance: p.name, Origins: map[keys.Region]*OriginReport{}}, seen: map[string]bool{}}
+	err := r.run(ctx)
+	if _, conflict := errors.AsType[*ledger.ConflictError](err); conflict {
+		err = fmt.Errorf("%w (%w)", ErrOvertaken, err)
+	}
+	if err != nil {
+		err = fmt.Errorf("federation: pull from %s: %w", p.name, err)
+	}
+	return r.report, err
+}
+
+// pulling is one run of a [Pull].
+type pulling struct {
+	*Pull
+	now    time.Time // by the ledger's clock, at the start
+	until  time.Time // when the budget is spent, by this machine's clock
+	cursor *cursor
+	seen   map[string]bool // tags of new pages of this run
+	report *PullReport
+}
+
+func (r *pulling) run(ctx context.Context) error {
+	r.until = time.Now().Add(r.opts.Budget)
+	if err := r.look(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{r.settle, r.follow, r.probe} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return r.finish(ctx)
+}
+
+// look reads the cursor and the clock.
+func (r *pulling) look(ctx context.Context) error {
+	log, err := r.ledger.Log(ctx, 1<<62)
+	if err != nil {
+		return err
+	}
+	r.now, r.report.Time = log.Now, log.Now
+	r.cursor, err = readCursor(ctx, r.ledger, r.name)
+	if err != nil {
+		return err
+	}
+	c := r.cursor
+	if c.version == 0 {
+		at := Place{Day: DayOf(r.now.Add(-r.opts.History))}
+		c.At, c.Settled, c.Heard, c.Worked = at, at, r.now, r.now
+	}
+	if behind := r.now.Sub(c.Worked); behind > r.opts.Retention/2 {
+		r.report.warn("nothing was fetched for %s, and the server keeps its pages for %s: what it drops before the next run that works is lost", behind.Round(time.Minute), r.opts.Retention)
+	}
+	return nil
+}
+
+// spent reports whether the run is to ask for nothing more.
+func (r *pulling) spent() bool {
+	spent := r.report.Pages >= r.opts.MaxPages || !time.Now().Before(r.until)
+	r.report.More = r.report.More || spent
+	return spent
+}
+
+// settle reads once more what was first read a settle time ago. A server that
+// gives pages out before they are filled has the rest in them now (lesson E6).
+func (r *pulling) settle(ctx context.Context) error {
+	for !r.spent() {
+		mark := r.cursor.due(r.now.Add(-r.opts.Settle))
+		if mark == "" || r.opts.Settle < 0 {
+			return nil
+		}
+		page, err := r.download(ctx, r.cursor.Settled)
+		if err != nil {
+			return err
+		}
+		if page == nil {
+			// There was a page, and now there is none: the server has forgotten
+			// where we were.
+			return r.lost(ctx)
+		}
+		r.report.Reread++
+		r.cursor.settle(page)
+		if err := r.store(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow reads the pages after the cursor.
+func (r *pulling) follow(ctx context.Context) error {
+	for !r.spent() {
+		page, err := r.download(ctx, r.cursor.At)
+		if errors.Is(err, ErrGone) {
+			if err := r.skip(ctx, err); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil || page == nil {
+			return err
+		}
+		if page.Tag == r.cursor.At.Tag || r.seen[page.Tag] {
+			r.report.warn("the server gave page %s again after itself; the next run goes on from there", safeTag(page.Tag))
+			return nil
+		}
+		r.seen[page.Tag] = true
+		r.cursor.advance(page, r.now, r.opts.Settle >= 0)
+		if err := r.store(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skip goes on with the next day, when the server no longer has what comes next.
+func (r *pulling) skip(ctx context.Context, gone error) error {
+	at := r.cursor.At
+	if at.Day >= DayOf(r.now) {
+		return gone
+	}
+	r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
+	next := Place{Day: at.Day + 1}
+	r.cursor.At, r.cursor.Settled, r.cursor.Marks = next, next, nil
+	return r.save(ctx)
+}
+
+// probe finds out after long silence whether the server still knows the tag that
+// it is asked for. One that does not says "nothing new" for ever (spec/interop,
+// measured). It is asked by date: if it gives pages and ours is not among them, the
+// last of them is where it goes on.
+func (r *pulling) probe(ctx context.Context) error {
+	c := r.cursor
+	if c.Probe == nil {
+		if r.opts.Silence < 0 || c.At.Tag == "" || r.report.Pages > r.report.Reread || r.now.Sub(c.Heard) < r.opts.Silence {
+			return nil
+		}
+		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
+	}
+	for !r.spent() {
+		page, err := r.download(ctx, c.Probe.At)
+		if err != nil {
+			return err
+		}
+		if page == nil || r.seen[page.Tag] {
+			return r.probed(ctx)
+		}
+		r.seen[page.Tag] = true
+		r.report.Reread++
+		c.Probe.Known = c.Probe.Known || page.Tag == c.At.Tag
+		c.Probe.At, c.Probe.Pages = page.Next, c.Probe.Pages+1
+		if err := r.store(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lost has the next step find out by date where to go on.
+func (r *pulling) lost(ctx context.Context) error {
+	c := r.cursor
+	c.Settled, c.Marks = c.At, nil
+	if c.Probe == nil && r.opts.Silence >= 0 {
+		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
+	}
+	return r.save(ctx)
+}
+
+// probed ends a probe.
+func (r *pulling) probed(ctx context.Context) error {
+	c := r.cursor
+	if !c.Probe.Known && c.Probe.Pages > 0 {
+		r.report.Resynchronised = true
+		r.report.warn("the server does not know page %s any more; it was read again by date, and goes on from page %s", safeTag(c.At.Tag), safeTag(c.Probe.At.Tag))
+		c.At, c.Settled, c.Marks = c.Probe.At, c.Probe.At, nil
+	} else if !c.Probe.Known {
+		r.report.warn("nothing for %s, and the server gives no page from before that either", r.now.Sub(c.Heard).Round(time.Minute))
+	}
+	c.Probe, c.Heard = nil, r.now
+	return r.save(ctx)
+}
+
+// finish notes that the run came to the end.
+func (r *pulling) finish(ctx context.Context) error {
+	if r.report.More {
+		return nil
+	}
+	if found := r.cursor.Found; !found.IsZero() && r.now.Sub(found) > r.opts.Stale {
+		r.report.warn("no new page for %s", r.now.Sub(found).Round(time.Minute))
+	}
+	r.cursor.Worked = r.now
+	return r.save(ctx)
+}
+
+// download asks for a page, and holds it against what every page must be.
+func (r *pulling) download(ctx context.Context, at Place) (*Page, error) {
+	page, err := r.downloader.Download(ctx, at)
+	if err != nil || page == nil {
+		return nil, err
+	}
+	if page.Tag == "" || len(page.Tag) > MaxTag || len(page.Next.Tag) > MaxTag {
+		return nil, fmt.Errorf("%w: a page with a tag of %d bytes, want 1 to %d", ErrUnavailable, len(page.Tag), MaxTag)
+	}
+	r.report.Pages++
+	return page, nil
+}
+
+// store stores a page in one step with the cursor.
+func (r *pulling) store(ctx context.Context, page *Page) error {
+	r.cursor.Worked = r.now
+	d := r.delivery(page)
+	swap, err := r.cursor.swap(r.name)
+	if err != nil {
+		return err
+	}
+	d.Swaps = []ledger.Swap{swap}
+	receipt, err := r.ledger.Accept(ctx, d)
+	if err != nil {
+		return err
+	}
+	r.report.stored(d, receipt)
+	return r.cursor.stored(ctx, r.ledger, r.name, d.Nonce)
+}
+
+// save stores the cursor alone.
+func (r *pulling) save(ctx context.Context) error {
+	swap, err := r.cursor.swap(r.name)
+	if err != nil {
+		return err
+	}
+	nonce := ledger.NewNonce()
+	if err := r.ledger.Swap(ctx, nonce, swap); err != nil {
+		return err
+	}
+	return r.cursor.stored(ctx, r.ledger, r.name, nonce)
+}
+
+// delivery returns what a page brings: keys, withdrawals, and what is set aside.
+func (r *pulling) delivery(page *Page) *ledger.Delivery {
+	up := ledger.Upload{ID: uploadID(page.Tag)}
+	d := &ledger.Delivery{Source: r.name, Unreadable: slices.Clone(page.Unreadable)}
+	for i := range d.Unreadable {
+		d.Unreadable[i].Upload = up.ID
+	}
+	for _, k := range page.Keys {
+		field := r.opts.Reject.field(&k)
+		switch {
+		case field != "":
+			d.Unreadable = append(d.Unreadable, ledger.SetAside{Upload: up.ID, ID: ledger.IDOf(&k), Field: field, Reason: keys.ReasonNotAllowed, Detail: "rejected by this instance"})
+		case k.ReportType == keys.Some(keys.ReportRevoked):
+			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k))
+		default:
+			r.opts.Defaults.fill(&k)
+			up.Keys = append(up.Keys, k)
+		}
+	}
+	if len(up.Keys) > 0 {
+		d.Uploads = []ledger.Upload{up}
+	}
+	return d
+}
+
+// uploadID returns the id under which the keys of a page are kept: its tag where
+// that is a plain name, else a hash of it. Tags come from outside, and ids become
+// names of objects and of files.
+func uploadID(tag string) string {
+	if plain(tag) {
+		return tag
+	}
+	sum := sha256.Sum256([]byte(tag))
+	return "sha256-" + hex.EncodeToString(sum[:])
+}
+
+// safeTag returns a tag as it can stand in a warning.
+func safeTag(tag string) string { return uploadID(tag) }
+
+// plain reports whether s is 1 to 100 letters, digits, '-', '_' and inner '.'.
+func plain(s string) bool {
+	if len(s) < 1 || len(s) > 100 || strings.HasPrefix(s, ".") || strings.HasPrefix(s, "sha256-") {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.')
+	})
+}

@@ -1,0 +1,650 @@
+package federation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
+)
+
+// server is the far side of a push: it keeps what it is sent, and answers as it is
+// told to.
+type server struct {
+	batches []*federation.Batch // stored
+	tried   []*federation.Batch
+	answer  func(b *federation.Batch) (*federation.Answer, error)
+	origins keys.Set[keys.Region]
+}
+
+func (s *server) Upload(_ context.Context, b *federation.Batch) (*federation.Answer, error) {
+	b = &federation.Batch{Tag: b.Tag, Time: b.Time, Keys: slices.Clone(b.Keys)}
+	s.tried = append(s.tried, b)
+	a, err := &federation.Answer{Inserted: len(b.Keys)}, error(nil)
+	if s.answer != nil {
+		a, err = s.answer(b)
+	}
+	if err == nil && len(a.Known)+len(a.Refused) == 0 {
+		s.batches = append(s.batches, b)
+	}
+	return a, err
+}
+
+func (s *server) Origins() keys.Set[keys.Region] { return s.origins }
+
+// keys returns how often each key was stored.
+func (s *server) keys() map[ledger.UnitID]int {
+	n := map[ledger.UnitID]int{}
+	for _, b := range s.batches {
+		for i := range b.Keys {
+			n[ledger.IDOf(&b.Keys[i])]++
+		}
+	}
+	return n
+}
+
+// tags returns the tags that were tried, in order.
+func (s *server) tags() (tags []string) {
+	for _, b := range s.tried {
+		tags = append(tags, b.Tag)
+	}
+	return tags
+}
+
+// pusher is a back end that pushes to a server.
+type pusher struct {
+	*site
+	server *server
+	rules  federation.Rules
+	opts   *federation.PushOptions
+}
+
+func newPusher(t *testing.T) *pusher {
+	p := &pusher{site: newNetwork(t, 8).nation("de", de), server: &server{origins: keys.All[keys.Region]()},
+		rules: federation.Export(), opts: &federation.PushOptions{FromBeginning: true, MaxBatch: 10}}
+	p.rules.Withdrawals = true
+	return p
+}
+
+func (p *pusher) try() (*federation.PushReport, error) {
+	p.t.Helper()
+	return must(federation.NewPush(p.ledger, "hub", p.server, p.rules, p.opts)).Run(p.t.Context())
+}
+
+func (p *pusher) run() *federation.PushReport {
+	p.t.Helper()
+	r, err := p.try()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+// cut makes the next cut.
+func (p *pusher) cut() {
+	p.t.Helper()
+	p.clock = p.clock.Add(time.Hour)
+	if r := must(p.ledger.Release(p.t.Context(), nil)); r == nil {
+		p.t.Fatal("no cut")
+	}
+}
+
+// expect holds what the server has against units, each of which it must have once.
+func (p *pusher) expect(units []ledger.UnitID) {
+	p.t.Helper()
+	got := p.server.keys()
+	for _, u := range units {
+		if got[u] != 1 {
+			p.t.Errorf("a key was stored %d times", got[u])
+		}
+	}
+	if len(got) != len(units) {
+		p.t.Errorf("%d keys were stored, want %d", len(got), len(units))
+	}
+}
+
+func TestPushSendsOnce(t *testing.T) {
+	p := newPusher(t)
+	first := p.submit(3)
+	p.cut()
+	if r := p.run(); r.Keys != len(first) || r.New != len(first) || r.Ranges != 1 {
+		t.Errorf("got %+v", r)
+	}
+	if r := p.run(); r.Batches != 0 {
+		t.Errorf("sent again: %+v", r)
+	}
+	second := p.submit(1)
+	p.cut()
+	p.cut() // with nothing
+	p.run()
+	p.expect(slices.Concat(first, second))
+	for _, b := range p.server.batches {
+		if len(b.Keys) > 10 || len(b.Tag) != 36 {
+			t.Errorf("batch %q of %d keys", b.Tag, len(b.Keys))
+		}
+	}
+}
+
+func TestPushBeginsNow(t *testing.T) {
+	p := newPusher(t)
+	p.opts.FromBeginning = false
+	p.submit(2)
+	p.cut()
+	p.run()
+	later := p.submit(1)
+	p.cut()
+	p.run()
+	p.expect(later)
+}
+
+// TestPushIsToldWhatIsItsOwn: a server is not sent what it brought.
+func TestPushSparesWhoBrought(t *testing.T) {
+	p := newPusher(t)
+	p.rules = federation.Relay()
+	bring := func(source ledger.Source, n int) (units []ledger.UnitID) {
+		up := p.gen.Upload(p.clock)
+		for i := range up.Keys {
+			up.Keys[i].Origin, up.Keys[i].ConsentToFederate = fr, keys.ConsentUnstated
+			units = append(units, ledger.IDOf(&up.Keys[i]))
+		}
+		p.nth++
+		must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: source, Uploads: []ledger.Upload{{ID: fmt.Sprint("u", p.nth), Keys: up.Keys}}}))
+		return units
+	}
+	bring("hub", 1)
+	others := bring("hub-b", 1)
+	own := p.submit(1)
+	p.cut()
+	r := p.run()
+	p.expect(slices.Concat(others, own))
+	if r.LeftOut["brought-by-partner"] == 0 {
+		t.Errorf("left out %v", r.LeftOut)
+	}
+	p.rules = federation.Export() // and a gateway that is none relays nothing more
+	bring("hub-b", 1)
+	p.cut()
+	if r := p.run(); r.Keys != 0 || r.LeftOut["source"] == 0 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestPushLeavesOut(t *testing.T) {
+	p := newPusher(t)
+	up := p.gen.Upload(p.clock).Keys[:6]
+	for i := range up {
+		up[i].ConsentToFederate, up[i].ReportType, up[i].TestType = keys.ConsentGiven, keys.Some(keys.ReportConfirmedTest), keys.TestLab
+		up[i].VisitedCountries = must(keys.RegionsOf(it))
+	}
+	up[0].ConsentToFederate = keys.ConsentRefused
+	up[1].ReportType = keys.Some(keys.ReportSelfReport)
+	up[2].TestType = keys.TestRapidSelfReported
+	up[3].VisitedCountries = keys.Regions{}
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "u", Keys: up}}}))
+	p.cut()
+	p.rules.ReportTypes = keys.Only(keys.ReportConfirmedTest)
+	p.rules.TestTypes = keys.Only(keys.TestLab)
+	p.rules.Interest = keys.Only(it)
+	p.rules.Defaults.TransmissionRiskLevel = federation.Always(keys.TransmissionRiskLevel(0))
+	r := p.run()
+	p.expect([]ledger.UnitID{ledger.IDOf(&up[4]), ledger.IDOf(&up[5])})
+	if want := map[string]int{"no-consent": 1, "report-type": 1, "test-type": 1, "interest": 1}; fmt.Sprint(r.LeftOut) != fmt.Sprint(want) {
+		t.Errorf("left out %v, want %v", r.LeftOut, want)
+	}
+	for _, k := range p.server.batches[0].Keys {
+		if k.TransmissionRiskLevel != keys.Some(keys.TransmissionRiskLevel(0)) {
+			t.Errorf("sent with risk %v", k.TransmissionRiskLevel)
+		}
+	}
+}
+
+// TestPushOnlyWhatCredentialsAllow: a server that derives the origin from the
+// credentials would file others' keys under it.
+func TestPushOnlyWhatCredentialsAllow(t *testing.T) {
+	p := newPusher(t)
+	p.rules = federation.Relay()
+	p.server.origins = keys.Only(de)
+	k := p.gen.Upload(p.clock).Keys[0]
+	k.Origin, k.ConsentToFederate = fr, keys.ConsentGiven
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Uploads: []ledger.Upload{{ID: "u", Keys: []keys.DiagnosisKey{k}}}}))
+	own := p.submit(1)
+	p.cut()
+	if r := p.run(); r.LeftOut["credentials"] != 1 {
+		t.Errorf("left out %v", r.LeftOut)
+	}
+	p.expect(own)
+}
+
+func TestPushWithdrawals(t *testing.T) {
+	for _, takes := range []bool{true, false} {
+		p := newPusher(t)
+		p.rules.Withdrawals = takes
+		units := p.submit(2)
+		p.cut()
+		p.run()
+		unsent := p.submit(1)
+		must(p.ledger.Withdraw(t.Context(), units[0], unsent[0]))
+		p.cut()
+		r := p.run()
+		if takes && (r.Withdrawals != 1 || r.Untold != 0) || !takes && (r.Withdrawals != 0 || r.Untold != 1) {
+			t.Errorf("takes %t: got %+v", takes, r)
+		}
+		for _, b := range p.server.batches {
+			for i := range b.Keys {
+				if u := ledger.IDOf(&b.Keys[i]); u == unsent[0] {
+					t.Error("a key that was withdrawn before it left has left")
+				}
+			}
+		}
+	}
+}
+
+// TestPushHalves: a batch is refused whole for one key (lesson D2).
+func TestPushHalves(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(3)
+	p.cut()
+	bad := units[7]
+	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) {
+		if slices.ContainsFunc(b.Keys, func(k keys.DiagnosisKey) bool { return ledger.IDOf(&k) == bad }) {
+			return nil, fmt.Errorf("%w: 400", federation.ErrRefused)
+		}
+		return &federation.Answer{Inserted: -1}, nil
+	}
+	r := p.run()
+	p.expect(slices.DeleteFunc(units, func(u ledger.UnitID) bool { return u == bad }))
+	if r.Refused[de] != 1 || r.New != 0 {
+		t.Errorf("got %+v", r)
+	}
+	if r := p.run(); r.Batches != 0 {
+		t.Errorf("sent again: %+v", r)
+	}
+	must(p.ledger.Withdraw(t.Context(), bad)) // it never had it
+	p.cut()
+	if r := p.run(); r.Withdrawals != 0 {
+		t.Errorf("told of the withdrawal of a key that it refused")
+	}
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(p.server.keys())), ledger.TermNotForSink: 1})
+}
+
+// TestPushIsNotStoredInPart: the European gateway's 207 means that nothing was
+// stored; three of six clients lost keys over it (lesson E1).
+func TestPushIsNotStoredInPart(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(2)
+	p.cut()
+	known, bad := units[3], units[12]
+	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) {
+		a := &federation.Answer{Inserted: -1}
+		for i := range b.Keys {
+			switch ledger.IDOf(&b.Keys[i]) {
+			case known:
+				a.Known = append(a.Known, i)
+			case bad:
+				a.Refused = append(a.Refused, i)
+			}
+		}
+		return a, nil
+	}
+	r := p.run()
+	if r.Known != 1 || r.Refused[de] != 1 {
+		t.Errorf("got %+v", r)
+	}
+	p.expect(slices.DeleteFunc(slices.Clone(units), func(u ledger.UnitID) bool { return u == bad || u == known }))
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(units) - 1), ledger.TermNotForSink: 1})
+}
+
+func TestPushDoesNotTrustTheAnswer(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	for _, a := range []federation.Answer{{Known: []int{-1}}, {Refused: []int{99}}} {
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return &a, nil }
+		if _, err := p.try(); !errors.Is(err, federation.ErrUnavailable) {
+			t.Errorf("%+v: got %v", a, err)
+		}
+	}
+	p.server.answer = nil
+	p.run()
+	p.expect(units)
+}
+
+// TestPushStopsWhereAllIsRefused: then it is not about keys, and none is to be lost
+// over it.
+func TestPushStopsWhereAllIsRefused(t *testing.T) {
+	p := newPusher(t)
+	p.opts = &federation.PushOptions{FromBeginning: true, MaxBatch: 1000}
+	units := p.submit(100)
+	p.cut()
+	p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+	if _, err := p.try(); !errors.Is(err, federation.ErrRefused) {
+		t.Fatalf("got %v", err)
+	}
+	tried := len(p.server.tried)
+	if _, err := p.try(); err == nil || len(p.server.tried) > tried+2 {
+		t.Errorf("goes on: %v", err)
+	}
+	p.server.answer = nil
+	p.run()
+	if got := len(p.server.keys()); got != len(units)-500 {
+		t.Errorf("%d keys were stored, want all but the 500 refused", got)
+	}
+}
+
+// TestPushDoesNotHalveForOtherReasons: credentials and load say nothing of keys.
+func TestPushDoesNotHalveForOtherReasons(t *testing.T) {
+	for _, class := range []error{federation.ErrDenied, federation.ErrThrottled, federation.ErrUnavailable} {
+		p := newPusher(t)
+		units := p.submit(2)
+		p.cut()
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, class }
+		for range 3 {
+			if _, err := p.try(); !errors.Is(err, class) {
+				t.Errorf("got %v, want %v", err, class)
+			}
+		}
+		if tags := slices.Compact(p.server.tags()); len(tags) != 1 || len(p.server.tried[0].Keys) != 10 {
+			t.Errorf("%v: tried as %v", class, tags)
+		}
+		p.server.answer = nil
+		p.run()
+		p.expect(units)
+	}
+}
+
+// TestPushRepeatsTheSame: whatever changes between the tries (limits, rules, the
+// ledger's keys), what was recorded is sent under its tags (invariant 6).
+func TestPushRepeatsTheSame(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(4)
+	p.cut()
+	lost := true
+	p.server.answer = func(*federation.Batch) (*federation.Answer, error) {
+		if lost = !lost; lost {
+			return &federation.Answer{}, nil
+		}
+		return nil, federation.ErrUnavailable // it has it, and the answer is lost
+	}
+	for i := range 40 {
+		p.try()
+		p.opts = &federation.PushOptions{FromBeginning: i%2 == 0, MaxBatch: 3 + i, MaxRange: 1, MaxBatches: 1 + i%4}
+		p.rules.Defaults.TransmissionRiskLevel = federation.Always(keys.TransmissionRiskLevel(i % 8))
+		p.rules.Interest = keys.Only(fr)
+		must(p.ledger.Withdraw(t.Context(), units[i%len(units)]))
+		p.cut()
+	}
+	content := map[string]string{}
+	for _, b := range p.server.tried {
+		c := fmt.Sprintf("%x", plain(b.Keys))
+		if before, ok := content[b.Tag]; ok && before != c {
+			t.Errorf("tag %s was sent with two contents", b.Tag)
+		}
+		content[b.Tag] = c
+	}
+	byContent := map[string]string{}
+	for tag, c := range content {
+		if other, ok := byContent[c]; ok {
+			t.Errorf("one content was sent under %s and %s", tag, other)
+		}
+		byContent[c] = tag
+	}
+	got := p.server.keys()
+	for _, u := range units {
+		if got[u] == 0 {
+			t.Error("a key was never stored")
+		}
+	}
+}
+
+// TestPushFaults has every call of the store and on the wire fail once, before its
+// effect and after it.
+func TestPushFaults(t *testing.T) {
+	for _, verdict := range []ledgertest.Verdict{ledgertest.Fail, ledgertest.FailAfter} {
+		for nth := 1; ; nth++ {
+			p := newPusher(t)
+			units := p.submit(2)
+			p.cut()
+			calls, met := 0, false
+			p.fault = func() ledgertest.Verdict {
+				if calls++; calls == nth {
+					met = true
+					return verdict
+				}
+				return ledgertest.Pass
+			}
+			p.try()
+			p.fault = func() ledgertest.Verdict { return ledgertest.Pass }
+			for range 2 {
+				p.run()
+			}
+			got := p.server.keys()
+			for _, u := range units {
+				if got[u] == 0 {
+					t.Errorf("call %d, %v: a key is missing", nth, verdict)
+				}
+			}
+			tags := map[ledger.UnitID]string{}
+			for _, b := range p.server.tried {
+				for i := range b.Keys {
+					u := ledger.IDOf(&b.Keys[i])
+					if tag, ok := tags[u]; ok && tag != b.Tag {
+						t.Errorf("call %d, %v: a key was sent under two tags", nth, verdict)
+					}
+					tags[u] = b.Tag
+				}
+			}
+			if !met {
+				if nth < 15 {
+					t.Errorf("only %d calls", nth)
+				}
+				break
+			}
+		}
+	}
+}
+
+// TestPushesAtOnce: two processes push the same instance.
+func TestPushesAtOnce(t *testing.T) {
+	for nth := 1; nth < 30; nth++ {
+		p := newPusher(t)
+		units := p.submit(2)
+		p.cut()
+		calls := 0
+		p.fault = func() ledgertest.Verdict {
+			if calls++; calls == nth {
+				p.run()
+			}
+			return ledgertest.Pass
+		}
+		if _, err := p.try(); err != nil && !errors.Is(err, federation.ErrOvertaken) {
+			t.Errorf("call %d: %v", nth, err)
+		}
+		p.run()
+		content := map[string]int{}
+		for _, b := range p.server.tried {
+			content[b.Tag] = len(b.Keys)
+		}
+		total := 0
+		for _, n := range content {
+			total += n
+		}
+		if total != len(units) {
+			t.Errorf("call %d: %d keys under %d tags, want %d", nth, total, len(content), len(units))
+		}
+	}
+}
+
+func TestPushExpires(t *testing.T) {
+	p := newPusher(t)
+	p.submit(2)
+	p.cut()
+	p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrUnavailable }
+	p.try()
+	for range 16 { // a partner that is dead for longer than the prune age blocks nothing
+		p.clock = p.clock.Add(24 * time.Hour)
+		must(p.ledger.Release(t.Context(), nil))
+	}
+	if r := must(p.ledger.Prune(t.Context())); r.Removed == 0 || len(r.Expired) != 1 {
+		t.Fatalf("got %+v", r)
+	}
+	p.server.answer = nil
+	later := p.submit(1)
+	p.cut()
+	r := p.run()
+	if len(r.Warnings) == 0 {
+		t.Errorf("keys were lost, and it says nothing: %+v", r)
+	}
+	p.expect(later)
+}
+
+// TestPushHoldsTheFloor: what is still to be sent is not pruned.
+func TestPushHoldsTheFloor(t *testing.T) {
+	p := newPusher(t)
+	p.run() // the instance begins
+	units := p.submit(2)
+	p.cut()
+	p.clock = p.clock.Add(13 * 24 * time.Hour)
+	must(p.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	must(p.ledger.Prune(t.Context()))
+	p.run()
+	p.expect(units)
+}
+
+func TestPushKnowsItsLedger(t *testing.T) {
+	p := newPusher(t)
+	p.submit(1)
+	p.cut()
+	p.run()
+	other := newPusher(t)
+	other.submit(1)
+	other.cut()
+	registers := must(p.ledger.Registers(t.Context(), "federation/"))
+	for _, r := range registers {
+		if err := other.ledger.Swap(t.Context(), ledger.NewNonce(), ledger.Swap{Name: r.Name, Value: r.Value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := other.try(); !errors.Is(err, ledger.ErrOtherLedger) || len(other.server.tried) > 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPushRefusesToUnmaskPadding(t *testing.T) {
+	p := newPusher(t)
+	p.policy.Padding = ledger.Padding{Echoes: 2}
+	p.store = memledger.New(&memledger.Options{Clock: func() time.Time { return p.clock }})
+	p.open()
+	if _, err := federation.NewPush(p.ledger, "hub", p.server, federation.Export(), nil); err == nil || !strings.Contains(err.Error(), "AlongsideExport") {
+		t.Errorf("got %v", err)
+	}
+	relayed := federation.Relay()
+	relayed.Sources = keys.Only[ledger.Source]("hub-b")
+	if _, err := federation.NewPush(p.ledger, "hub", p.server, relayed, nil); err != nil {
+		t.Errorf("got %v", err)
+	}
+	p.policy.Padding.AlongsideExport = true
+	p.store = memledger.New(&memledger.Options{Clock: func() time.Time { return p.clock }})
+	p.open()
+	units := p.submit(2)
+	p.cut()
+	p.run()
+	p.expect(units) // and no echo (invariant 8)
+}
+
+func TestPushGoesOverWholeCuts(t *testing.T) {
+	p := newPusher(t)
+	p.opts = &federation.PushOptions{FromBeginning: true, MaxBatch: 1000, MaxRange: 40}
+	var units []ledger.UnitID
+	for range 5 {
+		units = append(units, p.submit(2)...)
+		p.cut()
+	}
+	r := p.run()
+	p.expect(units)
+	if r.Ranges < 3 || r.Ranges > 5 {
+		t.Errorf("%d ranges of at most 40 numbers or one cut", r.Ranges)
+	}
+}
+
+// checkSink holds what the books say of the push against what they should.
+func (p *pusher) checkSink(want map[ledger.Term]int64) {
+	p.t.Helper()
+	sink := must(must(federation.NewPush(p.ledger, "hub", p.server, p.rules, p.opts)).Sink(p.t.Context()))
+	stats := must(p.ledger.Stats(p.t.Context(), sink))
+	if err := stats.Check(); err != nil {
+		p.t.Error(err)
+	}
+	got := map[ledger.Term]int64{}
+	for term, n := range stats.Sources[ledger.Own].Sinks["hub"] {
+		if n != 0 {
+			got[term] = n
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		p.t.Errorf("the books say %v, want %v", got, want)
+	}
+}
+
+func TestPushSink(t *testing.T) {
+	p := newPusher(t)
+	sent := p.submit(1)
+	p.cut()
+	p.run()
+	due := p.submit(1)
+	early := p.submit(1)
+	p.cut()
+	must(p.ledger.Withdraw(t.Context(), early...))
+	p.cut()
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(sent)), ledger.TermDue: int64(len(due)), ledger.TermWithdrawn: int64(len(early))})
+	p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrUnavailable }
+	p.try()
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(sent)), ledger.TermDue: int64(len(due)), ledger.TermWithdrawn: int64(len(early))})
+	p.server.answer = nil
+	p.run()
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(sent) + len(due)), ledger.TermWithdrawn: int64(len(early))})
+}
+
+func TestNewPushChecks(t *testing.T) {
+	p := newPusher(t)
+	for name, change := range map[string]func(name *ledger.Source, r *federation.Rules, o *federation.PushOptions, s *server){
+		"not the name of a server": func(n *ledger.Source, _ *federation.Rules, _ *federation.PushOptions, _ *server) { *n = ledger.Own },
+		"Sources": func(_ *ledger.Source, r *federation.Rules, _ *federation.PushOptions, _ *server) {
+			r.Sources = keys.Set[ledger.Source]{}
+		},
+		"Origins": func(_ *ledger.Source, r *federation.Rules, _ *federation.PushOptions, _ *server) {
+			r.Origins = keys.Set[keys.Region]{}
+		},
+		"Interest": func(_ *ledger.Source, r *federation.Rules, _ *federation.PushOptions, _ *server) {
+			r.Interest = keys.Set[keys.Region]{}
+		},
+		"ReportTypes": func(_ *ledger.Source, r *federation.Rules, _ *federation.PushOptions, _ *server) {
+			r.ReportTypes = keys.Set[keys.ReportType]{}
+		},
+		"TestTypes": func(_ *ledger.Source, r *federation.Rules, _ *federation.PushOptions, _ *server) {
+			r.TestTypes = keys.Set[keys.TestType]{}
+		},
+		"TransmissionRisk": func(_ *ledger.Source, r *federation.Rules, _ *federation.PushOptions, _ *server) {
+			r.Defaults.TransmissionRiskLevel = federation.DefaultTo(keys.TransmissionRiskLevel(9))
+		},
+		"MaxBatch":   func(_ *ledger.Source, _ *federation.Rules, o *federation.PushOptions, _ *server) { o.MaxBatch = 5001 },
+		"MaxBatches": func(_ *ledger.Source, _ *federation.Rules, o *federation.PushOptions, _ *server) { o.MaxBatches = -1 },
+		"Budget":     func(_ *ledger.Source, _ *federation.Rules, o *federation.PushOptions, _ *server) { o.Budget = -1 },
+		"MaxRange":   func(_ *ledger.Source, _ *federation.Rules, o *federation.PushOptions, _ *server) { o.MaxRange = -1 },
+		"credentials for no origin": func(_ *ledger.Source, _ *federation.Rules, _ *federation.PushOptions, s *server) {
+			s.origins = keys.Set[keys.Region]{}
+		},
+	} {
+		source, rules, opts, s := ledger.Source("hub"), federation.Export(), federation.PushOptions{}, server{origins: keys.All[keys.Region]()}
+		change(&source, &rules, &opts, &s)
+		if _, err := federation.NewPush(p.ledger, source, &s, rules, &opts); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package federation
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// A PushReport says what a run of a [Push] did.
+type PushReport struct {
+	Instance ledger.Source
+	Time     time.Time // by the ledger's clock, at the start
+
+	Ranges      int // completed
+	Batches     int // sent, or tried
+	Keys        int // sent and stored
+	Withdrawals int // likewise
+	New         int // of both, what the server said was new to it; it may say nothing
+	Known       int // what the server said it had before, one by one
+
+	// Refused counts the keys that the server will never take, by origin. They
+	// are set aside, and their neighbours were sent.
+	Refused map[keys.Region]int
+
+	// LeftOut counts the units of ranges recorded now that are not for the
+	// partner, by reason: "no-consent", "source", "brought-by-partner", ...
+	LeftOut map[string]int
+
+	// Untold counts withdrawals in them that the partner ought to be told of and
+	// does not take.
+	Untold int
+
+	Warnings []string
+}
+
+func (r *PushReport) sent(b *Batch, a *Answer) {
+	for i := range b.Keys {
+		if b.Keys[i].ReportType == keys.Some(keys.ReportRevoked) {
+			r.Withdrawals++
+		} else {
+			r.Keys++
+		}
+	}
+	r.New += max(a.Inserted, 0)
+}
+
+func (r *PushReport) refused(k *keys.DiagnosisKey) {
+	if r.Refused == nil {
+		r.Refused = map[keys.Region]int{}
+	}
+	r.Refused[k.Origin]++
+}
+
+func (r *PushReport) leftOut(c *content) {
+	for why, n := range c.leftOut {
+		r.LeftOut[why] += n
+	}
+	r.Untold += c.untold
+}
+
+func (r *PushReport) expired(g *pushRange) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf("cuts %d to %d were never sent: the ledger no longer has their keys", g.From.Cut+1, g.To.Cut))
+}

@@ -1,0 +1,333 @@
+package federation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// A pushRange is a stretch of the log that a partner is sent, as the register
+// remembers it from before the first request on. Its content follows from it and
+// the log alone, so that a repeat is the same. Ranges that say nothing are not
+// kept.
+type pushRange struct {
+	From  ledger.Position `json:"from"`
+	To    ledger.Position `json:"to"`
+	Time  time.Time       `json:"time"`  // of the cut it ends with
+	Rules int             `json:"rules"` // index into pushState.Rules
+
+	// Total is how many keys it has, in canonical order; Size how many of them go
+	// into a batch. They go one after the other: those before Sent are done, and
+	// Parts are next, where what is next is not simply the next Size.
+	Total int    `json:"total"`
+	Size  int    `json:"size"`
+	Sent  int    `json:"sent"`
+	Parts []part `json:"parts,omitempty"`
+
+	// Refused are the units that the server will never take, by their hashes.
+	Refused []string `json:"refused,omitempty"`
+
+	// Completed is when the server had it all; Expired when it was given up,
+	// because the ledger no longer had its keys.
+	Completed time.Time `json:"completed,omitzero"`
+	Expired   time.Time `json:"expired,omitzero"`
+
+	register string
+	version  int64
+}
+
+// maxRefused is how many keys of one range a server may refuse one by one.
+const maxRefused = 500
+
+// A part is what is sent in one batch, by places in the canonical order.
+type part struct {
+	First int   `json:"first"`
+	Keys  int   `json:"keys"`
+	Drop  []int `json:"drop,omitempty"` // places that are not sent
+}
+
+func (p *part) drops(n int) bool { return slices.Contains(p.Drop, n) }
+
+// next returns the part that is to be sent next.
+func (g *pushRange) next() *part {
+	if len(g.Parts) == 0 {
+		g.Parts = []part{{First: g.Sent, Keys: min(g.Size, g.Total-g.Sent)}}
+	}
+	return &g.Parts[0]
+}
+
+// sent notes that the next part is done.
+func (g *pushRange) sent() {
+	p := g.next()
+	g.Sent = p.First + p.Keys
+	g.Parts = g.Parts[1:]
+}
+
+// halve puts two parts in the place of the next.
+func (g *pushRange) halve() {
+	p := *g.next()
+	half := p.Keys / 2
+	a, b := part{First: p.First, Keys: half}, part{First: p.First + half, Keys: p.Keys - half}
+	for _, n := range p.Drop {
+		if n < b.First {
+			a.Drop = append(a.Drop, n)
+		} else {
+			b.Drop = append(b.Drop, n)
+		}
+	}
+	g.Parts = append([]part{a, b}, g.Parts[1:]...)
+}
+
+// drop takes a key out of the next part.
+func (g *pushRange) drop(n int) {
+	if p := g.next(); !p.drops(n) {
+		p.Drop = append(p.Drop, n)
+	}
+}
+
+// empty reports whether the range is not worth keeping.
+func (g *pushRange) empty() bool { return g.Total == 0 && g.Expired.IsZero() }
+
+// done reports whether nothing of the range is left to be sent.
+func (g *pushRange) done() bool { return !g.Expired.IsZero() || g.Sent >= g.Total }
+
+// hashOf names a unit without its key.
+func hashOf(id ledger.Identity, u ledger.UnitID) string {
+	hash := ledger.TombstoneOf(id, u)
+	return hex.EncodeToString(hash[:16])
+}
+
+func (g *pushRange) swap() (ledger.Swap, error) { return swapTo(g.register, g.version, g) }
+
+// tag names what a part says: the same for the same, in whatever run, and another
+// for anything else. It has the form of a UUID, which the servers known expect.
+func (r *pushing) tag(g *pushRange, p *part, all []keys.DiagnosisKey) string {
+	h := sha256.New()
+	id := r.ledger.Identity()
+	fmt.Fprintf(h, "gaen push\n%x\n%s\n%d %s\n%d %s\n%d %d\n", id[:], r.name, g.From.Cut, g.From.Hash, g.To.Cut, g.To.Hash, p.First, p.Keys)
+	for i := range all {
+		writeKey(h, &all[i])
+	}
+	sum := h.Sum(nil)
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // RFC 9562, version 8: by ourselves
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// writeKey writes all that is said of a key, unambiguously.
+func writeKey(w interface{ Write([]byte) (int, error) }, k *keys.DiagnosisKey) {
+	var b []byte
+	b = append(b, k.KeyData[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(k.RollingStartIntervalNumber))
+	b = append(b, k.RollingPeriod)
+	b = appendOptional(b, k.TransmissionRiskLevel)
+	b = appendOptional(b, k.ReportType)
+	b = appendOptional(b, k.DaysSinceOnsetOfSymptoms)
+	b = append(b, byte(k.TestType))
+	b = append(b, k.Origin.String()+"\x00"+k.VisitedCountries.String()+"\x00"...)
+	w.Write(b)
+}
+
+func appendOptional[T ~uint8 | ~int16](b []byte, o keys.Optional[T]) []byte {
+	v, ok := o.Get()
+	if !ok {
+		return append(b, 0)
+	}
+	return binary.BigEndian.AppendUint16(append(b, 1), uint16(v))
+}
+
+// recordedRules are the rules of ranges, with the origins that the client could
+// bring at the time.
+type recordedRules struct {
+	Rules
+	Carries keys.Set[keys.Region] `json:"carries"`
+}
+
+// pushState is what the ledger remembers of an instance's push.
+type pushState struct {
+	Position ledger.Position `json:"position"` // up to where ranges are recorded
+	Rules    []recordedRules `json:"rules"`    // that ranges went by, the present ones last
+
+	version int64
+	ranges  []*pushRange // ascending
+	floored ledger.Register
+}
+
+// Registers of an instance begin with this and its name.
+const registerPrefix = "federation/"
+
+func pushRegister(name ledger.Source) string { return registerPrefix + string(name) + "/push" }
+func rangePrefix(name ledger.Source) string  { return registerPrefix + string(name) + "/range/" }
+
+func rangeRegister(name ledger.Source, cut int64) string {
+	return fmt.Sprintf("%s%020d", rangePrefix(name), cut)
+}
+
+func pushFloor(name ledger.Source) string { return ledger.FloorRegister(pushRegister(name)) }
+
+// readPushState reads the registers of an instance.
+func readPushState(ctx context.Context, l *ledger.Ledger, name ledger.Source) (*pushState, error) {
+	s := &pushState{}
+	for _, prefix := range []string{pushRegister(name), rangePrefix(name), pushFloor(name)} {
+		registers, err := l.Registers(ctx, prefix)
+		if err != nil {
+			return nil, err
+		}
+		for _, reg := range registers {
+			if err := s.add(name, reg); err != nil {
+				return nil, fmt.Errorf("register %s: %w", reg.Name, err)
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *pushState) add(name ledger.Source, reg ledger.Register) error {
+	switch {
+	case reg.Name == pushRegister(name):
+		s.version = reg.Version
+		return json.Unmarshal(reg.Value, s)
+	case reg.Name == pushFloor(name):
+		s.floored = reg
+	case strings.HasPrefix(reg.Name, rangePrefix(name)):
+		g := &pushRange{register: reg.Name, version: reg.Version}
+		s.ranges = append(s.ranges, g) // names ascend as cuts do
+		return json.Unmarshal(reg.Value, g)
+	}
+	return nil
+}
+
+// setVersion notes which version a register has now.
+func (s *pushState) setVersion(register string, name ledger.Source, version int64) {
+	if register == pushRegister(name) {
+		s.version = version
+		return
+	}
+	for _, g := range s.ranges {
+		if g.register == register {
+			g.version = version
+		}
+	}
+}
+
+// swap returns the change of the register to what the state is now.
+func (s *pushState) swap(name ledger.Source) (ledger.Swap, error) {
+	return swapTo(pushRegister(name), s.version, s)
+}
+
+// refused returns the hashes of all units that the server did not take.
+func (s *pushState) refused() map[string]bool {
+	all := map[string]bool{}
+	for _, g := range s.ranges {
+		for _, hash := range g.Refused {
+			all[hash] = true
+		}
+	}
+	return all
+}
+
+// goBy returns the index of rules among those that ranges went by.
+func (s *pushState) goBy(now recordedRules) int {
+	text := mustJSON(now)
+	for i := range s.Rules {
+		if mustJSON(s.Rules[i]) == text {
+			return i
+		}
+	}
+	s.Rules = append(s.Rules, now)
+	return len(s.Rules) - 1
+}
+
+func mustJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("federation: " + err.Error()) // rules that were checked
+	}
+	return string(b)
+}
+
+// view returns the log as the partner is told of it.
+func (s *pushState) view(partner ledger.Source) *view {
+	v := &view{}
+	for _, g := range s.ranges {
+		v.spans = append(v.spans, span{g.From.Number, g.To.Number})
+	}
+	v.leavesOut = func(i int, u *ledger.Unit, e ledger.Event) string {
+		g := s.ranges[i]
+		if g.Total == 0 && !g.Expired.IsZero() {
+			return "expired" // it was never sent
+		}
+		rules := &s.Rules[g.Rules]
+		if broughtBy(partner, u, g.To.Number) {
+			return "brought-by-partner"
+		}
+		if !rules.Carries.Has(u.Key.Origin) {
+			return "credentials"
+		}
+		return rules.leavesOut(&u.Key, e)
+	}
+	return v
+}
+
+// broughtBy reports whether a partner had brought a unit by number n.
+func broughtBy(partner ledger.Source, u *ledger.Unit, n int64) bool {
+	for _, e := range u.Events {
+		if e.Number <= n && e.Sources.Has(partner) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget removes ranges that are done and from before a time, and returns the
+// swaps that do.
+func (s *pushState) forget(before time.Time) (swaps []ledger.Swap) {
+	s.ranges = slices.DeleteFunc(s.ranges, func(g *pushRange) bool {
+		if !g.done() || !g.Time.Before(before) || len(swaps) >= maxForget {
+			return false
+		}
+		swaps = append(swaps, ledger.Swap{Name: g.register, Version: g.version, Delete: true})
+		return true
+	})
+	return swaps
+}
+
+// maxForget bounds one step.
+const maxForget = 100
+
+// floor returns from where on the partner is still to be told.
+func (s *pushState) floor(log *ledger.Log) ledger.Floor {
+	for _, g := range s.ranges {
+		if !g.done() {
+			return ledger.Floor{Number: g.From.Number, Time: g.Time}
+		}
+	}
+	return ledger.Floor{Number: s.Position.Number, Time: log.Now}
+}
+
+// moveFloor returns the swap that moves the floor, if it is not there.
+func (s *pushState) moveFloor(name ledger.Source, log *ledger.Log) (ledger.Swap, bool) {
+	f := s.floor(log)
+	var had ledger.Floor
+	if json.Unmarshal(s.floored.Value, &had) == nil && had.Number == f.Number {
+		return ledger.Swap{}, false
+	}
+	return ledger.Swap{Name: pushFloor(name), Version: s.floored.Version, Value: f.Value()}, true
+}
+
+// swapTo returns the swap that stores v as JSON.
+func swapTo(name string, version int64, v any) (ledger.Swap, error) {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return ledger.Swap{}, fmt.Errorf("register %s: %w", name, err)
+	}
+	return ledger.Swap{Name: name, Version: version, Value: value}, nil
+}
