@@ -442,6 +442,24 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// TestEndless: no more is read of an answer than is allowed, however much there is.
+func TestEndless(t *testing.T) {
+	for status, limit := range map[int]int{200: 3 << 20, 503: maxAnswer} {
+		c := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(status)
+			for block := make([]byte, 1<<16); ; {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+			}
+		}), &ClientOptions{MaxPage: 3 << 20, Timeout: 20 * time.Second})
+		_, err := c.Download(t.Context(), federation.Place{})
+		if want := fmt.Sprintf("more than %d bytes", limit); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("status %d: got %v, want %s", status, err, want)
+		}
+	}
+}
+
 func zipped(t *testing.T, text string) string {
 	t.Helper()
 	var b bytes.Buffer

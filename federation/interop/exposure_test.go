@@ -236,6 +236,22 @@ func TestExposureSetAside(t *testing.T) {
 	}
 }
 
+// TestRegionsAreNotGathered: what is over the limit costs nothing.
+func TestRegionsAreNotGathered(t *testing.T) {
+	v, ok := parse([]byte("[" + strings.Repeat(`"IE",`, 100_000) + `"GI"]`))
+	if !ok {
+		t.Fatal("no JSON")
+	}
+	allocs := testing.AllocsPerRun(1, func() {
+		if _, err := new(reader).visited(v, ie); !errors.Is(err, &keys.Rejection{Reason: keys.ReasonTooMany}) {
+			t.Error(err)
+		}
+	})
+	if allocs > 1000 {
+		t.Errorf("%.0f allocations", allocs)
+	}
+}
+
 // TestExposuresLimit draws the line: bad ones count as well.
 func TestExposuresLimit(t *testing.T) {
 	list, _ := parse([]byte("[" + goodExposure() + ",{},{}]"))
@@ -256,6 +272,11 @@ func TestAppend(t *testing.T) {
 	bare.TransmissionRiskLevel, bare.ReportType = keys.Optional[keys.TransmissionRiskLevel]{}, keys.Optional[keys.ReportType]{}
 	bare.DaysSinceOnsetOfSymptoms, bare.TestType = keys.Optional[keys.DaysSinceOnset]{}, keys.TestUnstated
 	bare.VisitedCountries = keys.Regions{}
+	home := k
+	var err error
+	if home.VisitedCountries, err = keys.RegionsOf(de, ie); err != nil {
+		t.Fatal(err)
+	}
 	const begin = `[{"keyData":"AAECAwQFBgcICQoLDA0ODw==","rollingStartNumber":2655792`
 	for _, tt := range []struct {
 		name string
@@ -264,6 +285,7 @@ func TestAppend(t *testing.T) {
 		want string
 	}{
 		{"upload", writer{}, k, begin + `,"transmissionRiskLevel":5,"rollingPeriod":100,"regions":["IE","GB-NIR"],"testType":2,"reportType":3,"daysSinceOnset":-3}]`},
+		{"the origin among the visited", writer{}, home, begin + `,"transmissionRiskLevel":5,"rollingPeriod":100,"regions":["IE","DE"],"testType":2,"reportType":3,"daysSinceOnset":-3}]`},
 		{"page", writer{origin: true}, k, begin + `,"transmissionRiskLevel":5,"rollingPeriod":100,"origin":"IE","regions":["IE","GB-NIR"],"testType":2,"reportType":3,"daysSinceOnset":-3}]`},
 		{"upload of nothing known", writer{}, bare, begin + `,"transmissionRiskLevel":0,"rollingPeriod":100,"regions":["IE"],"testType":1,"reportType":0,"daysSinceOnset":0}]`},
 		{"extended, of nothing known", writer{origin: true, extended: true}, bare, begin + `,"rollingPeriod":100,"origin":"IE","regions":["IE"]}]`},

@@ -129,6 +129,56 @@ func TestUploadRepeats(t *testing.T) {
 	}
 }
 
+// TestTwoAuthorizations: which of two counts, two programs on the way may see
+// differently.
+func TestTwoAuthorizations(t *testing.T) {
+	w := newWorld(t, nil)
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/download/2021-06-02", nil)
+	r.Header["Authorization"] = []string{w.token("ie"), w.token("gi")}
+	answer := httptest.NewRecorder()
+	if w.server.ServeHTTP(answer, r); answer.Code != 401 {
+		t.Errorf("got %d", answer.Code)
+	}
+}
+
+// TestOnsetOfZero: a client of the field sends 0 for want of an onset, one that
+// knows the extended form means it.
+func TestOnsetOfZero(t *testing.T) {
+	w := newWorld(t, nil)
+	plain, extended := w.newKeys(ie, 1)[0], w.newKeys(keys.MustRegion("DK"), 1)[0]
+	plain.DaysSinceOnsetOfSymptoms, extended.DaysSinceOnsetOfSymptoms = keys.Some(keys.DaysSinceOnset(0)), keys.Some(keys.DaysSinceOnset(0))
+	for id, k := range map[string]keys.DiagnosisKey{"ie": plain, "dk": extended} {
+		if got := w.upload(id, "t", payload(k)); got.status != 200 {
+			t.Fatal(got)
+		}
+	}
+	w.release()
+	page, err := w.client("gw").Download(t.Context(), federation.Place{Day: federation.DayOf(noon)})
+	if err != nil || len(page.Keys) != 2 {
+		t.Fatal(page, err)
+	}
+	for _, k := range page.Keys {
+		if k.DaysSinceOnsetOfSymptoms.Present() != (k.Origin != ie) {
+			t.Errorf("of %s the onset is %s", k.Origin, k.DaysSinceOnsetOfSymptoms)
+		}
+	}
+}
+
+// TestReceipt has all that an answer may say.
+func TestReceipt(t *testing.T) {
+	got, err := receiptReply("t", &ledger.Receipt{
+		Accepted: 3, Revised: 2, Duplicates: 5, WithdrawalsTaken: 1, WithdrawalsRefused: 4,
+		Rejected: []ledger.SetAside{
+			{Field: keys.FieldRollingPeriod, Reason: keys.ReasonRange}, {Field: keys.FieldOrigin, Reason: keys.ReasonNotAllowed},
+			{Field: keys.FieldRollingPeriod, Reason: keys.ReasonRange},
+		},
+	})
+	const want = `{"batchTag":"t","insertedExposures":5,"rejectedExposures":3,"rejections":{"origin/not-allowed":1,"rolling_period/range":2},"refusedWithdrawals":4}`
+	if err != nil || got.status != 200 || string(got.body) != want {
+		t.Errorf("got %s, %v", got.body, err)
+	}
+}
+
 // TestUploadTags has the tags that were tried, and those that look like something
 // else.
 func TestUploadTags(t *testing.T) {
