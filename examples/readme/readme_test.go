@@ -200,7 +200,7 @@ func TestFilesAreThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("(?:`|\\]\\()((?:\\.github|\\.ci|distribution|examples|export|internal|keys|signing|storage)(?:/[a-zA-Z0-9_./-]+)?)[`)]")
+	named := regexp.MustCompile("(?:`|\\]\\()((?:\\.github|\\.ci|distribution|examples|export|federation|internal|keys|signing|storage)(?:/[a-zA-Z0-9_./-]+)?)[`)]")
 	found := 0
 	for _, m := range named.FindAllStringSubmatch(readme(t)+string(guide), -1) {
 		found++

@@ -68,7 +68,9 @@
 // rejectedExposures, and by field and reason in rejections, which are there only if
 // any was not. So are, in refusedWithdrawals, withdrawals.
 //
-// No error, message or log holds key data, a token or what the other side sent.
+// No error, message or log of this package holds key data, a token or what the
+// other side sent. (net/http's own transport prints, by package log, how bytes begin
+// that a server sends after its answer.)
 //
 // # Compatibility
 //

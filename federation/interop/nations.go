@@ -46,14 +46,14 @@ type Member struct {
 func (m *Member) check() error {
 	switch {
 	case m.Name == ledger.Own || m.Name == ledger.Operator:
-		return fmt.Errorf("Name: %q is not the name of a nation", m.Name)
+		return fmt.Errorf("Member.Name: %q is not the name of a nation", m.Name)
 	case m.Region.IsZero() && m.Relays.IsEmpty():
-		return errors.New("Region is zero, and Relays empty: no key could be of it")
+		return errors.New("Member.Region is zero, and Relays empty: no key could be of it")
 	case m.Verifier == nil && !m.Downloads:
-		return errors.New("Verifier is nil, and Downloads not set: it may do nothing")
+		return errors.New("Member.Verifier is nil, and Downloads not set: it may do nothing")
 	}
 	if err := m.Name.Check(); err != nil {
-		return fmt.Errorf("Name: %w", err)
+		return fmt.Errorf("Member.Name: %w", err)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (d *Directory) Replace(members map[string]Member) error {
 			return fmt.Errorf("interop: nation %q: %w", id, err)
 		}
 		if other, ok := idOf[m.Name]; ok {
-			return fmt.Errorf("interop: nation %q: Name: %q is that of %q, too", id, m.Name, other)
+			return fmt.Errorf("interop: nation %q: Member.Name: %q is that of %q, too", id, m.Name, other)
 		}
 		table[id], idOf[m.Name] = &m, id
 	}

@@ -104,7 +104,13 @@ func TestRoundTrip(t *testing.T) {
 	if sent.Batches != 2 || got.Accepted != 25 || got.Rejected != 0 {
 		t.Fatalf("sent %+v, got %+v", sent, got)
 	}
-	if !slices.Equal(gibraltar.keysFrom("hub"), sorted(ks)) {
+	want := slices.Clone(ks)
+	for i := range want {
+		if want[i].DaysSinceOnsetOfSymptoms.Or(1) == 0 { // which the plain form says for want of one
+			want[i].DaysSinceOnsetOfSymptoms = keys.Optional[keys.DaysSinceOnset]{}
+		}
+	}
+	if !slices.Equal(gibraltar.keysFrom("hub"), sorted(want)) {
 		t.Error("the keys that came are not those that were sent")
 	}
 

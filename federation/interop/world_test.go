@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -65,10 +66,20 @@ func (w *world) isRevoked(_ context.Context, c jws.Claims) (bool, error) {
 
 func newSigner(t testing.TB, opts *jws.SignerOptions) *jws.Signer {
 	t.Helper()
+	return signerOf(t, newKey(t), opts)
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
 	key, err := signing.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return key
+}
+
+func signerOf(t testing.TB, key *ecdsa.PrivateKey, opts *jws.SignerOptions) *jws.Signer {
+	t.Helper()
 	named, err := signing.NewSigner(signing.Identity{KeyID: "nation", KeyVersion: "v1"}, key, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -87,9 +98,11 @@ type world struct {
 	ledger  *ledger.Ledger
 	hub     *federation.Hub
 	tokens  *jws.Tokens
+	secret  jws.Secret
 	revoked map[string]bool
 	members *Directory
 	table   map[string]Member
+	private map[string]*ecdsa.PrivateKey
 	signers map[string]*jws.Signer
 	server  *Server
 	http    *httptest.Server
@@ -115,7 +128,7 @@ func nations() map[string]Member {
 func newWorld(t testing.TB, opts *ServerOptions) *world {
 	t.Helper()
 	w := &world{
-		t: t, clock: &clock{now: noon}, revoked: map[string]bool{}, signers: map[string]*jws.Signer{},
+		t: t, clock: &clock{now: noon}, revoked: map[string]bool{}, private: map[string]*ecdsa.PrivateKey{}, signers: map[string]*jws.Signer{},
 		keys: keystest.New(1, &keystest.Options{EndOfPeriod: true}), log: &bytes.Buffer{},
 	}
 	w.ledger = newLedger(t, w.clock)
@@ -123,7 +136,8 @@ func newWorld(t testing.TB, opts *ServerOptions) *world {
 	if w.hub, err = federation.NewHub(w.ledger, &federation.HubOptions{Fresh: time.Nanosecond}); err != nil {
 		t.Fatal(err)
 	}
-	w.tokens, err = jws.NewSecretTokens([]jws.SecretKey{{Secret: jws.NewSecret()}}, &jws.TokenOptions{Now: w.clock.Now, Revoked: w.isRevoked})
+	w.secret = jws.NewSecret()
+	w.tokens, err = jws.NewSecretTokens([]jws.SecretKey{{Secret: w.secret}}, &jws.TokenOptions{Now: w.clock.Now, Revoked: w.isRevoked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +146,8 @@ func newWorld(t testing.TB, opts *ServerOptions) *world {
 		if id == "mute" {
 			continue
 		}
-		w.signers[id] = newSigner(t, nil)
+		w.private[id] = newKey(t)
+		w.signers[id] = signerOf(t, w.private[id], nil)
 		m.Verifier = verifierOf(t, w.signers[id])
 		w.table[id] = m
 	}
