@@ -21,7 +21,7 @@ var uploadClauses = []serverClause{
 	{"upload-empty", "An upload without keys must be answered 200 with nothing new.", uploadEmpty},
 	{"upload-concurrent", "One upload that comes several times at once must be taken once.", uploadConcurrent},
 	{"upload-cut-off", "Of an upload that breaks off nothing must be taken; when it comes again, whole, all must be.", uploadCutOff},
-	{"upload-big", "An upload of 2,000 keys must be taken.", uploadBig},
+	{"upload-big", "An upload of many keys must be taken: 2,000, if not said otherwise.", uploadBig},
 	{"upload-too-big", "A body over the limit must be answered 413.", uploadTooBig},
 	{"upload-content-type", "A body that says it is JSON must be taken, with or without a charset; one that says it is not must be refused.", uploadContentType},
 	{"upload-malformed", "A body that is not a JSON object with batchTag and payload must be answered 400.", uploadMalformed},
@@ -158,7 +158,7 @@ func uploadCutOff(x *examination) (later, error) {
 }
 
 func uploadBig(x *examination) (later, error) {
-	list := x.exposures(2000)
+	list := x.exposures(x.opts.BigUpload)
 	return wantHandedOut(0, list), x.wantInserted(0, list, len(list))
 }
 

@@ -106,6 +106,9 @@ type EndpointOptions struct {
 	// 100 MiB.
 	MaxUpload int64
 
+	// BigUpload is how many keys a server must take at one time; 0 is 2,000.
+	BigUpload int
+
 	// MaxPages is how many pages the server may have of today and yesterday; 0 is
 	// 10,000.
 	MaxPages int
@@ -161,6 +164,7 @@ func (o *EndpointOptions) complete(e *Endpoint) error {
 	setDefault(&o.Poll, 50*time.Millisecond)
 	setDefault(&o.Patience, time.Minute)
 	setDefault(&o.MaxUpload, 100<<20)
+	setDefault(&o.BigUpload, 2000)
 	setDefault(&o.MaxPages, 10_000)
 	if o.Now == nil {
 		o.Now = time.Now

@@ -20,29 +20,6 @@ type exposure struct {
 	DaysSinceOnset        int64    `json:"daysSinceOnset"`
 }
 
-// key returns the key that an exposure is, as an uploader takes it.
-func (e *exposure) key(origin keys.Region) (keys.DiagnosisKey, error) {
-	k := keys.DiagnosisKey{Origin: origin, TestType: keys.TestType(e.TestType)}
-	data, err := base64.StdEncoding.DecodeString(e.KeyData)
-	if err != nil {
-		return k, err
-	}
-	if k.KeyData, err = keys.ParseKeyData(data); err != nil {
-		return k, err
-	}
-	if k.VisitedCountries, err = keys.ParseRegions(e.Regions...); err != nil {
-		return k, err
-	}
-	k.RollingStartIntervalNumber = keys.Interval(e.RollingStartNumber)
-	k.RollingPeriod = uint8(e.RollingPeriod)
-	k.TransmissionRiskLevel = keys.Some(keys.TransmissionRiskLevel(e.TransmissionRiskLevel))
-	k.ReportType = keys.Some(keys.ReportType(e.ReportType))
-	if e.DaysSinceOnset != 0 {
-		k.DaysSinceOnsetOfSymptoms = keys.Some(keys.DaysSinceOnset(e.DaysSinceOnset))
-	}
-	return k, nil
-}
-
 // oddExposures are exposures that are none, each for one reason. A page of the real
 // service had one in five like these.
 func oddExposures(good exposure) []json.RawMessage {
@@ -89,4 +66,23 @@ func marshal(v any) json.RawMessage {
 		panic("federationtest: " + err.Error())
 	}
 	return b
+}
+
+// exposureOf returns a key as the protocol writes it.
+func exposureOf(k *keys.DiagnosisKey) exposure {
+	e := exposure{
+		KeyData:               base64.StdEncoding.EncodeToString(k.KeyData[:]),
+		RollingStartNumber:    int64(k.RollingStartIntervalNumber),
+		TransmissionRiskLevel: int64(k.TransmissionRiskLevel.Or(0)),
+		RollingPeriod:         int64(k.RollingPeriod),
+		Origin:                k.Origin.String(),
+		Regions:               []string{k.Origin.String()},
+		TestType:              int64(k.TestType),
+		ReportType:            int64(k.ReportType.Or(keys.ReportUnknown)),
+		DaysSinceOnset:        int64(k.DaysSinceOnsetOfSymptoms.Or(0)),
+	}
+	for region := range k.VisitedCountries.All() {
+		e.Regions = append(e.Regions, region.String())
+	}
+	return e
 }
