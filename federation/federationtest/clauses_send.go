@@ -227,7 +227,7 @@ func sendVerdict(v Verdict, class error) func(*clientTrial) error {
 }
 
 func sendNoAnswer(x *clientTrial) error {
-	for what, v := range map[string]Verdict{"reset": Fail, "a page for people": HTML, "half": Half, "as if whole": Partial, "null": NullBody, "nested": Nested} {
+	for what, v := range map[string]Verdict{"reset": Fail, "nothing": Blank, "a page for people": HTML, "half": Half, "as if whole": Partial, "null": NullBody, "nested": Nested} {
 		if err := sendVerdict(v, federation.ErrUnavailable)(x); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
