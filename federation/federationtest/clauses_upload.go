@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 var uploadClauses = []serverClause{
@@ -139,6 +140,10 @@ func (b brokenOff) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// brokenOffPause is how long a server has to see that an upload broke off, before it
+// comes again.
+const brokenOffPause = 200 * time.Millisecond
+
 func uploadCutOff(x *examination) (later, error) {
 	tag, list := x.newTag(), x.exposures(50)
 	message, err := x.sealed(0, list)
@@ -150,6 +155,7 @@ func uploadCutOff(x *examination) (later, error) {
 	if got, err := x.do(call{path: "/upload", token: x.nations[0].Token, body: half, size: int64(len(body))}); err == nil && got.status < 300 {
 		return nil, errors.New("half of an upload was answered as stored")
 	}
+	time.Sleep(brokenOffPause)
 	n, err := x.uploadAs(0, tag, list)
 	if err == nil && n != len(list) {
 		err = fmt.Errorf("insertedExposures is %d after half of an upload, want %d", n, len(list))

@@ -63,19 +63,17 @@ func examine(ctx context.Context, e *Endpoint, opts *EndpointOptions) map[string
 	}
 	waited := x.wait()
 	for _, c := range serverClauses() {
-		if look := rest[c.name]; look != nil && verdicts[c.name] == nil {
+		look := rest[c.name]
+		switch {
+		case look == nil || verdicts[c.name] != nil:
+		case waited != nil:
+			verdicts[c.name] = fmt.Errorf("the server cannot be read to the end: %w", waited)
+		default:
 			_, verdicts[c.name] = guarded(func() (later, error) { return nil, look(x) })
 		}
 	}
-	if err := verdicts[mustArrive]; err == nil {
-		verdicts[mustArrive] = waited
-	}
 	return verdicts
 }
-
-// mustArrive is the clause of which it is told if the server could not be read to
-// the end.
-const mustArrive = "upload-handed-out"
 
 // guarded runs a check. One that panics has found something out.
 func guarded(check func() (later, error)) (rest later, err error) {
