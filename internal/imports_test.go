@@ -43,6 +43,7 @@ var may = map[string][]string{
 	"signing/signingtest":       {"signing"},
 	"export/exporttest":         {"keys", "signing", "export"},
 	"storage/storagetest":       {"storage", "storage/memstore"},
+	"federation/federationtest": {"keys", "keys/keystest", "signing", "signing/jws", "storage/ledger", "storage/ledger/memledger", "storage/ledger/ledgertest", "federation"},
 	"storage/ledger/ledgertest": {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
 
 	"internal/exportpb": {},

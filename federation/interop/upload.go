@@ -56,10 +56,11 @@ func (c *Client) message(b *federation.Batch) ([]byte, error) {
 }
 
 // stored reads what the server says of a batch that it has. An answer that is not
-// the protocol's, as a proxy's page with status 200, says nothing of the batch.
+// the protocol's, as a proxy's page with status 200, or nothing with that status,
+// says nothing of the batch; 201 and 204 do by themselves.
 func stored(a *answer, sent int) (*federation.Answer, error) {
 	result := &federation.Answer{Inserted: -1}
-	if a.status == http.StatusNoContent || len(bytes.TrimSpace(a.body)) == 0 {
+	if a.status != http.StatusOK && len(bytes.TrimSpace(a.body)) == 0 {
 		return result, nil
 	}
 	v, ok := parse(a.body)

@@ -1,0 +1,76 @@
+package federationtest
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/signing/jws"
+)
+
+// A Nation is a back end as a server of the protocol knows it, and what it proves
+// that with. It prints and logs as its region alone.
+type Nation struct {
+	Region keys.Region   // the origin that the server gives what is uploaded with the token
+	Token  string        // the bearer token
+	Key    crypto.Signer // on P-256: with which uploads are signed
+
+	// Expired is a token that was good once; "" if none is at hand.
+	Expired string
+}
+
+// NewNation returns a nation with a token and a key of its own, for a [Server].
+func NewNation(region keys.Region) Nation {
+	key, err := signing.GenerateKey()
+	if err != nil {
+		panic("federationtest: " + err.Error()) // there is no randomness
+	}
+	return Nation{Region: region, Token: "good." + rand.Text(), Key: key, Expired: "old." + rand.Text()}
+}
+
+// Signer returns a signer of messages by the nation's key, for a client under test.
+func (n Nation) Signer() (*jws.Signer, error) {
+	named, err := signing.NewSigner(signing.Identity{KeyID: "federationtest", KeyVersion: "v1"}, n.Key, nil)
+	if err != nil {
+		return nil, err
+	}
+	return jws.NewSigner(named, nil)
+}
+
+// check returns an error that names the field.
+func (n *Nation) check() error {
+	switch {
+	case n.Region.IsZero():
+		return fmt.Errorf("Region is zero")
+	case n.Token == "":
+		return fmt.Errorf("nation %s: Token is empty", n.Region)
+	case n.Key == nil:
+		return fmt.Errorf("nation %s: Key is nil", n.Region)
+	case n.publicKey() == nil:
+		return fmt.Errorf("nation %s: Key: %w", n.Region, signing.ErrUnsupportedKey)
+	}
+	return nil
+}
+
+// publicKey returns the key that verifies, nil if it is none of the protocol's.
+func (n *Nation) publicKey() *ecdsa.PublicKey {
+	public, ok := n.Key.Public().(*ecdsa.PublicKey)
+	if !ok || signing.CheckKey(public) != nil {
+		return nil
+	}
+	return public
+}
+
+// String returns the region; the token is not for printing.
+func (n Nation) String() string { return n.Region.String() }
+
+// Format prints [Nation.String] whatever the verb and flags.
+func (n Nation) Format(f fmt.State, _ rune) { io.WriteString(f, n.String()) }
+
+// LogValue returns [Nation.String]; the token is not for logs.
+func (n Nation) LogValue() slog.Value { return slog.StringValue(n.String()) }
