@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,8 +43,31 @@ func TestMain(m *testing.M) {
 		if n, _ := fmt.Sscan(os.Getenv(speedVariable), &speed, &from); n == 2 {
 			ledgerClock = fast(speed, from)
 		}
-		main()
+		code := 0
+		profiled(func() { code = run(os.Args[1:], os.Stdout, os.Stderr) })
+		os.Exit(code)
 	}})
+}
+
+// profileVariable names the file that a program writes its CPU profile to.
+const profileVariable = "GAEN_TEST_CPUPROFILE"
+
+func profiled(f func()) {
+	path := os.Getenv(profileVariable)
+	if path == "" {
+		f()
+		return
+	}
+	file, err := os.Create(path)
+	if err == nil {
+		err = pprof.StartCPUProfile(file)
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	defer pprof.StopCPUProfile()
+	f()
 }
 
 // withPostgres stops the server of PostgreSQL that the tests start.
