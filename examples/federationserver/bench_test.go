@@ -181,6 +181,8 @@ func BenchmarkPoll(b *testing.B) {
 	s := newBenchSite(b)
 	key := s.onboard("aa", "AA")
 	var pollers []string
+	ledgerClock = s.clock
+	defer func() { ledgerClock = nil }()
 	err := withRegistry(context.Background(), s.ledger, func(g *registry) error {
 		for i := 1; i <= *benchPollers; i++ {
 			id := strings.ToLower(regionOf(i))
