@@ -7,6 +7,7 @@ import (
 	"context"
 	"io"
 	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,14 +23,18 @@ import (
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/distribution/cwa"
+	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/internal/s3test"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/signing/jws"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
 	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 	"github.com/gaenkit/gaen/storage/memstore"
@@ -75,6 +80,19 @@ func publishHourlyToS3(ctx context.Context, uploads []ledger.Upload) *distributi
 	must(l.Accept(ctx, &ledger.Delivery{Source: ledger.Own, Uploads: uploads}))
 	must(l.Release(ctx, nil))
 	return must(publisher.Run(ctx))
+}
+
+func pullFromTwoServers(ctx context.Context, servers map[ledger.Source]string) []*federation.PullReport {
+	store := must(sqliteledger.Open(ctx, "ledger.db", nil))
+	defer store.Close()
+	l := must(ledger.Open(ctx, store, nil))
+	var reports []*federation.PullReport
+	for name, url := range servers {
+		client := must(interop.NewClient(url, interop.TokenFile(string(name)+".token"), nil))
+		pull := must(federation.NewPull(l, name, client, nil))
+		reports = append(reports, must(pull.Run(ctx)))
+	}
+	return reports
 }
 
 // TestMain stops the server of PostgreSQL that the tests start.
@@ -141,6 +159,50 @@ func twice(t *testing.T, publish func(context.Context, []ledger.Upload) *distrib
 	}
 }
 
+// TestPullFromTwoServers runs the README's program against two servers, twice.
+func TestPullFromTwoServers(t *testing.T) {
+	t.Chdir(t.TempDir())
+	servers := map[ledger.Source]string{}
+	for seed, name := range []ledger.Source{"hub-a", "hub-b"} {
+		url, token := federationServer(t, uint64(seed))
+		servers[name] = url
+		if err := os.WriteFile(string(name)+".token", []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for run, want := range []int{10, 0} {
+		for _, r := range pullFromTwoServers(t.Context(), servers) {
+			if r.Accepted != want || r.Rejected != 0 {
+				t.Errorf("run %d of %s: %+v, want %d keys", run, r.Instance, r, want)
+			}
+		}
+	}
+}
+
+// federationServer starts a server that has ten keys for a nation, and returns its
+// URL and the nation's token.
+func federationServer(t *testing.T, seed uint64) (url, token string) {
+	t.Helper()
+	now := time.Now().Add(-time.Hour)
+	l := must(ledger.Open(t.Context(), memledger.New(&memledger.Options{Clock: func() time.Time { return now }}), nil))
+	hub := must(federation.NewHub(l, nil))
+	ie := federation.Nation{Name: "ie", Region: keys.MustRegion("IE")}
+	ks := keystest.New(seed, &keystest.Options{Origins: []keys.Region{ie.Region}, EndOfPeriod: true}).Keys(now.Add(-3*time.Hour), 10)[:10]
+	must(hub.Upload(t.Context(), &ie, &federation.Incoming{Tag: "1", Keys: ks}))
+	now = now.Add(time.Hour)
+	must(hub.Release(t.Context()))
+
+	gi := interop.Member{Nation: federation.Nation{Name: "gi", Region: keys.MustRegion("GI")}, Downloads: true}
+	tokens := must(jws.NewSecretTokens([]jws.SecretKey{{Secret: jws.NewSecret()}}, nil))
+	server := httptest.NewServer(must(interop.NewServer(hub, must(interop.NewDirectory(map[string]interop.Member{"gi": gi})), tokens, nil)))
+	t.Cleanup(server.Close)
+	token, _, err := tokens.Issue("gi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.URL, token
+}
+
 const root = "../.."
 
 func readme(t *testing.T) string {
@@ -169,8 +231,8 @@ func TestPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	programs := blocks(t, "go")
-	if len(programs) != 3 {
-		t.Fatalf("the README has %d programs, want 3", len(programs))
+	if len(programs) != 4 {
+		t.Fatalf("the README has %d programs, want 4", len(programs))
 	}
 	for _, p := range programs {
 		if !strings.Contains(string(source), "\n"+p) {

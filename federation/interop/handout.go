@@ -26,12 +26,14 @@ func (s *Server) download(r *http.Request, m *Member, day string) (*reply, error
 	case err != nil:
 		return nil, unable(err)
 	case page == nil:
+		s.tell(Exchange{Nation: m.Name, Asked: at})
 		return &reply{status: http.StatusNoContent}, nil
 	}
 	body, err := appendPage(page, m.Extended)
 	if err != nil {
 		return nil, unable(err)
 	}
+	s.tell(Exchange{Nation: m.Name, Asked: at, Page: page})
 	return &reply{status: http.StatusOK, body: body}, nil
 }
 

@@ -47,6 +47,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*rep
 		slog.Int("offered", receipt.Offered), slog.Int("accepted", receipt.Accepted), slog.Int("revised", receipt.Revised),
 		slog.Int("duplicates", receipt.Duplicates), slog.Int("rejected", len(receipt.Rejected)),
 		slog.Int("withdrawals", receipt.WithdrawalsTaken+receipt.WithdrawalsKept))
+	s.tell(Exchange{Nation: m.Name, Receipt: receipt})
 	return receiptReply(tag, receipt)
 }
 

@@ -50,6 +50,10 @@ type ServerOptions struct {
 	// Logger is told of every upload, and of every request that was not granted,
 	// with the nation if it is known. Nil discards.
 	Logger *slog.Logger
+
+	// Granted is called for every request that was granted, before it is answered;
+	// the answer waits for it. Nil is nobody.
+	Granted func(*Exchange)
 }
 
 // A Server speaks the protocol for a hub. It is an [http.Handler]; see

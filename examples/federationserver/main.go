@@ -1,0 +1,172 @@
+// Command federationserver is a federation server: nations upload the keys of
+// their phones to it, and download those of the others, by the interoperability
+// protocol (package federation/interop). It keeps everything, the nations as well,
+// in a ledger.
+//
+//	federationserver nation add -region IE -key ie-public.pem ie
+//	federationserver nation token -out ie.token ie
+//	federationserver serve -listen :8443 -cert tls.pem -key tls-key.pem
+//
+// # Nations
+//
+//	nation add [flags] ID        onboard one
+//	nation list                  print them: rights, keys, tokens
+//	nation rights [flags] ID     change what it may do
+//	nation key -add FILE ID      a further key of it; -remove KEY takes one away
+//	nation token [flags] ID      issue a bearer token for it
+//	nation revoke [-token T] ID  refuse one of its tokens, or all there are
+//	nation remove ID             refuse it altogether
+//
+// An ID is at most 64 of a-z, 0-9, '.', '_' and '-': it is in the nation's tokens,
+// and in the ledger the source of its keys. -region is the origin of its own keys;
+// -relays names further origins that it may bring, which makes it a gateway ("*"
+// for all). -withdrawals tells it what was withdrawn, by keys of the report type
+// REVOKED, which not every client knows. -extended hands it the extended form,
+// which only clients of package federation/interop know.
+//
+// A change holds from the next request on, on every server of the ledger, and for
+// all of them at once: each request looks its nation up. A nation that is to
+// exchange its key adds the new one, signs with it, and has the old one removed. A
+// nation that was removed can be added again; its old tokens stay refused.
+//
+// # Tokens
+//
+//	token rotate     new tokens are issued with a new secret; the others are still good
+//	token list       print the ids of the secrets, the one that issues first
+//	token drop ID    refuse all tokens issued with a secret
+//
+// Secrets are in a file (-secrets), which is made by whoever needs it first, and
+// which nobody else may read. Servers on several hosts need the same file. It is
+// read again when it has changed.
+//
+// # Serving
+//
+// serve makes a cut of the ledger at every point of its grid (-grid, 5 min), and
+// batches of what was uploaded until then; it removes what is older than the
+// ledger keeps (-prune-age, 14 days) once a day. Any number of processes may serve
+// one ledger: each makes the cut that is due, if no other was quicker. After an
+// outage of more than a day it wants -allow-gap, so that a clock that jumps ahead
+// releases nothing.
+//
+// Without -cert it serves plain HTTP, for a proxy on the same machine. Certificate
+// and key are read again when their files change. On SIGTERM or an interrupt it
+// takes no more connections, finishes the requests it has (-drain), and ends; who
+// got no answer tries again, and what is there already is known as a duplicate.
+//
+// The ledger (-ledger) is a SQLite file, or with the tag "cloud" a place such as
+// postgres://USER@HOST/DATABASE?schema=gaen, as in examples/distribute. The policy
+// of cuts is kept in it; to serve by another, add -change-policy once, after all
+// other servers have ended.
+//
+// # Monitoring
+//
+// On an address of its own (-monitor) there are /healthz, which is 200 as long as
+// the ledger answers and cuts are made, and /metrics, in the text format of
+// Prometheus: requests, keys that came and went, and for each nation when it last
+// uploaded and how many batches it has not asked for, since when. Counts of keys
+// and times of uploads are those of the hours that are over: what a small nation
+// brings at a time may be the keys of one person. Logs are JSON, on the standard
+// error; neither has key data or tokens in it.
+//
+// # Exit status
+//
+//	0  done; of serve: ended by a signal, with every request answered
+//	1  stopped by an error, or requests were cut off
+//	2  wrong usage
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+const (
+	exitDone    = 0
+	exitStopped = 1
+	exitUsage   = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// ledgerClock is the clock of the ledger: its own, but in tests.
+var ledgerClock func() time.Time
+
+// clock is the time by which it is counted.
+func clock() time.Time {
+	if ledgerClock != nil {
+		return ledgerClock()
+	}
+	return time.Now()
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := dispatch(ctx, args, stdout, stderr)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitDone
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(stderr, "federationserver:", err)
+		return exitUsage
+	}
+	fmt.Fprintln(stderr, "federationserver:", err)
+	return exitStopped
+}
+
+// errUsage marks what the caller asked for wrongly.
+var errUsage = errors.New("usage")
+
+func usage(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", errUsage, fmt.Errorf(format, args...))
+}
+
+// A command carries out what follows its name on the command line.
+type command func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+
+// commands are all there are, by their names.
+var commands = map[string]command{
+	"serve":         serve,
+	"nation add":    nationAdd,
+	"nation list":   nationList,
+	"nation rights": nationRights,
+	"nation key":    nationKey,
+	"nation token":  nationToken,
+	"nation revoke": nationRevoke,
+	"nation remove": nationRemove,
+	"token rotate":  tokenRotate,
+	"token list":    tokenList,
+	"token drop":    tokenDrop,
+}
+
+const synopsis = `usage: federationserver serve [flags]
+       federationserver nation add|rights|key|token|revoke|remove [flags] ID
+       federationserver nation list [flags]
+       federationserver token rotate|list [flags]
+       federationserver token drop [flags] SECRET
+with -h for the flags of each, and go doc for what they mean`
+
+// dispatch runs the command that the first argument, or the first two, name.
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	for n := 1; n <= 2 && n <= len(args); n++ {
+		name := args[0]
+		if n == 2 {
+			name += " " + args[1]
+		}
+		if c, ok := commands[name]; ok {
+			return c(ctx, args[n:], stdout, stderr)
+		}
+	}
+	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
+		fmt.Fprintln(stderr, synopsis)
+		return flag.ErrHelp
+	}
+	return usage("no such command\n%s", synopsis)
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// A monitor says how the server is: on an address of its own, since nations need
+// not know.
+type monitor struct {
+	hub       *federation.Hub
+	ledger    *ledger.Ledger
+	registry  *registry
+	sightings *sightings
+	counts    *counts
+	log       func(error)
+
+	ending   atomic.Bool
+	released atomic.Pointer[releaseState]
+}
+
+// releaseState is how the last look for a cut went.
+type releaseState struct {
+	at  time.Time
+	err error
+}
+
+// patience is for how long no cut may have been looked for.
+const patience = 10 * time.Minute
+
+// probeTimeout bounds what a look at the server may wait for the ledger.
+const probeTimeout = 5 * time.Second
+
+func (m *monitor) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", m.health)
+	mux.HandleFunc("GET /metrics", m.metrics)
+	return mux
+}
+
+func (m *monitor) health(w http.ResponseWriter, r *http.Request) {
+	if err := m.check(r.Context()); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// check returns what is wrong with the server. It says no more than which part:
+// the log has the rest.
+func (m *monitor) check(ctx context.Context) error {
+	if m.ending.Load() {
+		return errors.New("ending")
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if _, err := m.ledger.Log(ctx, math.MaxInt64); err != nil {
+		m.log(fmt.Errorf("health: %w", err))
+		return errors.New("the ledger does not answer")
+	}
+	if s := m.released.Load(); s == nil || s.err != nil || time.Since(s.at) > patience {
+		return errors.New("no cuts are made")
+	}
+	return nil
+}
+
+func (m *monitor) metrics(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
+	defer cancel()
+	var text bytes.Buffer
+	e := &exposition{&text}
+	m.process(e)
+	if err := m.nations(ctx, e); err != nil {
+		m.log(fmt.Errorf("metrics: %w", err))
+		http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", expositionType)
+	w.Write(text.Bytes()) // if it fails, the caller is gone
+}
+
+// process writes what this process has counted.
+func (m *monitor) process(e *exposition) {
+	e.metric("federation_requests_total", "counter", "Requests answered by this process, by status.")
+	statuses := m.counts.statuses()
+	for _, status := range slices.Sorted(maps.Keys(statuses)) {
+		e.value("federation_requests_total", "status", strconv.Itoa(status), float64(statuses[status]))
+	}
+	tallies := m.counts.tallies()
+	for _, c := range []struct {
+		name, help string
+		of         func(tally) int64
+	}{
+		{"federation_uploaded_keys_total", "Keys that nations uploaded to this process and that were new or revised, in the hours that are over.", func(t tally) int64 { return t.accepted }},
+		{"federation_duplicate_keys_total", "Keys that were there already, likewise.", func(t tally) int64 { return t.duplicates }},
+		{"federation_rejected_keys_total", "Keys that were not taken, likewise.", func(t tally) int64 { return t.rejected }},
+		{"federation_withdrawals_total", "Withdrawals that were taken, likewise.", func(t tally) int64 { return t.withdrawals }},
+		{"federation_downloaded_keys_total", "Keys that nations were given by this process, in the hours that are over.", func(t tally) int64 { return t.keys }},
+		{"federation_downloaded_batches_total", "Batches that they were given, likewise.", func(t tally) int64 { return t.batches }},
+	} {
+		e.metric(c.name, "counter", c.help)
+		for _, id := range slices.Sorted(maps.Keys(tallies)) {
+			e.value(c.name, "nation", string(id), float64(c.of(tallies[id])))
+		}
+	}
+}
+
+// nations writes what the ledger knows: the same whichever process is asked.
+func (m *monitor) nations(ctx context.Context, e *exposition) error {
+	log, err := m.ledger.Log(ctx, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	all, err := m.registry.all(ctx)
+	if err != nil {
+		return err
+	}
+	seen, err := m.sightings.all(ctx)
+	if err != nil {
+		return err
+	}
+	e.metric("federation_last_cut_timestamp_seconds", "gauge", "The time of the last cut.")
+	if log.Last.Seq > 0 {
+		e.value("federation_last_cut_timestamp_seconds", "", "", float64(log.Last.Time.Unix()))
+	}
+	e.metric("federation_last_upload_timestamp_seconds", "gauge", "The hour in which a nation last uploaded, once it is over.")
+	hour := hourOf(log.Now)
+	for _, n := range all {
+		if t := seen[n.ID].Uploaded; !t.IsZero() && t.Before(hour) {
+			e.value("federation_last_upload_timestamp_seconds", "nation", string(n.ID), float64(t.Unix()))
+		}
+	}
+	e.metric("federation_last_download_timestamp_seconds", "gauge", "The hour in which a nation last asked for a batch.")
+	for _, n := range all {
+		if t := seen[n.ID].Downloaded; !t.IsZero() {
+			e.value("federation_last_download_timestamp_seconds", "nation", string(n.ID), float64(t.Unix()))
+		}
+	}
+	return m.lags(ctx, e, all, seen, log.Now)
+}
+
+// lags writes how far nations are behind. One that has never asked is behind
+// everything.
+func (m *monitor) lags(ctx context.Context, e *exposition, all []*nation, seen map[ledger.Source]sighting, now time.Time) error {
+	lags := make(map[ledger.Source]federation.Lag, len(all))
+	for _, n := range all {
+		var err error
+		if lags[n.ID], err = m.hub.Lag(ctx, seen[n.ID].Asked); err != nil {
+			return err
+		}
+	}
+	e.metric("federation_lag_batches", "gauge", "Batches that a nation has not asked for.")
+	for _, n := range all {
+		e.value("federation_lag_batches", "nation", string(n.ID), float64(lags[n.ID].Batches))
+	}
+	e.metric("federation_lag_seconds", "gauge", "For how long the first of them has been there; 0 if there is none.")
+	for _, n := range all {
+		age := time.Duration(0)
+		if since := lags[n.ID].Since; !since.IsZero() {
+			age = max(0, now.Sub(since))
+		}
+		e.value("federation_lag_seconds", "nation", string(n.ID), age.Truncate(time.Second).Seconds())
+	}
+	return nil
+}

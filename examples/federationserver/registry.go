@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/gaenkit/gaen/federation/interop"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// Registers of this program begin with this.
+const (
+	nationPrefix = "federationserver/nation/"
+	seenPrefix   = "federationserver/seen/"
+)
+
+// A registry is the nations, as they are in registers of the ledger. It may be
+// used from several goroutines and processes at once.
+type registry struct {
+	ledger *ledger.Ledger
+
+	mu    sync.Mutex
+	known map[ledger.Source]known
+}
+
+// known is a nation as it was last read, so that its keys are not parsed for every
+// request.
+type known struct {
+	version int64
+	nation  *nation
+	member  *interop.Member // nil if it was removed
+}
+
+func newRegistry(l *ledger.Ledger) *registry {
+	return &registry{ledger: l, known: map[ledger.Source]known{}}
+}
+
+// find returns a nation as it is now. It is not to be changed. There is none if
+// the error satisfies errors.Is(err, [interop.ErrUnknownNation]).
+func (g *registry) find(ctx context.Context, id ledger.Source) (*nation, *interop.Member, error) {
+	if id.Check() != nil {
+		return nil, nil, interop.ErrUnknownNation
+	}
+	reg, err := g.read(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if reg.Version == 0 {
+		return nil, nil, interop.ErrUnknownNation
+	}
+	k, err := g.parse(id, reg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return k.nation, k.member, nil
+}
+
+func (g *registry) parse(id ledger.Source, reg ledger.Register) (known, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if k := g.known[id]; k.version == reg.Version {
+		return k, nil
+	}
+	k := known{version: reg.Version, nation: &nation{}}
+	if err := json.Unmarshal(reg.Value, k.nation); err != nil {
+		return k, fmt.Errorf("register %s: %w", reg.Name, err)
+	}
+	if k.nation.Removed.IsZero() {
+		var err error
+		if k.member, err = k.nation.member(); err != nil {
+			return k, fmt.Errorf("register %s: %w", reg.Name, err)
+		}
+	}
+	g.known[id] = k
+	return k, nil
+}
+
+// read returns the register of a nation, of version 0 if there is none.
+func (g *registry) read(ctx context.Context, id ledger.Source) (ledger.Register, error) {
+	name := nationPrefix + string(id)
+	found, err := g.ledger.Registers(ctx, name)
+	if err != nil || len(found) == 0 || found[0].Name != name { // what begins with it comes after it
+		return ledger.Register{Name: name}, err
+	}
+	return found[0], nil
+}
+
+// all returns all nations that are not removed, by their ids.
+func (g *registry) all(ctx context.Context) ([]*nation, error) {
+	found, err := g.ledger.Registers(ctx, nationPrefix)
+	if err != nil {
+		return nil, err
+	}
+	var all []*nation
+	for _, reg := range found {
+		k, err := g.parse(ledger.Source(reg.Name[len(nationPrefix):]), reg)
+		if err != nil {
+			return nil, err
+		}
+		if k.member != nil {
+			all = append(all, k.nation)
+		}
+	}
+	return all, nil
+}
+
+// maxTries is how often a change is tried while others change the same nation.
+const maxTries = 10
+
+// change changes a nation. The function is given it as it is now, with only its id
+// if it is new, and may be called again.
+func (g *registry) change(ctx context.Context, id ledger.Source, f func(n *nation) error) error {
+	nonce := ledger.NewNonce()
+	for try := 1; ; try++ {
+		reg, err := g.read(ctx, id)
+		if err != nil {
+			return err
+		}
+		value, err := changed(id, reg.Value, f)
+		if err != nil {
+			return fmt.Errorf("nation %s: %w", id, err)
+		}
+		err = g.ledger.Swap(ctx, nonce, ledger.Swap{Name: reg.Name, Version: reg.Version, Value: value})
+		if _, conflict := errors.AsType[*ledger.ConflictError](err); conflict && try < maxTries {
+			continue
+		}
+		return err
+	}
+}
+
+// changed returns what a register is to hold.
+func changed(id ledger.Source, value []byte, f func(n *nation) error) ([]byte, error) {
+	n := &nation{ID: id}
+	if value != nil {
+		if err := json.Unmarshal(value, n); err != nil {
+			return nil, err
+		}
+	}
+	if err := f(n); err != nil {
+		return nil, err
+	}
+	if n.Removed.IsZero() {
+		if _, err := n.member(); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(n)
+}
+
+// present is for changes of nations that must be there.
+func present(f func(n *nation) error) func(n *nation) error {
+	return func(n *nation) error {
+		if n.Relays.IsEmpty() && n.Region.IsZero() {
+			return interop.ErrUnknownNation
+		}
+		return f(n)
+	}
+}

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/interop"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// options are what the command line of serve says.
+type options struct {
+	place, secrets  string
+	listen, monitor string
+	cert, key       string
+	grid, pruneAge  time.Duration
+	quota           int
+	changePolicy    bool
+	allowGap        bool
+	batch           int64
+	every           time.Duration
+	drain           time.Duration
+	policyGiven     bool
+}
+
+func serveOptions(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	usual := hubPolicy()
+	f, place := newFlags("serve", stderr)
+	secrets := secretsFlag(f)
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` for nations")
+	f.StringVar(&o.monitor, "monitor", "127.0.0.1:9090", "`address` of /healthz and /metrics; empty for none")
+	f.StringVar(&o.cert, "cert", "", "`file` of the certificate chain, for HTTPS")
+	f.StringVar(&o.key, "key", "", "`file` of its private key")
+	f.DurationVar(&o.grid, "grid", usual.Grid, "time between cuts, with -change-policy or of a ledger that this command makes")
+	f.DurationVar(&o.pruneAge, "prune-age", usual.PruneAge, "how long keys are kept after they end, likewise")
+	f.IntVar(&o.quota, "quota", usual.Quota, "`keys` that a nation may bring of one origin in a day, likewise; what is beyond is held")
+	f.BoolVar(&o.changePolicy, "change-policy", false, "give the ledger the policy of the flags")
+	f.BoolVar(&o.allowGap, "allow-gap", false, "allow the first cut to be more than 24 hours after the last")
+	f.Int64Var(&o.batch, "batch", 1000, "`keys` that a batch has at most")
+	f.DurationVar(&o.every, "every", 5*time.Second, "how often to look whether a cut is due")
+	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long requests may take to finish at the end")
+	if _, err := parse(f, args, 0, "none"); err != nil {
+		return nil, err
+	}
+	o.place, o.secrets = *place, *secrets
+	f.Visit(func(g *flag.Flag) {
+		o.policyGiven = o.policyGiven || g.Name == "grid" || g.Name == "prune-age" || g.Name == "quota"
+	})
+	return o, o.check()
+}
+
+func (o *options) check() error {
+	switch {
+	case (o.cert == "") != (o.key == ""):
+		return usage("-cert and -key go together")
+	case o.every <= 0:
+		return usage("-every: %s, want more than nothing", o.every)
+	case o.drain <= 0:
+		return usage("-drain: %s, want more than nothing", o.drain)
+	}
+	p := o.policy()
+	if err := p.Check(); err != nil {
+		return usage("%w", err)
+	}
+	return nil
+}
+
+func (o *options) policy() ledger.Policy {
+	p := hubPolicy()
+	p.Grid, p.PruneAge, p.Quota = o.grid, o.pruneAge, o.quota
+	return p
+}
+
+func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
+	o, err := serveOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	s := &server{options: o, log: slog.New(slog.NewJSONHandler(stderr, nil))}
+	return s.run(ctx)
+}
+
+// A server is the program as it serves.
+type server struct {
+	*options
+	log *slog.Logger
+
+	ledger    *ledger.Ledger
+	hub       *federation.Hub
+	who       *identifier
+	sightings *sightings
+	counts    *counts
+	monitor   *monitor
+}
+
+// run serves until the context ends, or something does that it cannot do without.
+func (s *server) run(ctx context.Context) (err error) {
+	store, closing, err := openStore(ctx, s.place)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing()) }()
+	if err := s.open(ctx, store); err != nil {
+		return err
+	}
+	return s.serve(ctx)
+}
+
+// open opens all there is to serve, before anybody is served.
+func (s *server) open(ctx context.Context, store ledger.Store) (err error) {
+	if s.ledger, err = s.openLedger(ctx, store); err != nil {
+		return err
+	}
+	if s.allowGap {
+		if _, err := s.ledger.Release(ctx, &ledger.ReleaseOptions{AllowGap: true}); err != nil {
+			return err
+		}
+	}
+	if s.hub, err = federation.NewHub(s.ledger, &federation.HubOptions{BatchSize: s.batch}); err != nil {
+		return usage("-batch: %w", err)
+	}
+	registry := newRegistry(s.ledger)
+	if s.who, err = newIdentifier(registry, s.secrets, s.failed("secrets")); err != nil {
+		return err
+	}
+	s.sightings, s.counts = newSightings(s.hub, s.ledger), newCounts(clock)
+	s.monitor = &monitor{hub: s.hub, ledger: s.ledger, registry: registry, sightings: s.sightings, counts: s.counts, log: s.failed("monitor")}
+	return nil
+}
+
+// openLedger opens the ledger by the policy of the flags, or, if they say nothing
+// of it, by the one it has.
+func (s *server) openLedger(ctx context.Context, store ledger.Store) (*ledger.Ledger, error) {
+	want := s.policy()
+	l, err := ledger.Open(ctx, store, &ledger.Options{Policy: &want})
+	if !errors.Is(err, ledger.ErrPolicy) {
+		return l, err
+	}
+	if !s.policyGiven && !s.changePolicy {
+		return ledger.Open(ctx, store, nil)
+	}
+	if !s.changePolicy {
+		return nil, fmt.Errorf("%w\n-change-policy gives it the one of the flags", err)
+	}
+	if l, err = ledger.Open(ctx, store, nil); err != nil {
+		return nil, err
+	}
+	_, version := l.Policy()
+	if err := ledger.ChangePolicy(ctx, store, want, version); err != nil {
+		return nil, err
+	}
+	return ledger.Open(ctx, store, &ledger.Options{Policy: &want})
+}
+
+// failed returns what logs errors of a part of the server.
+func (s *server) failed(part string) func(error) {
+	return func(err error) { s.log.Error("failed", "part", part, "error", err) }
+}
+
+// serve serves on both addresses, and ends in order: first the requests, then the
+// cuts, then what they have left to store.
+func (s *server) serve(ctx context.Context) error {
+	public, err := s.public()
+	if err != nil {
+		return err
+	}
+	listeners, err := s.listeners(ctx)
+	if err != nil {
+		return err
+	}
+	private := interop.NewHTTPServer(s.options.monitor, s.monitor.handler())
+	ended := make(chan error, 3)
+	go func() { ended <- s.answer(public, listeners[0], "serving") }()
+	if len(listeners) > 1 {
+		go func() { ended <- s.answer(private, listeners[1], "monitoring") }()
+	}
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	stop, ticked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ticked)
+		if err := s.tick(working, stop); err != nil {
+			ended <- err
+		}
+	}()
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		s.log.Info("ending")
+	case failure = <-ended:
+	}
+	s.monitor.ending.Store(true)
+	finishing, cancel := context.WithTimeout(working, s.drain)
+	defer cancel()
+	err = public.Shutdown(finishing)
+	close(stop)
+	select {
+	case <-ticked:
+	case <-finishing.Done(): // what is left of a cut, another process or the next start makes up for
+		stopWorking()
+		<-ticked
+	}
+	s.store(finishing)
+	err = errors.Join(failure, err, private.Close())
+	s.log.Info("ended", "clean", err == nil)
+	return err
+}
+
+// listeners returns those for nations and for monitoring.
+func (s *server) listeners(ctx context.Context) (all []net.Listener, err error) {
+	for _, address := range []string{s.listen, s.options.monitor} {
+		if address == "" {
+			continue
+		}
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			for _, l := range all {
+				l.Close()
+			}
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// public returns the server for nations.
+func (s *server) public() (*http.Server, error) {
+	protocol, err := interop.NewServer(s.hub, s.who, s.who, &interop.ServerOptions{Logger: s.log, Granted: s.granted})
+	if err != nil {
+		return nil, err
+	}
+	public := interop.NewHTTPServer(s.listen, s.counting(visiting(protocol)))
+	public.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
+	if s.cert == "" {
+		s.log.Warn("serving without TLS: tokens and keys can be read on the way, unless a proxy on this machine adds it")
+		return public, nil
+	}
+	certificate, err := watch([]string{s.cert, s.key}, func() (*tls.Certificate, error) {
+		c, err := tls.LoadX509KeyPair(s.cert, s.key)
+		return &c, err
+	}, s.failed("certificate"))
+	if err != nil {
+		return nil, err
+	}
+	public.TLSConfig = &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.get(), nil },
+	}
+	return public, nil
+}
+
+// answer serves on one address until the server is shut down.
+func (s *server) answer(h *http.Server, l net.Listener, what string) error {
+	s.log.Info(what, "address", l.Addr().String(), "tls", h.TLSConfig != nil)
+	var err error
+	if h.TLSConfig != nil {
+		err = h.ServeTLS(l, "", "")
+	} else {
+		err = h.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// granted keeps count of what nations were granted.
+func (s *server) granted(x *interop.Exchange) {
+	s.counts.exchanged(x)
+	now := clock()
+	seen := sighting{Asked: x.Asked, Downloaded: hourOf(now)}
+	seen.Asked.Day = min(seen.Asked.Day, federation.DayOf(now)) // nobody is ahead of us
+	if x.Receipt != nil {
+		seen = sighting{Uploaded: hourOf(now)}
+	}
+	s.sightings.see(context.Background(), x.Nation, seen)
+}
+
+// counting counts the answers by their status.
+func (s *server) counting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(c, r)
+		s.counts.answered(c.status)
+	})
+}
+
+// A statusWriter notes the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// storeEvery is how often it is stored when nations were here.
+const storeEvery = 30 * time.Second
+
+// tick does what is done by the clock, until it is to stop: cuts, removals, and
+// storing when nations were here. What it has begun it finishes, unless the context
+// ends. It ends early only if the ledger goes by another
+// policy now, which means that this process must begin anew.
+func (s *server) tick(ctx context.Context, stop <-chan struct{}) error {
+	ticker := time.NewTicker(s.every)
+	defer ticker.Stop()
+	var pruned, stored time.Time
+	for {
+		if err := s.release(ctx); errors.Is(err, ledger.ErrPolicy) {
+			return err
+		}
+		if day := time.Now().UTC().Truncate(24 * time.Hour); !day.Equal(pruned) && s.prune(ctx) {
+			pruned = day
+		}
+		if time.Since(stored) >= storeEvery {
+			stored = time.Now()
+			s.store(ctx)
+		}
+		select {
+		case <-stop:
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// release makes the cut that is due, if one is.
+func (s *server) release(ctx context.Context) error {
+	report, err := s.hub.Release(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	s.monitor.released.Store(&releaseState{at: time.Now(), err: err})
+	if err != nil {
+		s.failed("release")(err)
+		return err
+	}
+	if report != nil {
+		s.log.Info("cut", "seq", report.Cut.Seq, "time", report.Cut.Time, "last", report.Cut.Last, "new", report.New, "changed", report.Changed, "gone", report.Gone)
+		for _, w := range report.Warnings {
+			s.log.Warn("cut", "seq", report.Cut.Seq, "warning", w)
+		}
+	}
+	return nil
+}
+
+// prune removes what is too old, and reports whether it did.
+func (s *server) prune(ctx context.Context) bool {
+	report, err := s.ledger.Prune(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.failed("prune")(err)
+		}
+		return false
+	}
+	s.log.Info("pruned", "removed", report.Removed)
+	return true
+}
+
+// store stores when nations were here. That another process did so at the same time
+// is no failure: the next time has it.
+func (s *server) store(ctx context.Context) {
+	err := s.sightings.store(ctx)
+	if _, conflict := errors.AsType[*ledger.ConflictError](err); err != nil && !conflict && ctx.Err() == nil {
+		s.failed("store")(err)
+	}
+}

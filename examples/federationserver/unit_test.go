@@ -1,0 +1,344 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/interop"
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/keys/keystest"
+	"github.com/gaenkit/gaen/signing/jws"
+	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
+)
+
+// newMemory returns a ledger in memory with its clock.
+func newMemory(t *testing.T) (*ledger.Ledger, *time.Time) {
+	t.Helper()
+	now := time.Date(2026, 3, 10, 9, 0, 0, 0, time.UTC)
+	l, err := ledger.Open(t.Context(), memledger.New(&memledger.Options{Clock: func() time.Time { return now }}), &ledger.Options{Policy: new(hubPolicy())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, &now
+}
+
+// TestCountsShowHoursThatAreOver: nothing that is counted is seen before its hour
+// is over.
+func TestCountsShowHoursThatAreOver(t *testing.T) {
+	now := time.Date(2026, 3, 10, 9, 59, 0, 0, time.UTC)
+	c := newCounts(func() time.Time { return now })
+	upload := func() {
+		c.exchanged(&interop.Exchange{Nation: "ie", Receipt: &ledger.Receipt{Offered: 11, Accepted: 3, Revised: 1, Duplicates: 2, Rejected: make([]ledger.SetAside, 5), WithdrawalsTaken: 1, WithdrawalsKept: 1}})
+	}
+	page := &federation.Page{Keys: make([]keys.DiagnosisKey, 7)}
+	upload()
+	c.exchanged(&interop.Exchange{Nation: "ie", Page: page})
+	c.exchanged(&interop.Exchange{Nation: "ie"}) // nothing new
+	if got := c.tallies(); len(got) != 0 {
+		t.Errorf("in the hour: %v", got)
+	}
+	now = now.Add(time.Minute)
+	upload() // is not of the hour that is over
+	want := tally{accepted: 4, duplicates: 2, rejected: 5, withdrawals: 2, keys: 7, batches: 1}
+	if got := c.tallies()["ie"]; got != want {
+		t.Errorf("after the hour: %+v, want %+v", got, want)
+	}
+	now = now.Add(59 * time.Minute)
+	if got := c.tallies()["ie"]; got != want {
+		t.Errorf("at the end of the next hour: %+v, want %+v", got, want)
+	}
+	now = now.Add(time.Minute)
+	if got := c.tallies()["ie"]; got.accepted != 8 {
+		t.Errorf("after the next hour: %+v", got)
+	}
+}
+
+// TestSightings: where nations stand only moves ahead, whatever they look back at
+// and whichever process stores it.
+func TestSightings(t *testing.T) {
+	l, now := newMemory(t)
+	hub, err := federation.NewHub(l, &federation.HubOptions{Fresh: time.Nanosecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ie := &federation.Nation{Name: "ie", Region: keys.MustRegion("IE")}
+	phones := keystest.New(1, &keystest.Options{Origins: []keys.Region{ie.Region}, EndOfPeriod: true})
+	places := []federation.Place{{Day: federation.DayOf(*now)}}
+	for i := range 4 {
+		ks := phones.Keys(now.Add(-3*time.Hour), 2)[:2]
+		if _, err := hub.Upload(t.Context(), ie, &federation.Incoming{Tag: fmt.Sprint(i), Keys: ks}); err != nil {
+			t.Fatal(err)
+		}
+		*now = now.Add(5 * time.Minute)
+		if _, err := hub.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		page, err := hub.Download(t.Context(), ie, places[i])
+		if err != nil || page == nil {
+			t.Fatal(page, err)
+		}
+		places = append(places, page.Next)
+	}
+	one, other := newSightings(hub, l), newSightings(hub, l)
+	expect := func(what string, s *sightings, want federation.Place) {
+		t.Helper()
+		all, err := s.all(t.Context())
+		if err != nil || all["gi"].Asked != want {
+			t.Errorf("%s: got %+v (%v), want %+v", what, all["gi"].Asked, err, want)
+		}
+	}
+	asks := func(s *sightings, at federation.Place) { s.see(t.Context(), "gi", sighting{Asked: at}) }
+	store := func(s *sightings) {
+		t.Helper()
+		if err := s.store(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	asks(one, places[0])
+	expect("at first", one, places[0])
+	asks(one, places[3])
+	asks(one, places[1])
+	expect("having looked back", one, places[3])
+	asks(one, federation.Place{Day: places[0].Day, Tag: "unknown"})
+	expect("with an unknown tag", one, places[3])
+	one.see(t.Context(), "gi", sighting{Uploaded: hourOf(*now)})
+	expect("having uploaded", one, places[3])
+	expect("not stored", other, federation.Place{})
+	store(one)
+	expect("stored", other, places[3])
+	asks(other, places[2])
+	store(other)
+	expect("with another server, further back", other, places[3])
+	asks(other, places[4])
+	asks(one, places[3])
+	store(other)
+	store(one)
+	expect("both having stored", one, places[4])
+	if len(one.unstored()) != 0 {
+		t.Error("what was stored is kept")
+	}
+	all, err := other.all(t.Context())
+	if err != nil || !all["gi"].Uploaded.Equal(hourOf(*now)) {
+		t.Errorf("the upload: %+v (%v)", all["gi"], err)
+	}
+	before, err := l.Registers(t.Context(), seenPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks(one, places[1])
+	store(one)
+	after, err := l.Registers(t.Context(), seenPrefix)
+	if err != nil || after[0].Version != before[0].Version {
+		t.Error("what changes nothing is stored")
+	}
+}
+
+// TestManySightings are stored in several steps.
+func TestManySightings(t *testing.T) {
+	l, _ := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSightings(hub, l)
+	for i := range 2*maxStored + 1 {
+		s.see(t.Context(), ledger.Source(fmt.Sprint("n", i)), sighting{Asked: federation.Place{Day: 5}})
+	}
+	if err := s.store(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := s.stored(t.Context())
+	if err != nil || len(all) != 2*maxStored+1 || len(s.unstored()) != 0 {
+		t.Errorf("%d are stored (%v), and %d not", len(all), err, len(s.unstored()))
+	}
+}
+
+// TestRegistry has several change one nation at the same time, and nations whose
+// ids begin alike told apart.
+func TestRegistry(t *testing.T) {
+	l, _ := newMemory(t)
+	g := newRegistry(l)
+	add := func(id ledger.Source) {
+		t.Helper()
+		err := g.change(t.Context(), id, func(n *nation) error {
+			n.Region, n.Downloads = keys.MustRegion("IE"), true
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("ie2")
+	if _, _, err := g.find(t.Context(), "ie"); !errors.Is(err, interop.ErrUnknownNation) {
+		t.Errorf("ie: got %v, want no such nation", err)
+	}
+	add("ie")
+	if n, _, err := g.find(t.Context(), "ie"); err != nil || n.ID != "ie" {
+		t.Errorf("ie: got %+v, %v", n, err)
+	}
+	if _, _, err := g.find(t.Context(), "../ie"); !errors.Is(err, interop.ErrUnknownNation) {
+		t.Errorf("got %v, want no such nation", err)
+	}
+	var group sync.WaitGroup
+	for i := range 5 {
+		group.Go(func() {
+			err := newRegistry(l).change(context.Background(), "ie", present(func(n *nation) error {
+				n.Tokens = append(n.Tokens, issuedToken{ID: fmt.Sprint(i), Expires: time.Now()})
+				return nil
+			}))
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	n, _, err := g.find(t.Context(), "ie")
+	if err != nil || len(n.Tokens) != 5 {
+		t.Errorf("%d tokens (%v), want 5", len(n.Tokens), err)
+	}
+	if all, err := g.all(t.Context()); err != nil || len(all) != 2 {
+		t.Errorf("%d nations (%v), want 2", len(all), err)
+	}
+}
+
+// TestRefuses: which tokens a nation no longer has.
+func TestRefuses(t *testing.T) {
+	at := time.Date(2026, 3, 10, 9, 0, 0, 0, time.UTC)
+	claims := func(id string, issued time.Time) jws.Claims {
+		return jws.Claims{Nation: "ie", TokenID: id, IssuedAt: issued, ExpiresAt: issued.Add(time.Hour)}
+	}
+	n := &nation{ID: "ie", Region: keys.MustRegion("IE")}
+	n.issued(claims("a", at), at)
+	n.issued(claims("b", at.Add(time.Minute)), at)
+	if n.refuses(claims("a", at)) || n.refuses(claims("", at)) {
+		t.Error("a token is refused that is good")
+	}
+	if err := n.revoke("a", at); err != nil {
+		t.Fatal(err)
+	}
+	if !n.refuses(claims("a", at)) || n.refuses(claims("b", at)) {
+		t.Error("one token was revoked, not the other")
+	}
+	n.revokeAll(at) // by a clock that is behind the one that issued b
+	if !n.refuses(claims("b", at.Add(time.Minute))) || !n.refuses(claims("", at)) || n.refuses(claims("c", at.Add(61*time.Second))) {
+		t.Error("all tokens there were are revoked, and no other")
+	}
+	n.issued(claims("d", at), at)
+	n.issued(claims("e", at.Add(48*time.Hour)), at.Add(48*time.Hour))
+	if len(n.Tokens) != 1 || n.Tokens[0].ID != "e" {
+		t.Errorf("tokens that have expired are kept: %+v", n.Tokens)
+	}
+	n.remove(at)
+	if !n.refuses(claims("e", at.Add(48*time.Hour))) || !n.refuses(claims("x", at.Add(100*time.Hour))) {
+		t.Error("a nation that was removed has a token")
+	}
+}
+
+// TestWatched: a value follows its files, and stays while they cannot be read.
+func TestWatched(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "value")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("1")
+	reads, failures := 0, 0
+	w, err := watch([]string{path}, func() (string, error) {
+		reads++
+		text, err := os.ReadFile(path)
+		if string(text) == "bad" {
+			err = errors.New("bad")
+		}
+		return string(text), err
+	}, func(error) { failures++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(want string) {
+		t.Helper()
+		for range 3 {
+			if got := w.get(); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+	}
+	expect("1")
+	put("2")
+	expect("2")
+	put("bad")
+	expect("2")
+	put("3")
+	expect("3")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	expect("3")
+	if reads != 5 || failures != 2 {
+		t.Errorf("%d reads and %d failures, want 5 and 2", reads, failures)
+	}
+}
+
+// TestSecretsAreMadeOnce: of several who need them first, all get the same.
+func TestSecretsAreMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets")
+	all := make([]string, 8)
+	var group sync.WaitGroup
+	for i := range all {
+		group.Go(func() {
+			made, err := readOrMakeSecrets(path)
+			if err != nil {
+				t.Error(err)
+			}
+			all[i] = formatSecrets(made)
+		})
+	}
+	group.Wait()
+	if len(slices.Compact(all)) != 1 {
+		t.Error("they differ")
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%d files are left (%v), want 1", len(entries), err)
+	}
+	if err := os.WriteFile(path+".new", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = changeSecrets(path, func(all []jws.SecretKey) ([]jws.SecretKey, error) { return all, nil })
+	if !errors.Is(err, os.ErrExist) {
+		t.Errorf("two changes at once: got %v", err)
+	}
+}
+
+// FuzzSecrets: what is read as secrets is written and read again as the same.
+func FuzzSecrets(f *testing.F) {
+	f.Add(formatSecrets([]jws.SecretKey{newSecret(), newSecret()}))
+	f.Add("a AAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := parseSecrets(text)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q", err)
+			}
+			return
+		}
+		again, err := parseSecrets(formatSecrets(all))
+		if err != nil || formatSecrets(again) != formatSecrets(all) {
+			t.Errorf("read again as something else (%v)", err)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package federation_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gaenkit/gaen/federation"
+)
+
+// TestLag has a reader fall behind, catch up, and stand at places that the hub
+// never gave.
+func TestLag(t *testing.T) {
+	h := newHub(t)
+	if got := must(h.hub.Lag(t.Context(), today(h))); got != (federation.Lag{}) {
+		t.Errorf("before the first batch: %+v", got)
+	}
+	begin := today(h)
+	var cuts []time.Time
+	for _, tag := range []string{"1", "2", "3"} {
+		h.upload(&germany, tag, h.make(de, 10)...)
+		h.release()
+		cuts = append(cuts, h.clock.Truncate(5*time.Minute))
+	}
+	at := begin
+	for i := range 4 {
+		want := federation.Lag{Batches: 3 - i}
+		if i < 3 {
+			want.Since = cuts[i]
+		}
+		if got := must(h.hub.Lag(t.Context(), at)); got.Batches != want.Batches || !got.Since.Equal(want.Since) {
+			t.Errorf("after %d batches: %+v, want %+v", i, got, want)
+		}
+		if page := must(h.hub.Download(t.Context(), &germany, at)); page != nil {
+			at = page.Next
+		}
+	}
+	for name, place := range map[string]federation.Place{
+		"an unknown tag": {Day: begin.Day, Tag: "of another server"},
+		"an early day":   {Day: begin.Day - 10},
+	} {
+		if got := must(h.hub.Lag(t.Context(), place)); got.Batches != 3 {
+			t.Errorf("%s: %+v, want 3 batches", name, got)
+		}
+	}
+	if got := must(h.hub.Lag(t.Context(), federation.Place{Day: begin.Day + 1})); got.Batches != 0 {
+		t.Errorf("tomorrow: %+v, want none", got)
+	}
+}
