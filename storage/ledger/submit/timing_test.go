@@ -78,7 +78,7 @@ func TestSameSteps(t *testing.T) {
 var timing = flag.Int("timing", 0, "measure the times of so many `requests` of each kind, against a ledger in a file")
 
 // TestTimes measures the distribution of times. It depends on the machine, so it
-// is asked for by name: go test -run TestTimes -timing 500 ./storage/ledger/submit
+// is asked for by name: go test ./storage/ledger/submit -run TestTimes -v -timing 500
 func TestTimes(t *testing.T) {
 	if *timing == 0 {
 		t.Skip("a measurement; -timing says how large")
