@@ -122,9 +122,6 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errPartial is a look in which some server could not be reached.
-var errPartial = errors.New("not everything was done")
-
 // fail prints an error, if there is one, and returns the exit status.
 func fail(stderr io.Writer, err error) int {
 	if err == nil {
@@ -135,7 +132,7 @@ func fail(stderr io.Writer, err error) int {
 	switch {
 	case usage, errors.Is(err, ledger.ErrPolicy):
 		return exitUsage
-	case errors.Is(err, errPartial):
+	case errors.Is(err, nation.ErrPartial):
 		return exitPartial
 	}
 	return exitStopped
@@ -163,8 +160,6 @@ func (c *command) tick(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if _, err := b.Tick(ctx); err != nil {
-		return fmt.Errorf("%w: %w", errPartial, err)
-	}
-	return nil
+	_, err = b.Tick(ctx)
+	return err
 }

@@ -3,6 +3,7 @@ package nation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -43,7 +44,23 @@ func (b *Backend) Tick(ctx context.Context) (*TickReport, error) {
 	}
 	b.looked.Store(&look{at: b.now(), err: err})
 	b.counters.show(b.now())
-	return t.report, errors.Join(append(t.errs, err)...)
+	return t.report, t.outcome(err)
+}
+
+// ErrPartial: some server could not be reached, or a secret could not be read. The
+// rest was done.
+var ErrPartial = errors.New("not everything was done")
+
+// outcome returns what a call came to: the error that stopped it, or those of
+// single servers.
+func (t *tick) outcome(stopped error) error {
+	switch {
+	case stopped != nil:
+		return errors.Join(append(t.errs, stopped)...)
+	case len(t.errs) > 0:
+		return fmt.Errorf("%w: %w", ErrPartial, errors.Join(t.errs...))
+	}
+	return nil
 }
 
 // Import pulls from all servers, and nothing else.
@@ -58,10 +75,10 @@ func (b *Backend) part(ctx context.Context, steps ...func(*tick, context.Context
 	t := &tick{Backend: b, report: &TickReport{}, exchanges: b.active.Load().exchanges}
 	for _, step := range steps {
 		if err := step(t, ctx); err != nil {
-			return t.report, errors.Join(append(t.errs, err)...)
+			return t.report, t.outcome(err)
 		}
 	}
-	return t.report, errors.Join(t.errs...)
+	return t.report, t.outcome(nil)
 }
 
 type tick struct {
