@@ -118,3 +118,24 @@ func TestNext(t *testing.T) {
 		t.Error("no jitter")
 	}
 }
+
+// TestReadme has the README's configuration be one.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "```json\n")
+	block, _, _ := strings.Cut(after, "```")
+	path := filepath.Join(t.TempDir(), "c.json")
+	if err := os.WriteFile(path, []byte(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rehearse(t.Context()); err != nil || len(c.Instances) != 2 {
+		t.Error(err)
+	}
+}

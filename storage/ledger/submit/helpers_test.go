@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -122,9 +123,7 @@ func phoneBody(token string, ks []keys.DiagnosisKey, more map[string]any) string
 		})
 	}
 	body := map[string]any{"diagnosisKeySubmissionToken": token, "temporaryExposureKeys": list}
-	for name, v := range more {
-		body[name] = v
-	}
+	maps.Copy(body, more)
 	text, err := json.Marshal(body)
 	if err != nil {
 		panic(err)

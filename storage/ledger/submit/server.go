@@ -105,7 +105,7 @@ func NewServer(l *ledger.Ledger, origin keys.Region, a Authorizer, signer *signi
 		s.opts = *opts
 	}
 	if err := s.opts.check(); err != nil {
-		return nil, fmt.Errorf("submit: Options.%w", err)
+		return nil, fmt.Errorf("submit: %w", err)
 	}
 	switch {
 	case l == nil:
@@ -125,17 +125,17 @@ func NewServer(l *ledger.Ledger, origin keys.Region, a Authorizer, signer *signi
 func (o *Options) check() error {
 	switch {
 	case o.MaxKeys < 0:
-		return fmt.Errorf("MaxKeys: %d is negative", o.MaxKeys)
+		return fmt.Errorf("Options.MaxKeys: %d is negative", o.MaxKeys)
 	case o.MaxBody < 0:
-		return fmt.Errorf("MaxBody: %d is negative", o.MaxBody)
+		return fmt.Errorf("Options.MaxBody: %d is negative", o.MaxBody)
 	case o.Parallel < 0:
-		return fmt.Errorf("Parallel: %d is negative", o.Parallel)
+		return fmt.Errorf("Options.Parallel: %d is negative", o.Parallel)
 	case o.Beat < 0:
-		return fmt.Errorf("Beat: %s is negative", o.Beat)
+		return fmt.Errorf("Options.Beat: %s is negative", o.Beat)
 	case o.Beat >= timeout:
-		return fmt.Errorf("Beat: %s, want less than the %s that a request may take", o.Beat, timeout)
+		return fmt.Errorf("Options.Beat: %s, want less than the %s that a request may take", o.Beat, timeout)
 	case o.Path != "" && o.Path[0] != '/':
-		return fmt.Errorf("Path: %q does not begin with /", o.Path)
+		return fmt.Errorf("Options.Path: %q does not begin with /", o.Path)
 	}
 	return nil
 }
