@@ -13,6 +13,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
+	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/keys"
 )
 
@@ -28,7 +29,7 @@ const ordersVariable = "GAEN_NATION_ORDERS"
 func TestMain(m *testing.M) {
 	text := os.Getenv(ordersVariable)
 	if text == "" {
-		os.Exit(m.Run())
+		os.Exit(pgtest.Main(m))
 	}
 	if err := obey(text); err != nil {
 		os.Stderr.WriteString(err.Error() + "\n")

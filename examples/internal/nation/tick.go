@@ -33,11 +33,7 @@ type TickReport struct {
 // no publication longer than the push barrier; its errors are returned in the end.
 // Tick may be ended anywhere, and called again at any time.
 func (b *Backend) Tick(ctx context.Context) (*TickReport, error) {
-	t := &tick{Backend: b, report: &TickReport{}}
-	if err := b.refresh(ctx); err != nil {
-		t.fail("secrets", "", err)
-	}
-	t.exchanges = b.active.Load().exchanges
+	t := b.begin(ctx)
 	err := t.run(ctx)
 	if err != nil {
 		b.log.Error("stopped", "err", err)
@@ -72,7 +68,7 @@ func (b *Backend) Export(ctx context.Context) (*TickReport, error) {
 }
 
 func (b *Backend) part(ctx context.Context, steps ...func(*tick, context.Context) error) (*TickReport, error) {
-	t := &tick{Backend: b, report: &TickReport{}, exchanges: b.active.Load().exchanges}
+	t := b.begin(ctx)
 	for _, step := range steps {
 		if err := step(t, ctx); err != nil {
 			return t.report, t.outcome(err)
@@ -88,6 +84,16 @@ type tick struct {
 
 	mu   sync.Mutex
 	errs []error // of single servers
+}
+
+// begin begins with the secrets as they are now.
+func (b *Backend) begin(ctx context.Context) *tick {
+	t := &tick{Backend: b, report: &TickReport{}}
+	if err := b.refresh(ctx); err != nil {
+		t.fail("secrets", "", err)
+	}
+	t.exchanges = b.active.Load().exchanges
+	return t
 }
 
 func (t *tick) run(ctx context.Context) error {

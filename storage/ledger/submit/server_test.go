@@ -278,13 +278,13 @@ func TestUnavailable(t *testing.T) {
 func TestLostAnswers(t *testing.T) {
 	for _, verdict := range []ledgertest.Verdict{ledgertest.Fail, ledgertest.FailAfter} {
 		for n := 1; ; n++ {
-			calls, armed, met := 0, false, false
-			store := ledgertest.Faulty(memledger.New(&memledger.Options{Clock: func() time.Time { return noon }}), func(context.Context, ledgertest.Call) ledgertest.Verdict {
+			calls, armed, met, storing := 0, false, false, false
+			store := ledgertest.Faulty(memledger.New(&memledger.Options{Clock: func() time.Time { return noon }}), func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
 				if !armed {
 					return ledgertest.Pass
 				}
 				if calls++; calls == n {
-					met = true
+					met, storing = true, c.Op == "accept"
 					return verdict
 				}
 				return ledgertest.Pass
@@ -293,6 +293,9 @@ func TestLostAnswers(t *testing.T) {
 			token, ks := d.issue(given), d.upload(3)
 			armed = true
 			a := d.post(phoneBody(token, ks, nil), nil)
+			if storing && a.status != 200 {
+				t.Errorf("verdict %d on call %d: the step was not tried again: %d", verdict, n, a.status)
+			}
 			if o := d.last(); a.status == 200 && o.Kind != submit.Stored {
 				t.Errorf("verdict %d on call %d: answered 200, and was %v", verdict, n, o.Kind)
 			}
