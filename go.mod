@@ -35,6 +35,10 @@ require (
 // Programs under examples, with the tag "cloud" alone: who they are to S3.
 require github.com/aws/aws-sdk-go-v2/config v1.33.15
 
+// examples/lambda, with the tag "cloud" alone: the loop by which AWS calls a
+// function. It has no dependencies.
+require github.com/aws/aws-lambda-go v1.55.1
+
 // Tests only: a server of S3 in the test's own process that checks signatures,
 // checksums and conditions, as not every fake does.
 require github.com/rclone/gofakes3 v0.0.12

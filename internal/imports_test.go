@@ -34,6 +34,7 @@ var may = map[string][]string{
 	"storage/ledger":              {"keys"},
 	"storage/ledger/":             {"keys", "storage/ledger"}, // the stores of ledgers
 	"storage/ledger/bucketledger": {"keys", "keys/submission", "storage", "storage/ledger", "storage/ledger/memledger"},
+	"storage/ledger/submit":       {"keys", "keys/submission", "signing", "storage/ledger"},
 	"distribution":                {"keys", "export", "signing", "storage", "storage/ledger"},
 	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
 	"federation":                  {"keys", "storage/ledger"},

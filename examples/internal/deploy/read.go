@@ -28,10 +28,14 @@ func Read(path string, settings []string) (*Config, error) {
 			return nil, fmt.Errorf("-set %s: %w", s, err)
 		}
 	}
-	return c, c.check()
+	return c, c.Check()
 }
 
-func (c *Config) readFile(path string) error {
+func (c *Config) readFile(path string) error { return ReadInto(path, c) }
+
+// ReadInto puts what a configuration file says over v, a configuration with its
+// defaults. What v has not is an error.
+func ReadInto(path string, v any) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return errors.Unwrap(err) // the caller names the path
@@ -44,14 +48,17 @@ func (c *Config) readFile(path string) error {
 	case len(text) > maxConfig:
 		return fmt.Errorf("larger than %d bytes", maxConfig)
 	}
-	return c.decode(text)
+	return Decode(text, v)
 }
 
-// decode puts what text says over c. What c has not is an error.
-func (c *Config) decode(text []byte) error {
+func (c *Config) decode(text []byte) error { return Decode(text, c) }
+
+// Decode puts what text, JSON, says over v. What v has not is an error, which
+// names the field.
+func Decode(text []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(c); err != nil {
+	if err := d.Decode(v); err != nil {
 		return plain(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -116,8 +123,9 @@ func (c *Config) String() string {
 	return string(text) + "\n"
 }
 
-// check refuses what the library would take for "the default".
-func (c *Config) check() error {
+// Check refuses what the library would take for "the default", and names the
+// field.
+func (c *Config) Check() error {
 	for _, f := range []struct {
 		name  string
 		value int

@@ -15,7 +15,7 @@ import (
 // library's own, so that neither moves unseen.
 func TestDefaults(t *testing.T) {
 	c := Default()
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := *c.Release.Policy(), ledger.DefaultPolicy(); got != want {
@@ -154,7 +154,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add(`{"retention":{"days":-1}} `)
 	f.Fuzz(func(t *testing.T, text string) {
 		c := Default()
-		if c.decode([]byte(text)) != nil || c.check() != nil {
+		if c.decode([]byte(text)) != nil || c.Check() != nil {
 			return
 		}
 		again := Default()

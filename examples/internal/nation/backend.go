@@ -1,0 +1,302 @@
+package nation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
+	"github.com/gaenkit/gaen/storage/ledger/submit"
+	"github.com/gaenkit/gaen/storage/memstore"
+)
+
+// Options are what a program adds to the configuration.
+type Options struct {
+	Logger *slog.Logger // nil discards
+
+	// Clock is for replays and tests, with a ledger made for them; nil is the
+	// ledger's own.
+	Clock func() time.Time
+}
+
+// A Backend is a national back end. Its methods may be called from several
+// goroutines at once, and in several processes.
+type Backend struct {
+	config    *Config
+	log       *slog.Logger
+	now       func() time.Time
+	ledger    *ledger.Ledger
+	tokens    *submit.Tokens
+	publisher *distribution.Publisher
+	counters  *counters
+	active    atomic.Pointer[active]
+	looked    atomic.Pointer[look]
+	closers   []func() error
+}
+
+// active is what depends on secrets, and is made again when one of them changes.
+type active struct {
+	secrets   secrets
+	exchanges []*exchange
+	phones    http.Handler
+}
+
+// secrets are what was read, by their places.
+type secrets map[string]string
+
+// Open opens the ledger, the bucket and whatever else the configuration names.
+func Open(ctx context.Context, c *Config, opts *Options) (b *Backend, err error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	b = &Backend{config: c, log: opts.Logger, now: opts.Clock, counters: newCounters(time.Duration(c.Operations.Resolution))}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	s, err := c.readSecrets(ctx)
+	if err != nil {
+		return b, err
+	}
+	if err := b.openLedger(ctx, opts.Clock); err != nil {
+		return b, err
+	}
+	if err := b.openPublisher(ctx); err != nil {
+		return b, err
+	}
+	a, err := b.activate(s)
+	if err != nil {
+		return b, err
+	}
+	b.active.Store(a)
+	return b, nil
+}
+
+// Close closes what Open opened.
+func (b *Backend) Close() error {
+	var errs []error
+	for _, f := range slices.Backward(b.closers) {
+		errs = append(errs, f())
+	}
+	b.closers = nil
+	return errors.Join(errs...)
+}
+
+func (b *Backend) openLedger(ctx context.Context, clock func() time.Time) error {
+	store, closing, err := deploy.OpenStore(ctx, b.config.place(b.config.Paths.Ledger), clock)
+	if err != nil {
+		return fmt.Errorf("paths.ledger: %w", err)
+	}
+	b.closers = append(b.closers, closing)
+	if b.ledger, err = ledger.Open(ctx, store, b.config.ledgerOptions()); err != nil {
+		return err
+	}
+	b.tokens, err = b.config.newTokens(b.ledger, b.now)
+	return err
+}
+
+func (c *Config) ledgerOptions() *ledger.Options {
+	return &ledger.Options{Policy: c.Release.Policy(), MaxUpload: max(c.Input.MaxKeysPerUpload, c.Submission.MaxKeys)}
+}
+
+func (b *Backend) openPublisher(ctx context.Context) error {
+	place := b.config.place(b.config.Paths.Output)
+	if !deploy.IsURL(place) {
+		if err := os.MkdirAll(place, 0o755); err != nil {
+			return fmt.Errorf("paths.output: %w", err)
+		}
+	}
+	bucket, closing, err := deploy.OpenBucket(ctx, place, deploy.Access{PublicRead: b.config.ObjectStore.PublicReadACL})
+	if err != nil {
+		return fmt.Errorf("paths.output: %w", err)
+	}
+	b.closers = append(b.closers, closing)
+	key, err := signing.ReadPrivateKeyFile(b.config.place(b.config.Paths.PrivateKey))
+	if err != nil {
+		return fmt.Errorf("paths.privateKey: %w", err)
+	}
+	signer, err := signing.NewSigner(b.config.Identity(), key, nil)
+	if err != nil {
+		return fmt.Errorf("signature: %w", err)
+	}
+	b.publisher, err = b.config.newPublisher(b.ledger, bucket, signer, b.log)
+	return err
+}
+
+func (c *Config) newPublisher(l *ledger.Ledger, bucket storage.Bucket, signer *signing.Signer, log *slog.Logger) (*distribution.Publisher, error) {
+	layout, err := c.Layout()
+	if err != nil {
+		return nil, err
+	}
+	packages, err := c.Packages()
+	if err != nil {
+		return nil, err
+	}
+	for i := range packages {
+		// The operator brings no keys: a set that has it is the set of all.
+		if packages[i].Select.Sources.Has(ledger.Operator) {
+			packages[i].Select.Sources = c.published()
+		}
+	}
+	ring, err := signing.NewRing(signer)
+	if err != nil {
+		return nil, err
+	}
+	opts := c.Publisher()
+	opts.Logger = log
+	return distribution.New(l, bucket, layout, packages, ring, &opts)
+}
+
+// place returns where a path or URL of the configuration is.
+func (c *Config) place(p string) string {
+	if deploy.IsURL(p) {
+		return p
+	}
+	return pathIn(c.dir, p)
+}
+
+// activate makes what depends on secrets.
+func (b *Backend) activate(s secrets) (*active, error) {
+	a := &active{secrets: s}
+	var err error
+	if a.exchanges, err = b.config.exchanges(b.ledger, s); err != nil {
+		return nil, err
+	}
+	if b.config.Submission.Listen == "" {
+		return a, nil
+	}
+	a.phones, err = b.config.newPhones(b.ledger, b.tokens, s, b.now, b.counters.submitted)
+	return a, err
+}
+
+// readSecrets reads every secret that is in use.
+func (c *Config) readSecrets(ctx context.Context) (secrets, error) {
+	s := secrets{}
+	for _, f := range c.secretFields() {
+		text, err := f.secret.read(ctx, c.dir)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		s[f.secret.key()] = text
+	}
+	return s, nil
+}
+
+type secretField struct {
+	name   string
+	secret Secret
+}
+
+// secretFields returns the secrets in use, by the fields that name them.
+func (c *Config) secretFields() []secretField {
+	var all []secretField
+	if sub := &c.Submission; sub.Listen != "" {
+		all = append(all, secretField{"submission.signingKey", sub.SigningKey})
+		if sub.keyed() {
+			all = append(all, secretField{"submission.apiKeys", sub.APIKeys})
+		}
+	}
+	for i := range c.Instances {
+		in := &c.Instances[i]
+		if in.Disabled {
+			continue
+		}
+		all = append(all, secretField{fmt.Sprintf("instances[%d].token", i), in.Token})
+		if in.Export || in.Gateway {
+			all = append(all, secretField{fmt.Sprintf("instances[%d].signingKey", i), in.SigningKey})
+		}
+	}
+	return all
+}
+
+// refresh reads the secrets again. If one has changed, what depends on it is made
+// again; if that fails, what there is goes on.
+func (b *Backend) refresh(ctx context.Context) error {
+	s, err := b.config.readSecrets(ctx)
+	if err != nil {
+		return err
+	}
+	if maps.Equal(s, b.active.Load().secrets) {
+		return nil
+	}
+	a, err := b.activate(s)
+	if err != nil {
+		return err
+	}
+	b.active.Store(a)
+	b.log.Info("secrets were replaced")
+	return nil
+}
+
+// Phones takes what phones submit.
+func (b *Backend) Phones() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if phones := b.active.Load().phones; phones != nil {
+			phones.ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+}
+
+// IssueToken returns a new one-time token.
+func (b *Backend) IssueToken(ctx context.Context, terms submit.Terms) (string, error) {
+	return b.tokens.Issue(ctx, terms)
+}
+
+// Rehearse opens everything in memory, with made-up secrets, which finds what is
+// wrong with a configuration without asking anybody.
+func (c *Config) Rehearse(ctx context.Context) error {
+	key, err := signing.GenerateKey()
+	if err != nil {
+		return err
+	}
+	text, err := signing.MarshalPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	signer, err := signing.NewSigner(c.Identity(), key, nil)
+	if err != nil {
+		return fmt.Errorf("signature: %w", err)
+	}
+	s := secrets{}
+	for _, f := range c.secretFields() {
+		s[f.secret.key()] = string(text)
+	}
+	for i := range c.Instances {
+		s[c.Instances[i].Token.key()] = "made-up"
+	}
+	s[c.Submission.APIKeys.key()] = "made-up:0123456789abcdef"
+	l, err := ledger.Open(ctx, memledger.New(nil), c.ledgerOptions())
+	if err != nil {
+		return err
+	}
+	b := &Backend{config: c, ledger: l, now: time.Now, counters: newCounters(time.Hour)}
+	if b.tokens, err = c.newTokens(l, time.Now); err != nil {
+		return err
+	}
+	if _, err := c.newPublisher(l, memstore.New(nil), signer, nil); err != nil {
+		return err
+	}
+	_, err = b.activate(s)
+	return err
+}

@@ -1,0 +1,144 @@
+package nation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// shutdown is for how long requests that have begun may go on in the end.
+const shutdown = 30 * time.Second
+
+// Serve takes submissions, looks at everything once in a while, and tells operators
+// how it is, until ctx ends. Then it takes no new request, ends those that it has,
+// and whatever it is doing at a point from which the next run goes on.
+func (b *Backend) Serve(ctx context.Context) error {
+	servers, err := b.listen(ctx)
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	failed := make(chan error, len(servers))
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, s := range servers {
+		wg.Go(func() {
+			if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("%s: %w", s.what, err)
+				cancel()
+			}
+		})
+	}
+	b.loop(running)
+	var errs []error
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
+	defer stop()
+	for _, s := range servers {
+		errs = append(errs, s.Shutdown(ending))
+	}
+	wg.Wait()
+	close(failed)
+	for err := range failed {
+		errs = append(errs, err)
+	}
+	b.log.Info("ended")
+	return errors.Join(errs...)
+}
+
+// server is one of the two that listen.
+type server struct {
+	*http.Server
+	what     string
+	listener net.Listener
+}
+
+func (b *Backend) listen(ctx context.Context) ([]*server, error) {
+	var all []*server
+	for _, s := range []struct {
+		what, addr string
+		handler    http.Handler
+	}{{"submission", b.config.Submission.Listen, b.Phones()}, {"operations", b.config.Operations.Listen, b.Operations()}} {
+		if s.addr == "" {
+			continue
+		}
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.addr)
+		if err != nil {
+			for _, opened := range all {
+				opened.listener.Close()
+			}
+			return nil, fmt.Errorf("%s.listen: %w", s.what, err)
+		}
+		b.log.Info("listening", "for", s.what, "addr", l.Addr().String())
+		all = append(all, &server{what: s.what, listener: l, Server: &http.Server{
+			Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		}})
+	}
+	return all, nil
+}
+
+// loop ticks until ctx ends. Looks are jittered, so that not every nation asks the
+// same server in the same second.
+func (b *Backend) loop(ctx context.Context) {
+	for ctx.Err() == nil {
+		b.Tick(ctx) // which logs what failed
+		select {
+		case <-ctx.Done():
+		case <-time.After(b.config.Schedule.next(time.Now())):
+		}
+	}
+}
+
+// next returns how long it is to the next look: to the next multiple of Every, and
+// some jitter.
+func (s *Schedule) next(now time.Time) time.Duration {
+	every := time.Duration(s.Every)
+	wait := now.Truncate(every).Add(every).Sub(now)
+	if s.Jitter > 0 {
+		wait += rand.N(time.Duration(s.Jitter))
+	}
+	return wait
+}
+
+// Operations is what operators and their machines look at:
+//
+//	/healthz  the process answers
+//	/readyz   the last look is not long ago, and met ledger and bucket; else 503
+//	/metrics  counters for Prometheus, coarse in time
+func (b *Backend) Operations() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if why := b.unready(); why != "" {
+			http.Error(w, why, http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		b.counters.show(b.now())
+		b.counters.write(w)
+	})
+	return mux
+}
+
+// unready returns why the back end is not what it should be, empty if it is. A look
+// may take as long as the push barrier.
+func (b *Backend) unready() string {
+	l := b.looked.Load()
+	s := &b.config.Schedule
+	switch {
+	case l == nil:
+		return "it has not looked yet"
+	case l.err != nil:
+		return "the last look was stopped by an error; see the log"
+	case b.now().Sub(l.at) > 3*time.Duration(s.Every)+time.Duration(s.PushBarrier)+defaultBudget:
+		return "the last look is too long ago"
+	}
+	return ""
+}

@@ -1,0 +1,165 @@
+// Command nationalbackend is a whole national back end: phones submit to it, it
+// exchanges keys with any number of federation servers, as client and as gateway,
+// and publishes what is due as the tree that the Corona-Warn-App reads.
+//
+//	nationalbackend init -config backend.json    makes the keys that are missing
+//	nationalbackend check -config backend.json   says what it would do, and asks nobody
+//	nationalbackend serve -config backend.json   does it, until it is told to end
+//	nationalbackend tick -config backend.json    does once what is due, for cron
+//	nationalbackend issue -config backend.json -kit LAB_RESULT -consent given
+//	                                             prints a one-time token
+//
+// # Order
+//
+// Once a minute it looks, and does what is due: pull from all servers, make the cut
+// of the hour, push it, publish it. What is cut is pushed before it is published,
+// for up to 15 minutes from the cut; after that a server that is down is left behind
+// until it answers. Everything may be killed anywhere: the next look goes on. Several
+// processes may run at once.
+//
+// # Configuration
+//
+// One file, JSON. What it leaves out keeps its default, which check prints; what is
+// unknown is an error that names it. To what examples/distribute has it adds:
+//
+//	"submission": {
+//		"listen": "127.0.0.1:8080",
+//		"authorizer": "token",           // or "apiKey", "apiKey+token", "none"
+//		"signingKey": {"file": "keys/answers.pem"}, "keyId": "answers-1"
+//	},
+//	"operations": {"listen": "127.0.0.1:9090"},
+//	"instances": [{
+//		"name": "hub-a", "url": "https://hub-a.example/diagnosiskeys",
+//		"import": true, "export": true, "gateway": false,
+//		"token": {"env": "HUB_A_TOKEN"}, "signingKey": {"file": "keys/federation.pem"}
+//	}]
+//
+// An instance may also say "disabled", "withheld" (its keys are kept and not
+// published), "rules" (which keys it is sent), "reject", "defaults", "limits", and
+// more: see Instance in examples/internal/nation.
+//
+// # Secrets
+//
+// The configuration holds none, but says where each is: {"file": …}, {"env": …} or
+// {"command": […]}, which prints it. They are read before every look, so a token, a
+// key of a partner or an API key is replaced without a restart; one that cannot be
+// used leaves the old one in use, and is logged. The key of the archives
+// (paths.privateKey) is read at the start alone: phones know it by its identity, and
+// that is configuration.
+//
+// # Exit status
+//
+//	0  done
+//	1  stopped by an error
+//	2  wrong usage or configuration
+//	3  tick: some server could not be reached; the rest was done
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/gaenkit/gaen/examples/internal/nation"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+const (
+	exitDone    = 0
+	exitStopped = 1
+	exitUsage   = 2
+	exitPartial = 3
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// command is what is run with a configuration.
+type command struct {
+	config         *nation.Config
+	kit, consent   string
+	stdout, stderr io.Writer
+}
+
+var commands = map[string]func(*command, context.Context) error{
+	"init": (*command).init, "check": (*command).check, "serve": (*command).serve, "tick": (*command).tick, "issue": (*command).issue,
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 || commands[args[0]] == nil {
+		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|issue -config FILE")
+		return exitUsage
+	}
+	c := &command{stdout: stdout, stderr: stderr}
+	f := flag.NewFlagSet("nationalbackend "+args[0], flag.ContinueOnError)
+	f.SetOutput(stderr)
+	config := f.String("config", "backend.json", "configuration `file`")
+	if args[0] == "issue" {
+		f.StringVar(&c.kit, "kit", "", "kind of test: LAB_RESULT, RAPID_RESULT, RAPID_SELF_REPORTED; empty leaves it to the phone")
+		f.StringVar(&c.consent, "consent", "", "consent to federate: given or refused; empty leaves it to the phone")
+	}
+	if err := f.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		return exitDone
+	} else if err != nil || f.NArg() > 0 {
+		return exitUsage
+	}
+	var err error
+	if c.config, err = nation.Read(*config); err != nil {
+		return fail(stderr, usageError{err})
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return fail(stderr, commands[args[0]](c, ctx))
+}
+
+// usageError is an error of the command line or the configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// fail prints an error, if there is one, and returns the exit status.
+func fail(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "nationalbackend:", err)
+	_, usage := errors.AsType[usageError](err)
+	switch {
+	case usage, errors.Is(err, ledger.ErrPolicy):
+		return exitUsage
+	case errors.Is(err, nation.ErrPartial):
+		return exitPartial
+	}
+	return exitStopped
+}
+
+func (c *command) open(ctx context.Context) (*nation.Backend, error) {
+	if err := c.config.Rehearse(ctx); err != nil {
+		return nil, usageError{err}
+	}
+	return nation.Open(ctx, c.config, &nation.Options{Logger: slog.New(slog.NewJSONHandler(c.stderr, nil))})
+}
+
+func (c *command) serve(ctx context.Context) (err error) {
+	b, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	return b.Serve(ctx)
+}
+
+func (c *command) tick(ctx context.Context) (err error) {
+	b, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	_, err = b.Tick(ctx)
+	return err
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger/submit"
+)
+
+// init makes the signing keys that are files and missing.
+func (c *command) init(context.Context) error {
+	made, err := c.config.MakeKeys()
+	for _, path := range made {
+		fmt.Fprintln(c.stdout, "made", path)
+	}
+	return err
+}
+
+// check says what would be done, and asks nobody.
+func (c *command) check(ctx context.Context) error {
+	if err := c.config.Rehearse(ctx); err != nil {
+		return usageError{err}
+	}
+	fmt.Fprint(c.stdout, c.config, c.config.Plan())
+	return nil
+}
+
+// issue prints a new one-time token.
+func (c *command) issue(ctx context.Context) (err error) {
+	terms := submit.Terms{}
+	if c.kit != "" {
+		if terms.TestType, err = keys.ParseTestType(c.kit); err != nil {
+			return usageError{fmt.Errorf("-kit: %w", err)}
+		}
+	}
+	switch c.consent {
+	case "":
+	case "given":
+		terms.ConsentToFederate = keys.ConsentGiven
+	case "refused":
+		terms.ConsentToFederate = keys.ConsentRefused
+	default:
+		return usageError{fmt.Errorf("-consent: %q, want given or refused", c.consent)}
+	}
+	b, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	token, err := b.IssueToken(ctx, terms)
+	if err == nil {
+		fmt.Fprintln(c.stdout, token)
+	}
+	return err
+}
