@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -56,9 +57,7 @@ func (b *flawed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if b.after != nil {
 		b.after(b, r, a)
 	}
-	for name, v := range a.Header() {
-		w.Header()[name] = v
-	}
+	maps.Copy(w.Header(), a.Header())
 	w.WriteHeader(a.Code)
 	w.Write(a.Body.Bytes())
 }

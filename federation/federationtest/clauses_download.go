@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gaenkit/gaen/keys"
@@ -81,12 +82,7 @@ func exposureForm(x *examination) (later, error) {
 
 // ours reports whether the suite has sent a key.
 func (x *examination) ours(data string) bool {
-	for _, s := range x.sent {
-		if s == data {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(x.sent, data)
 }
 
 // missingField returns the first field that an exposure does not have.
