@@ -55,7 +55,7 @@ func wantStored(a *federation.Answer, inserted int) error {
 		return errors.New("the answer is not that the batch is stored")
 	}
 	if a.Inserted >= 0 && a.Inserted != inserted {
-		return fmt.Errorf("Inserted is %d, want %d", a.Inserted, inserted)
+		return fmt.Errorf("got Inserted %d, want %d", a.Inserted, inserted)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -146,7 +147,8 @@ func (o *EndpointOptions) complete(e *Endpoint) error {
 		return errors.New("Endpoint.URL: no URL of http or https")
 	}
 	host := u.Hostname()
-	local := host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1"
+	ip := net.ParseIP(host)
+	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	if !local && o.UploadTo != host {
 		return fmt.Errorf("EndpointOptions.UploadTo: must be %q if keys may be uploaded to it", host)
 	}

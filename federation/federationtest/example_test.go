@@ -35,7 +35,7 @@ func ExampleTestServer() {
 	}
 }
 
-// A client meets a server whose first answer is 429 and whose second breaks off.
+// A client meets a server whose first answers are 429 and 503.
 func ExampleServer() {
 	nation := federationtest.NewNation(keys.MustRegion("IE"))
 	server, err := federationtest.NewServer([]federationtest.Nation{nation}, nil)
@@ -43,7 +43,7 @@ func ExampleServer() {
 		fmt.Println(err)
 		return
 	}
-	server.SetHook(federationtest.Script(http.StatusTooManyRequests, federationtest.Half))
+	server.SetHook(federationtest.Script(http.StatusTooManyRequests, http.StatusServiceUnavailable))
 	h := httptest.NewServer(server)
 	defer h.Close()
 	client := newOurClient(federationtest.Account{Nation: nation, URL: h.URL})

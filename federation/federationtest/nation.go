@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,7 +47,7 @@ func (n Nation) Signer() (*jws.Signer, error) {
 func (n *Nation) check() error {
 	switch {
 	case n.Region.IsZero():
-		return fmt.Errorf("Region is zero")
+		return errors.New("nation without a Region")
 	case n.Token == "":
 		return fmt.Errorf("nation %s: Token is empty", n.Region)
 	case n.Key == nil:
