@@ -34,12 +34,21 @@ func TestLag(t *testing.T) {
 			at = page.Next
 		}
 	}
+	// A process that has not looked for a while knows the tags that others give.
+	other := must(federation.NewHub(h.ledger, &federation.HubOptions{Fresh: time.Hour}))
+	must(other.Lag(t.Context(), begin))
+	h.upload(&germany, "4", h.make(de, 10)...)
+	h.release()
+	last := must(h.hub.Download(t.Context(), &germany, at)).Next
+	if got := must(other.Lag(t.Context(), last)); got.Batches != 0 {
+		t.Errorf("after a batch of another process: %+v, want none", got)
+	}
 	for name, place := range map[string]federation.Place{
 		"an unknown tag": {Day: begin.Day, Tag: "of another server"},
 		"an early day":   {Day: begin.Day - 10},
 	} {
-		if got := must(h.hub.Lag(t.Context(), place)); got.Batches != 3 {
-			t.Errorf("%s: %+v, want 3 batches", name, got)
+		if got := must(h.hub.Lag(t.Context(), place)); got.Batches != 4 {
+			t.Errorf("%s: %+v, want 4 batches", name, got)
 		}
 	}
 	if got := must(h.hub.Lag(t.Context(), federation.Place{Day: begin.Day + 1})); got.Batches != 0 {

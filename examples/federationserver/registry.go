@@ -41,9 +41,6 @@ func newRegistry(l *ledger.Ledger) *registry {
 // find returns a nation as it is now. It is not to be changed. There is none if
 // the error satisfies errors.Is(err, [interop.ErrUnknownNation]).
 func (g *registry) find(ctx context.Context, id ledger.Source) (*nation, *interop.Member, error) {
-	if id.Check() != nil {
-		return nil, nil, interop.ErrUnknownNation
-	}
 	reg, err := g.read(ctx, id)
 	if err != nil {
 		return nil, nil, err

@@ -170,6 +170,13 @@ func TestChangesApplyAtOnce(t *testing.T) {
 	upload("with the old key removed", federation.ErrDenied)
 
 	// So is the secret of tokens.
+	if err := os.Rename(s.path("token-secrets"), s.path("elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	expect("with the secrets gone", nil)
+	if err := os.Link(s.path("elsewhere"), s.path("token-secrets")); err != nil {
+		t.Errorf("the server has made others: %v", err)
+	}
 	first := strings.Fields(s.run("token", "list", "-secrets", s.path("token-secrets")))[0]
 	s.run("token", "rotate")
 	expect("with a token of the old secret", nil)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -143,6 +144,74 @@ func TestSightings(t *testing.T) {
 	}
 }
 
+// TestNobodyIsAhead: a nation that asks by a day to come stands at today.
+func TestNobodyIsAhead(t *testing.T) {
+	l, now := newMemory(t)
+	ledgerClock = func() time.Time { return *now }
+	defer func() { ledgerClock = nil }()
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{sightings: newSightings(hub, l), counts: newCounts(clock)}
+	s.granted(&interop.Exchange{Nation: "gi", Asked: federation.Place{Day: federation.DayOf(*now) + 1000}})
+	want := sighting{Asked: federation.Place{Day: federation.DayOf(*now)}, Downloaded: hourOf(*now)}
+	if got := s.sightings.unstored()["gi"]; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestHealth: a server that makes no cuts is not well.
+func TestHealth(t *testing.T) {
+	l, _ := newMemory(t)
+	m := &monitor{ledger: l, log: func(error) {}}
+	for _, tt := range []struct {
+		name  string
+		state *releaseState
+		well  bool
+	}{
+		{"not looked yet", nil, false},
+		{"just now", &releaseState{at: time.Now()}, true},
+		{"failed", &releaseState{at: time.Now(), err: errors.New("no")}, false},
+		{"long ago", &releaseState{at: time.Now().Add(-patience - time.Second)}, false},
+	} {
+		m.released.Store(tt.state)
+		if err := m.check(t.Context()); (err == nil) != tt.well {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// TestLastUploadIsShownLate: the hour of an upload is shown when it is over.
+func TestLastUploadIsShownLate(t *testing.T) {
+	l, now := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &monitor{hub: hub, ledger: l, registry: newRegistry(l), sightings: newSightings(hub, l), counts: newCounts(func() time.Time { return *now })}
+	err = m.registry.change(t.Context(), "ie", func(n *nation) error {
+		n.Region, n.Downloads = keys.MustRegion("IE"), true
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	uploaded := *now
+	m.sightings.see(t.Context(), "ie", sighting{Uploaded: hourOf(uploaded)})
+	for _, after := range []time.Duration{0, 59 * time.Minute, time.Hour} {
+		*now = uploaded.Add(after)
+		var text strings.Builder
+		if err := m.nations(t.Context(), &exposition{&text}); err != nil {
+			t.Fatal(err)
+		}
+		shown := strings.Contains(text.String(), fmt.Sprintf("\nfederation_last_upload_timestamp_seconds{nation=\"ie\"} %s\n", strconv.FormatFloat(float64(uploaded.Unix()), 'g', -1, 64)))
+		if shown != (after == time.Hour) {
+			t.Errorf("after %s it is shown: %t\n%s", after, shown, &text)
+		}
+	}
+}
+
 // TestManySightings are stored in several steps.
 func TestManySightings(t *testing.T) {
 	l, _ := newMemory(t)
@@ -188,6 +257,17 @@ func TestRegistry(t *testing.T) {
 	}
 	if _, _, err := g.find(t.Context(), "../ie"); !errors.Is(err, interop.ErrUnknownNation) {
 		t.Errorf("got %v, want no such nation", err)
+	}
+	calls := 0
+	err := g.change(t.Context(), "ie", present(func(n *nation) error {
+		if calls++; calls == 1 { // another is quicker
+			return newRegistry(l).change(t.Context(), "ie", func(n *nation) error { n.Extended = true; return nil })
+		}
+		n.Withdrawals = true
+		return nil
+	}))
+	if n, _, found := g.find(t.Context(), "ie"); err != nil || found != nil || calls != 2 || !n.Extended || !n.Withdrawals {
+		t.Errorf("two changes at once: %+v, %v, %v", n, err, found)
 	}
 	var group sync.WaitGroup
 	for i := range 5 {
