@@ -55,8 +55,6 @@ type site struct {
 	policy ledger.Policy
 	gen    *keystest.Generator
 	hub    *federation.Hub
-	pulls  []*federation.Pull
-	pushes []*federation.Push
 	nth    int
 }
 
