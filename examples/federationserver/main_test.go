@@ -167,12 +167,6 @@ func publicPEM(t testing.TB, signer *signing.Signer) []byte {
 	return []byte(n.Keys[0].PEM)
 }
 
-// A client is a nation's.
-type client struct {
-	*interop.Client
-	signer *signing.Signer
-}
-
 // onboard adds a nation, as its operator does, and returns its key.
 func (s *site) onboard(id, region string, flags ...string) *signing.Signer {
 	s.t.Helper()
