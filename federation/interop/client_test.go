@@ -199,7 +199,7 @@ func TestUploadAnswers(t *testing.T) {
 		{"known already", script{status: 200, body: `{"batchTag":"t","insertedExposures":0}`}, 0, nil},
 		{"as the schema says", script{status: 201, body: `{"insertedExposures":1}`}, 1, nil},
 		{"as the README says", script{status: 204}, -1, nil},
-		{"no body", script{status: 200, body: " "}, -1, nil},
+		{"nothing with status 200", script{status: 200, body: " "}, 0, federation.ErrUnavailable},
 		{"no count", script{status: 200, body: `{"batchTag":"t"}`}, -1, nil},
 		{"null as count", script{status: 200, body: `{"insertedExposures":null}`}, -1, nil},
 		{"more than was sent", script{status: 200, body: `{"insertedExposures":2}`}, -1, nil},
