@@ -299,3 +299,20 @@ func TestMetrics(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestFirstCut has what was submitted before the first look be sent and published:
+// packages and partners begin where the log stands when they are first seen.
+func TestFirstCut(t *testing.T) {
+	w := newWorld(t)
+	a := w.hub()
+	germany := w.country(de)
+	germany.joins(a, plain("hub-a"), interop.Member{})
+	germany.open()
+	ks := germany.submit(4)
+	w.add(time.Hour)
+	germany.tick()
+	if n := a.origins()[de]; n != 4 {
+		t.Errorf("the server has %d keys, want 4", n)
+	}
+	germany.shows("DE", ks)
+}
