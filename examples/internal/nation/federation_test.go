@@ -76,7 +76,7 @@ func TestSwitches(t *testing.T) {
 	for _, in := range []Instance{
 		{Name: "both", Import: true, Export: true},
 		{Name: "import", Import: true},
-		{Name: "export", Export: true},
+		{Name: "export", Export: true, Extended: true}, // so that it could be sent what others brought
 		{Name: "neither"},
 		{Name: "relay", Gateway: true, Extended: true},
 		{Name: "disabled", Disabled: true, Import: true, Export: true, Gateway: true, Extended: true},
@@ -142,7 +142,9 @@ func TestPushedBeforePublished(t *testing.T) {
 	a, b := w.hub(), w.hub()
 	germany := w.country(de)
 	germany.joins(a, plain("hub-a"), interop.Member{})
-	germany.joins(b, plain("hub-b"), interop.Member{})
+	small := plain("hub-b")
+	small.Limits.MaxBatch, small.Limits.MaxBatches = 1, 1 // as many runs as there are keys
+	germany.joins(b, small, interop.Member{})
 	germany.open()
 	germany.tick()
 	ks := germany.submit(4)
@@ -168,9 +170,9 @@ func TestPushedBeforePublished(t *testing.T) {
 		if r.Waiting != c.waiting || len(germany.published("DE")) != c.keys {
 			t.Errorf("%s later: waiting %v, %d keys published; want %v and %d", c.after, r.Waiting, len(germany.published("DE")), c.waiting, c.keys)
 		}
-	}
-	if n := b.origins()[de]; n != 4 {
-		t.Errorf("the other server has %d keys, want 4", n)
+		if n := b.origins()[de]; n != 4 {
+			t.Errorf("%s later: the other server has %d keys, want 4", c.after, n)
+		}
 	}
 	a.down = false
 	germany.tick()
@@ -296,4 +298,21 @@ func TestMetrics(t *testing.T) {
 	if got := get(operations, "/healthz"); got.status != 200 {
 		t.Error(got)
 	}
+}
+
+// TestFirstCut has what was submitted before the first look be sent and published:
+// packages and partners begin where the log stands when they are first seen.
+func TestFirstCut(t *testing.T) {
+	w := newWorld(t)
+	a := w.hub()
+	germany := w.country(de)
+	germany.joins(a, plain("hub-a"), interop.Member{})
+	germany.open()
+	ks := germany.submit(4)
+	w.add(time.Hour)
+	germany.tick()
+	if n := a.origins()[de]; n != 4 {
+		t.Errorf("the server has %d keys, want 4", n)
+	}
+	germany.shows("DE", ks)
 }
