@@ -108,10 +108,13 @@ func (d *desk) issue(terms submit.Terms) string {
 	return token
 }
 
-// upload returns the keys of a phone, n at most.
+// upload returns n keys of a phone that has as many.
 func (d *desk) upload(n int) []keys.DiagnosisKey {
-	ks := d.keys.Upload(d.now.Add(-3 * time.Hour)).Keys
-	return ks[:min(n, len(ks))]
+	for {
+		if ks := d.keys.Upload(d.now.Add(-3 * time.Hour)).Keys; len(ks) >= n {
+			return ks[:n]
+		}
+	}
 }
 
 // phoneBody returns a submission as the app sends it, with more said if wanted.
