@@ -153,7 +153,7 @@ func (k placeKind) sparing() sparing {
 	case testing.Short():
 		return sparing{faults: 1, pauses: 1}
 	case k == inFiles && !*exhaustive:
-		return sparing{faults: 1, pairs: 10, pauses: 1}
+		return sparing{faults: 1, pairs: 40, pauses: 2}
 	}
 	return sparing{faults: 1, pairs: 1, pauses: 1}
 }

@@ -48,6 +48,7 @@ func authGarbage(x *examination) (later, error) {
 	for _, bad := range []struct{ what, header string }{
 		{"a random token", "Bearer " + rand.Text()},
 		{"an empty token", "Bearer "},
+		{"the token under another scheme", "Basic " + token},
 		{"another scheme", "Basic " + base64.StdEncoding.EncodeToString([]byte("user:password"))},
 		{"an altered token", "Bearer " + altered(token)},
 		{"a token without its end", "Bearer " + token[:len(token)-4]},
