@@ -30,6 +30,7 @@ func (s *slowBody) RoundTrip(r *http.Request) (*http.Response, error) {
 		body := r.Body
 		pr, pw := io.Pipe()
 		r.Body, r.GetBody = pr, nil
+		r.Header.Set("Expect", "100-continue") // so that it begins when the server reads it
 		go func() {
 			if _, err := io.CopyN(pw, body, 10); err == nil {
 				close(s.begun)
@@ -39,7 +40,7 @@ func (s *slowBody) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 		}()
 	})
-	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	return (&http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}).RoundTrip(r)
 }
 
 // certify writes a certificate for loopback, and returns what trusts it.
