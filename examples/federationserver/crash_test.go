@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -173,17 +174,25 @@ func TestTerminated(t *testing.T) {
 		ie := s.client("ie", "IE", ieKey, p.base, &http.Client{Transport: &http.Transport{}})
 		var group sync.WaitGroup
 		var mu sync.Mutex
+		first, begun := make(chan struct{}), sync.Once{}
 		for i := range 3 {
-			ks := s.keysOf("IE", 2000)
+			batches := slices.Collect(slices.Chunk(s.keysOf("IE", 2000), 200))
 			group.Go(func() {
-				if _, err := ie.Upload(t.Context(), batchOf(fmt.Sprint(round, i), ks)); err == nil {
+				begin := func() { close(first) }
+				defer begun.Do(begin)
+				for j, ks := range batches {
+					if _, err := ie.Upload(t.Context(), batchOf(fmt.Sprint(round, i, j), ks)); err != nil {
+						return
+					}
 					mu.Lock()
-					defer mu.Unlock()
 					answered = append(answered, ks...)
+					mu.Unlock()
+					begun.Do(begin)
 				}
 			})
 		}
-		time.Sleep(time.Duration(10+20*round) * time.Millisecond)
+		<-first
+		time.Sleep(time.Duration(10*round) * time.Millisecond)
 		p.terminate()
 		group.Wait()
 	}
