@@ -179,7 +179,7 @@ func (s *Store) recognise(ctx context.Context, v view) error {
 	case v.segments[i].etag == s.seen:
 		return nil
 	}
-	_, d, err := s.readSegment(ctx, at.number)
+	_, d, err := s.readSegment(ctx, v.segments[i])
 	if err != nil {
 		return err
 	}
@@ -259,17 +259,24 @@ func (s *Store) ours(name string, h header) error {
 	return nil
 }
 
-// readSegment returns a segment and its digest.
-func (s *Store) readSegment(ctx context.Context, number int64) (*segment, digest, error) {
-	b, _, err := storage.ReadAll(ctx, s.bucket, segmentName(number), MaxSegment)
+// readSegment returns a segment as it was listed, and its digest. Another may be
+// there since, which is no part of the log: when a snapshot covers a segment it is
+// deleted, and a writer who was slow may then create it anew, before it learns that
+// it is beaten.
+func (s *Store) readSegment(ctx context.Context, o object) (*segment, digest, error) {
+	name := segmentName(o.number)
+	b, a, err := storage.ReadAll(ctx, s.bucket, name, MaxSegment)
 	if err != nil {
 		return nil, digest{}, moved(err)
 	}
-	seg, d, err := decodeSegment(b, number)
-	if err != nil {
-		return nil, d, fail("read", segmentName(number), err)
+	if a.ETag != o.etag {
+		return nil, digest{}, errMoved
 	}
-	return seg, d, s.ours(segmentName(number), seg.header)
+	seg, d, err := decodeSegment(b, o.number)
+	if err != nil {
+		return nil, d, fail("read", name, err)
+	}
+	return seg, d, s.ours(name, seg.header)
 }
 
 // readAhead is how many segments are fetched at a time.
@@ -284,7 +291,7 @@ func (s *Store) replay(ctx context.Context, segments []object) error {
 		var group errgroup.Group
 		for i, o := range chunk {
 			group.Go(func() error {
-				read[i], digests[i], errs[i] = s.readSegment(ctx, o.number)
+				read[i], digests[i], errs[i] = s.readSegment(ctx, o)
 				return nil
 			})
 		}

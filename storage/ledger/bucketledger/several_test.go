@@ -1,6 +1,7 @@
 package bucketledger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -492,4 +493,56 @@ func TestMadeMeanwhile(t *testing.T) {
 	wantRegister(t, s, "r", "awake")
 	put(t, s, "r", "both")
 	wantRegister(t, open(t, b, opts), "r", "both")
+}
+
+// TestSegmentMadeAnew has a segment be covered by a snapshot and deleted after it
+// was listed, and be created anew, otherwise, by a writer who does not know yet,
+// before it is read.
+func TestSegmentMadeAnew(t *testing.T) {
+	const second = "gaen/log/00000000000000000002"
+	b, other := memstore.New(nil), memstore.New(nil)
+	opts := &bucketledger.Options{Clock: clockAtNoon}
+	writer := open(t, b, opts)
+	copyAll(t, other, b)
+	put(t, open(t, other, opts), "r", "never")
+	anew, _, err := storage.ReadAll(t.Context(), other, second, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	met := false
+	reader := open(t, storagetest.Faulty(b, func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op == storagetest.OpGet && c.Name == second && !met {
+			met = true
+			if err := writer.Checkpoint(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := storage.Put(t.Context(), b, second, bytes.NewReader(anew), nil); err != nil {
+				t.Error(err)
+			}
+		}
+		return storagetest.Pass
+	}), opts)
+	put(t, writer, "r", "1")
+	wantRegister(t, reader, "r", "1")
+	if !met {
+		t.Fatal("the segment was never read")
+	}
+	put(t, reader, "r", "2")
+	wantRegister(t, writer, "r", "2")
+}
+
+func copyAll(t *testing.T, to, from storage.Bucket) {
+	t.Helper()
+	for a, err := range storage.List(t.Context(), from, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, a, err := storage.ReadAll(t.Context(), from, a.Name, 1<<20)
+		if err == nil {
+			_, err = storage.Put(t.Context(), to, a.Name, bytes.NewReader(content), &storage.PutOptions{ContentType: a.ContentType, Metadata: a.Metadata})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
