@@ -124,7 +124,7 @@ func NewPull(l *ledger.Ledger, name ledger.Source, d Downloader, opts *PullOptio
 func (p *Pull) Run(ctx context.Context) (*PullReport, error) {
 	r := &pulling{Pull: p, report: &PullReport{Instance: p.name, Origins: map[keys.Region]*OriginReport{}}, seen: map[string]bool{}}
 	err := r.run(ctx)
-	if _, conflict := errors.AsType[*ledger.ConflictError](err); conflict {
+	if isConflict(err) {
 		err = fmt.Errorf("%w (%w)", ErrOvertaken, err)
 	}
 	if err != nil {
@@ -194,6 +194,11 @@ func (r *pulling) settle(ctx context.Context) error {
 			return nil
 		}
 		page, err := r.download(ctx, r.cursor.Settled)
+		if errors.Is(err, ErrGone) {
+			r.report.warn("pages up to %s could not be read once more: %v", safeTag(mark), err)
+			r.cursor.Settled, r.cursor.Marks = r.cursor.At, nil
+			return r.save(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -263,6 +268,14 @@ func (r *pulling) probe(ctx context.Context) error {
 	}
 	for !r.spent() {
 		page, err := r.download(ctx, c.Probe.At)
+		if errors.Is(err, ErrGone) {
+			if c.Probe.At.Day < DayOf(r.now) {
+				c.Probe.At = Place{Day: c.Probe.At.Day + 1}
+				continue
+			}
+			c.Probe, c.Heard = nil, r.now // it cannot be found out; the next silence tries again
+			return r.save(ctx)
+		}
 		if err != nil {
 			return err
 		}

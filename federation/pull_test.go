@@ -274,6 +274,35 @@ func TestPullSkipsWhatIsGone(t *testing.T) {
 	}
 }
 
+// TestPullIsNotStuckAtWhatIsGone: what was to be read once more, or to be searched
+// for a tag, is no longer kept, and what is new comes all the same.
+func TestPullIsNotStuckAtWhatIsGone(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(20)
+	p.server.add(p.clock, "a", all[:5]...)
+	p.server.add(p.clock, "b", all[5:10]...)
+	p.run()
+	p.server.fail = func(at federation.Place) error {
+		if at.Tag == "" && at.Day < federation.DayOf(p.clock) || at.Tag == "a" {
+			return fmt.Errorf("%w: too old", federation.ErrGone)
+		}
+		return nil
+	}
+	p.server.add(p.clock, "c", all[10:15]...)
+	p.clock = p.clock.Add(time.Hour)
+	if r := p.run(); r.Accepted != 5 || len(r.Warnings) == 0 {
+		t.Errorf("got %+v", r)
+	}
+	p.clock = p.clock.Add(7 * time.Hour)
+	if r := p.run(); r.Resynchronised {
+		t.Errorf("got %+v", r)
+	}
+	p.server.add(p.clock, "d", all[15:]...)
+	if r := p.run(); r.Accepted != 5 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestPullWarnsBeforeItIsTooLate(t *testing.T) {
 	p := newPuller(t)
 	p.opts = &federation.PullOptions{Retention: 72 * time.Hour}

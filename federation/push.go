@@ -110,7 +110,7 @@ func checkPadding(l *ledger.Ledger, r *Rules) error {
 func (p *Push) Run(ctx context.Context) (*PushReport, error) {
 	r := &pushing{Push: p, report: &PushReport{Instance: p.name, LeftOut: map[string]int{}}}
 	err := r.run(ctx)
-	if _, conflict := errors.AsType[*ledger.ConflictError](err); conflict {
+	if isConflict(err) {
 		err = fmt.Errorf("%w (%w)", ErrOvertaken, err)
 	}
 	if err != nil {
