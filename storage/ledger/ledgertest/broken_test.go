@@ -88,6 +88,7 @@ var faults = []flaw{
 	{"second claim overwrites", "read-one-origin"},
 	{"own as of today first", "read-constant"},
 	{"read of many moments", "read-moment"},
+	{"of any origin if only kept", "like-memory"},
 	{"claims found apart", "find-fields"},
 	{"only units found", "find-unit"},
 

@@ -409,7 +409,8 @@ func (s *flawed) findAll(q ledger.Query) (records []*ledger.Record) {
 			add(id)
 		}
 	}
-	if q.Unit != nil && s.units[*q.Unit] == nil && q.Source == "" && q.Upload == "" && !s.is("only units found") {
+	if q.Unit != nil && s.units[*q.Unit] == nil && q.Source == "" && q.Upload == "" && !s.is("only units found") &&
+		(q.Origin.IsZero() || q.Origin == q.Unit.Origin || s.is("of any origin if only kept")) {
 		if rec := s.record(*q.Unit); rec.Kept != nil || !rec.Tombstone.IsZero() {
 			add(*q.Unit)
 		}

@@ -34,17 +34,24 @@ type history struct {
 // histories runs check on random histories, as many as are asked for.
 func (tr *trial) histories(check func(h *history)) {
 	tr.tb.Helper()
-	n := tr.opts.histories()
+	for _, seed := range tr.seeds(tr.opts.histories()) {
+		check(tr.newHistory(seed))
+	}
+}
+
+// seeds returns those of n random histories, unless the flags ask for others.
+func (tr *trial) seeds(n int) []uint64 {
+	if *seedFlag > 0 {
+		return []uint64{*seedFlag}
+	}
 	if *historiesFlag > 0 {
 		n = *historiesFlag
 	}
-	first := uint64(1)
-	if *seedFlag > 0 {
-		first, n = *seedFlag, 1
+	seeds := make([]uint64, n)
+	for i := range seeds {
+		seeds[i] = uint64(i) + 1
 	}
-	for seed := first; seed < first+uint64(n); seed++ {
-		check(tr.newHistory(seed))
-	}
+	return seeds
 }
 
 func (tr *trial) newHistory(seed uint64) *history {
