@@ -28,6 +28,18 @@ type Clock struct {
 // New returns a clock that goes so many times faster from a second ago on.
 func New(speed int) *Clock { return &Clock{speed, time.Now().Unix() - 1} }
 
+// NewAt returns a clock that goes so many times faster and shows a time of the day
+// now, by UTC, or a little more: what a second makes. Speed is more than 1.
+func NewAt(speed int, ofDay time.Duration) *Clock {
+	now := time.Now().UTC()
+	at := now.Truncate(24 * time.Hour).Add(ofDay)
+	if at.Before(now) {
+		at = at.Add(24 * time.Hour)
+	}
+	ahead := time.Duration(speed - 1) // by which a second more makes it go ahead
+	return &Clock{speed, now.Add(-(at.Sub(now) + ahead*time.Second - 1) / ahead).Unix()}
+}
+
 // FromEnvironment returns the clock that the environment says, nil for the real
 // one.
 func FromEnvironment() func() time.Time {

@@ -25,3 +25,16 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("an hour takes %s", d)
 	}
 }
+
+// TestNewAt expects times of the day, whatever time it is.
+func TestNewAt(t *testing.T) {
+	for hour := range 24 {
+		now := NewAt(600, time.Duration(hour)*time.Hour).Now()
+		if late := now.Sub(now.Truncate(24*time.Hour)) - time.Duration(hour)*time.Hour; late < 0 || late > 30*time.Minute {
+			t.Errorf("at %d it is %s", hour, now)
+		}
+		if ahead := time.Until(now); ahead < 0 || ahead > 25*time.Hour {
+			t.Errorf("%s is not the next time that it is %d", now, hour)
+		}
+	}
+}

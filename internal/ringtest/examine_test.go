@@ -145,8 +145,11 @@ func (n *nation) wrongTree(ctx context.Context, want map[ledger.UnitID]expected)
 	for _, f := range report.Findings {
 		wrong["finding: "+f.String()]++
 	}
+	if len(report.Unlisted) > 0 || report.Archives == 0 {
+		wrong["archives that no index names"] += len(report.Unlisted)
+	}
 	for _, pkg := range []string{"EUR", n.region.String()} {
-		shown, err := readPackage(ctx, bucket, layout, pkg)
+		shown, err := readPackage(ctx, bucket, layout, trusted, pkg)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -163,7 +166,7 @@ type shown struct {
 }
 
 // readPackage reads the base windows of a package.
-func readPackage(ctx context.Context, b storage.Bucket, layout *cwa.Layout, pkg string) (map[keys.KeyData]*shown, error) {
+func readPackage(ctx context.Context, b storage.Bucket, layout *cwa.Layout, trusted *signing.TrustList, pkg string) (map[keys.KeyData]*shown, error) {
 	all := map[keys.KeyData]*shown{}
 	at := func(data keys.KeyData) *shown {
 		if all[data] == nil {
@@ -187,7 +190,11 @@ func readPackage(ctx context.Context, b storage.Bucket, layout *cwa.Layout, pkg 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", attributes.Name, err)
 		}
-		for k, err := range a.Unverified().Keys() {
+		v, err := a.Verify(trusted, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", attributes.Name, err)
+		}
+		for k, err := range v.Keys() {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", attributes.Name, err)
 			}
@@ -195,7 +202,7 @@ func readPackage(ctx context.Context, b storage.Bucket, layout *cwa.Layout, pkg 
 			s.times++
 			s.end = f.Window.End
 		}
-		for k, err := range a.Unverified().RevisedKeys() {
+		for k, err := range v.RevisedKeys() {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", attributes.Name, err)
 			}
@@ -269,9 +276,12 @@ func (s *site) pulse(ctx context.Context) (p pulse, err error) {
 	return p, err
 }
 
-// still is for how long nothing must happen, in rounds of half a second: some cuts
-// and looks of everybody.
-const still = 8
+// still is for how many rounds nothing must happen: some cuts and looks of
+// everybody.
+const (
+	round = 300 * time.Millisecond
+	still = 10
+)
 
 // rest waits until nothing happens any more and everything is where it belongs.
 func (r *ring) rest(ctx context.Context, most time.Duration) error {
@@ -279,7 +289,7 @@ func (r *ring) rest(ctx context.Context, most time.Duration) error {
 	unchanged := 0
 	want := r.expectations()
 	deadline := time.Now().Add(most)
-	for wrong := (error)(nil); ; time.Sleep(500 * time.Millisecond) {
+	for wrong := (error)(nil); ; time.Sleep(round) {
 		now, err := r.pulses(ctx)
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	duration = flag.Duration("duration", 8*time.Second, "how long there is fire")
+	duration = flag.Duration("duration", 6*time.Second, "how long there is fire")
 	seed     = flag.Uint64("seed", 1, "seed of what happens")
 	rate     = flag.Float64("rate", 20, "submissions in a second")
 	every    = flag.Duration("every", 300*time.Millisecond, "how often something is done to the deployment, on average")
@@ -24,12 +24,16 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// A ledger keeps keys for 14 days after they end, and all must be there in the
-// end; a short run has little time to wait for those that must wait.
+// How much faster the clock goes. A ledger keeps keys for 14 days after they end,
+// and all must be there in the end; a short run has little time to wait for those
+// that must wait.
 const (
-	quick = 1200
+	quick = 1800
 	slow  = 240
 )
+
+// evening is when runs begin: what is published of a day is told from its end on.
+const evening = 22 * time.Hour
 
 // speed returns how much faster the clock goes.
 func speed() int {
@@ -67,10 +71,10 @@ func (r *ring) burn() {
 	r.awaitAll()
 	m := r.measure()
 	x := &chaos{ring: r, phones: newPhones(r)}
-	x.rage(*duration)
+	x.rage(r.length())
 	r.calm()
 	begun := time.Now()
-	if err := r.rest(r.t.Context(), time.Minute+*duration/4); err != nil {
+	if err := r.rest(r.t.Context(), time.Minute+r.length()/4); err != nil {
 		r.t.Errorf("seed %d: %v", r.seed, err)
 	}
 	r.t.Logf("at rest after %s", time.Since(begun).Round(100*time.Millisecond))
@@ -80,6 +84,14 @@ func (r *ring) burn() {
 	r.examine()
 	x.tell()
 	m.tell(r.t)
+}
+
+// length is how long there is fire.
+func (r *ring) length() time.Duration {
+	if testing.Short() {
+		return min(*duration, 4*time.Second)
+	}
+	return *duration
 }
 
 // awaitAll waits until every program serves.

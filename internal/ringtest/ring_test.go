@@ -53,7 +53,7 @@ var (
 func newRing(t *testing.T, seed uint64, speed int, postgres *pgtest.Server, settings pgtest.Settings) *ring {
 	t.Helper()
 	r := &ring{
-		t: t, seed: seed, dir: t.TempDir(), clock: fastclock.New(speed), fire: newFire(seed), leaks: newLeaks(),
+		t: t, seed: seed, dir: t.TempDir(), clock: fastclock.NewAt(speed, evening), fire: newFire(seed), leaks: newLeaks(),
 		rand: rand.New(rand.NewPCG(seed, 9)), postgres: postgres, settings: settings,
 	}
 	build(t, r.dir)
