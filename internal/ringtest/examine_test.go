@@ -24,19 +24,31 @@ import (
 type expected struct {
 	home      *nation
 	end       time.Time
-	travels   bool // there was consent
-	withdrawn bool
+	travels   bool           // there was consent
+	withdrawn bool           // where it was submitted
+	local     map[*site]bool // where else
 }
 
 // expectations are those of all keys that were submitted.
 func (r *ring) expectations() map[ledger.UnitID]expected {
+	local := map[ledger.UnitID]map[*site]bool{}
+	for _, n := range r.nations {
+		n.mu.Lock()
+		for id := range n.local {
+			if local[id] == nil {
+				local[id] = map[*site]bool{}
+			}
+			local[id][n.site] = true
+		}
+		n.mu.Unlock()
+	}
 	all := map[ledger.UnitID]expected{}
 	for _, n := range r.nations {
 		n.mu.Lock()
 		for _, up := range n.uploads {
 			for i := range up.keys {
 				id := ledger.IDOf(&up.keys[i])
-				all[id] = expected{home: n, end: up.keys[i].End(), travels: up.consent, withdrawn: up.withdrawn[id]}
+				all[id] = expected{home: n, end: up.keys[i].End(), travels: up.consent, withdrawn: up.withdrawn[id], local: local[id]}
 			}
 		}
 		n.mu.Unlock()
@@ -109,8 +121,11 @@ func (s *site) wrongUnit(u *ledger.Unit, w expected, wrong tally) {
 		wrong["not released"]++
 	case w.withdrawn && (last.Own == ledger.Active || last.Partners == ledger.Active):
 		wrong["active, and withdrawn at home"]++
-	case !w.withdrawn && (last.Own != ledger.Active || last.Partners != ledger.Active):
+	case w.withdrawn:
+	case last.Partners != ledger.Active:
 		wrong["not active"]++
+	case (last.Own == ledger.Active) == w.local[s]:
+		wrong["not as the operator has it"]++
 	}
 	for _, c := range u.Claims {
 		if c.Source != ledger.Own && c.Accepted.Before(w.end.Add(keys.Embargo)) {
@@ -224,23 +239,23 @@ func (n *nation) compare(pkg string, all map[keys.KeyData]*shown, want map[ledge
 		} else {
 			seen++
 		}
-		home := w.home == n
+		home, withdrawn := w.home == n, w.withdrawn || w.local[n.site]
 		is := func(what string, yes bool) {
 			if yes {
 				wrong[what+" in "+pkg]++
 			}
 		}
 		is("twice", s.times > 1)
-		is("withdrawn and not revoked", w.withdrawn && s.times != s.revoked)
-		is("revoked", !w.withdrawn && s.revoked > 0)
+		is("withdrawn and not revoked", withdrawn && s.times != s.revoked)
+		is("revoked", !withdrawn && s.revoked > 0)
 		is("before they may", s.times > 0 && s.end.Before(w.end.Add(keys.Embargo)))
 		switch {
 		case home:
-			is("missing", s.times == 0 && !w.withdrawn)
+			is("missing", s.times == 0 && !withdrawn)
 		case pkg != "EUR" || !w.travels:
 			is("from abroad", s.times > 0)
 		case !n.withheld:
-			is("missing", s.times == 0 && !w.withdrawn)
+			is("missing", s.times == 0 && !withdrawn)
 		}
 	}
 	if len(all) > seen {

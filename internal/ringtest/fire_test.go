@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -33,7 +34,7 @@ const (
 )
 
 // evening is when runs begin: what is published of a day is told from its end on.
-const evening = 22 * time.Hour
+const evening = 20 * time.Hour
 
 // speed returns how much faster the clock goes.
 func speed() int {
@@ -147,7 +148,8 @@ func (x *chaos) pause(ctx context.Context) bool {
 	}
 }
 
-// withdraw takes one of twenty uploads' keys back.
+// withdraw takes keys back: one of twenty uploads', where they were submitted or,
+// less often, in another nation.
 func (x *chaos) withdraw(ctx context.Context) {
 	ticker := time.NewTicker(time.Duration(20 * float64(time.Second) / *rate))
 	defer ticker.Stop()
@@ -157,7 +159,12 @@ func (x *chaos) withdraw(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		done, err := x.nations[x.fire.draw(len(x.nations))].withdraw()
+		n, other := x.nations[x.fire.draw(len(x.nations))], x.nations[x.fire.draw(len(x.nations))]
+		take := n.withdraw
+		if x.fire.draw(3) == 0 {
+			take = func() (bool, error) { return n.withdrawLocally(other) }
+		}
+		done, err := take()
 		if err != nil {
 			x.t.Error(err)
 		}
@@ -173,8 +180,7 @@ func (x *chaos) strike() {
 	case n < 9:
 		x.kill()
 	case n < 11:
-		all := x.programs()
-		all[x.rand.IntN(len(all))].interrupt()
+		x.anyOf(x.programs()).interrupt()
 	case n < 16:
 		x.links[x.rand.IntN(len(x.links))].goDown(time.Duration(100+x.rand.IntN(1500)) * time.Millisecond)
 	case n < 18:
@@ -187,21 +193,32 @@ func (x *chaos) strike() {
 // kill kills a program, which has another configuration when it begins again, as a
 // rule.
 func (x *chaos) kill() {
-	i := x.rand.IntN(len(x.hubs) + len(x.nations))
+	change, processes := x.anybody()
 	if x.rand.IntN(3) > 0 {
 		x.reconfigurations++
-		if i < len(x.hubs) {
-			x.hubs[i].reconfigure(x.rand)
-		} else {
-			x.nations[i-len(x.hubs)].reconfigure(x.rand)
+		change(x.rand)
+	}
+	x.anyOf(processes).kill()
+}
+
+// anyOf returns one of several processes that is not to be spared.
+func (x *chaos) anyOf(all []*program) *program {
+	for {
+		if p := all[x.rand.IntN(len(all))]; !p.steady {
+			return p
 		}
 	}
-	if i >= len(x.hubs) {
-		x.nations[i-len(x.hubs)].process.kill()
-		return
+}
+
+// anybody returns the processes of a hub or a nation, and what changes their
+// configuration.
+func (x *chaos) anybody() (change func(*rand.Rand), processes []*program) {
+	i := x.rand.IntN(len(x.hubs) + len(x.nations))
+	if i < len(x.hubs) {
+		return x.hubs[i].reconfigure, x.hubs[i].processes
 	}
-	h := x.hubs[i]
-	h.processes[x.rand.IntN(len(h.processes))].kill()
+	n := x.nations[i-len(x.hubs)]
+	return n.reconfigure, n.processes
 }
 
 // rotate gives a nation another token at one of its hubs.
@@ -231,7 +248,9 @@ func (x *chaos) crash() {
 func (r *ring) calm() {
 	for _, n := range r.nations {
 		n.settle()
-		n.process.kill()
+		for _, p := range n.processes {
+			p.kill()
+		}
 	}
 	time.Sleep(2 * restartPause)
 	r.awaitAll()
@@ -243,18 +262,27 @@ func (r *ring) endWindow() {
 	now := r.clock.Now()
 	end := now.Truncate(time.Hour).Add(time.Hour + 10*time.Minute) // the cut that closes it
 	time.Sleep(r.clock.Real(end.Sub(now)) + time.Second)
+}
+
+// end ends all programs, which must end well. Nations look a last time when none of
+// their processes does so at the same time, and the hubs are still there.
+func (r *ring) end() {
 	for _, n := range r.nations {
-		if out, err := n.process.command(n.command("tick")...).CombinedOutput(); err != nil {
-			r.t.Errorf("%s: a last look: %v\n%s", n.name, err, out)
+		end(r.t, n.processes)
+		if _, err := n.run("tick"); err != nil {
+			r.t.Error(err)
 		}
+	}
+	for _, h := range r.hubs {
+		end(r.t, h.processes)
 	}
 }
 
-// end ends all programs, which must end well.
-func (r *ring) end() {
-	for _, p := range r.programs() {
+func end(t *testing.T, all []*program) {
+	t.Helper()
+	for _, p := range all {
 		if code := p.stop(); code != 0 {
-			r.t.Errorf("%s ends with %d:\n%s", p.name, code, strings.Join(p.tail[max(0, len(p.tail)-10):], "\n"))
+			t.Errorf("%s ends with %d:\n%s", p.name, code, strings.Join(p.tail[max(0, len(p.tail)-10):], "\n"))
 		}
 	}
 }
@@ -299,9 +327,9 @@ func (r *ring) examine() {
 // books has the nation's program say what became of every key (invariant 12).
 func (r *ring) books(n *nation) {
 	r.t.Helper()
-	out, err := n.process.command(n.command("books")...).Output()
+	out, err := n.run("books")
 	if err != nil {
-		r.t.Errorf("%s: books: %v\n%s", n.name, err, out)
+		r.t.Error(err)
 		return
 	}
 	var stats ledger.Stats
@@ -332,7 +360,7 @@ func inShort(stats *ledger.Stats) string {
 	var all []string
 	for name, s := range stats.Sources {
 		all = append(all, fmt.Sprintf("%s offered %d: %d accepted, %d duplicates, %d rejected; withdrawals %d: %d taken, %d kept, %d refused; %v",
-			name, s.Offered, s.Accepted, s.Duplicates, len(s.Rejected), s.WithdrawalsOffered, s.WithdrawalsTaken, s.WithdrawalsKept, s.WithdrawalsRefused, s.Sinks))
+			name, s.Offered, s.Accepted, s.Duplicates, s.Offered-s.Accepted-s.Revised-s.Duplicates, s.WithdrawalsOffered, s.WithdrawalsTaken, s.WithdrawalsKept, s.WithdrawalsRefused, s.Sinks))
 	}
 	return "\n\t" + strings.Join(all, "\n\t")
 }
@@ -354,7 +382,7 @@ func (x *chaos) tell() {
 	for f := refused; f < faults; f++ {
 		x.t.Logf("fault %q: %d", f, x.fire.counts[f].Load())
 	}
-	x.t.Logf("%d reconfigurations, %d rotations, %d crashes of the database server", x.reconfigurations, x.rotations, x.crashes)
+	x.t.Logf("%d reconfigurations, %d rotations, %d crashes of the database server; %d withdrawals", x.reconfigurations, x.rotations, x.crashes, x.withdrawals)
 	for _, p := range x.programs() {
 		x.t.Logf("%s: %d starts, %d kills, %d ended of itself", p.name, p.starts, p.kills, p.gaveUp)
 	}

@@ -160,7 +160,7 @@ func (p *phones) until(n *nation, up *upload) {
 
 func (p *phones) post(n *nation, body []byte) error {
 	n.mu.Lock()
-	key := n.apiKeys[len(n.apiKeys)-3]
+	key := n.apiKeys[len(n.apiKeys)-5]
 	n.mu.Unlock()
 	req, err := http.NewRequest(http.MethodPost, "http://"+n.phones.address()+"/submission/diagnosis-keys", bytes.NewReader(body))
 	if err != nil {
@@ -189,18 +189,52 @@ func (n *nation) withdraw() (bool, error) {
 	n.mu.Lock()
 	up.withdrawn[id] = true
 	n.mu.Unlock()
-	return true, n.ring.retry("withdraw", func(ctx context.Context) error {
+	done, err := n.withdrawn(id, func(*ledger.Unit) bool { return true })
+	if err == nil && !done {
+		err = fmt.Errorf("%s: a key that was submitted cannot be withdrawn", n.name)
+	}
+	return true, err
+}
+
+// withdrawLocally has the operator take back a key from abroad, which is nobody
+// else's concern once it has been released here: one that was not is relayed to
+// nobody.
+func (n *nation) withdrawLocally(from *nation) (bool, error) {
+	up := from.anyAnswered()
+	if up == nil || from == n {
+		return false, nil
+	}
+	id := ledger.IDOf(&up.keys[n.ring.fire.draw(len(up.keys))])
+	done, err := n.withdrawn(id, (*ledger.Unit).Released)
+	if done {
+		n.mu.Lock()
+		n.local[id] = true
+		n.mu.Unlock()
+	}
+	return done, err
+}
+
+// withdrawn has a key be withdrawn if it is there and may be, whatever the database
+// does, and reports whether it was.
+func (n *nation) withdrawn(id ledger.UnitID, may func(*ledger.Unit) bool) (done bool, err error) {
+	err = n.ring.retry("withdraw", func(ctx context.Context) error {
 		l, closing, err := n.open(ctx)
 		if err != nil {
 			return err
 		}
 		defer closing()
+		for rec, err := range l.Find(ctx, ledger.Query{Unit: &id}) {
+			if err != nil || rec.Unit == nil || !may(rec.Unit) {
+				return err
+			}
+		}
 		receipt, err := l.Withdraw(ctx, id)
-		if err == nil && receipt.Done+receipt.Already != 1 {
-			n.ring.t.Errorf("%s: a key that was submitted cannot be withdrawn: %+v", n.name, *receipt)
+		if err == nil {
+			done = receipt.Done+receipt.Already == 1
 		}
 		return err
 	})
+	return done, err
 }
 
 // anyAnswered returns an upload with keys that was answered, one of the later ones

@@ -37,6 +37,9 @@ type program struct {
 	clock *fastclock.Clock
 	leaks *leaks
 
+	// steady is spared: how its memory grows is seen of a process that lives long.
+	steady bool
+
 	// prepare returns the command line, when everything it names is in place.
 	prepare func() []string
 

@@ -1,6 +1,7 @@
 package ringtest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -52,15 +53,16 @@ var (
 
 func newRing(t *testing.T, seed uint64, speed int, postgres *pgtest.Server, settings pgtest.Settings) *ring {
 	t.Helper()
+	dir := t.TempDir()
+	build(t, dir) // before the clock goes
 	r := &ring{
-		t: t, seed: seed, dir: t.TempDir(), clock: fastclock.NewAt(speed, evening), fire: newFire(seed), leaks: newLeaks(),
+		t: t, seed: seed, dir: dir, clock: fastclock.NewAt(speed, evening), fire: newFire(seed), leaks: newLeaks(),
 		rand: rand.New(rand.NewPCG(seed, 9)), postgres: postgres, settings: settings,
 	}
-	build(t, r.dir)
 	hub1, hub2 := r.hub("hub-1", 2), r.hub("hub-2", 1)
-	r.nation("a", "DE", hub1)
-	r.nation("b", "FR", hub1, hub2)
-	r.nation("c", "IE", hub1, hub2)
+	r.nation("a", "DE", 1, hub1)
+	r.nation("b", "FR", 2, hub1, hub2)
+	r.nation("c", "IE", 1, hub1, hub2)
 	for _, h := range r.hubs {
 		for _, n := range r.nations {
 			if n.at(h) {
@@ -68,6 +70,7 @@ func newRing(t *testing.T, seed uint64, speed int, postgres *pgtest.Server, sett
 			}
 		}
 	}
+	hub1.processes[1].steady, r.nations[1].processes[1].steady = true, true
 	return r
 }
 
@@ -77,7 +80,7 @@ func (r *ring) programs() (all []*program) {
 		all = append(all, h.processes...)
 	}
 	for _, n := range r.nations {
-		all = append(all, n.process)
+		all = append(all, n.processes...)
 	}
 	return all
 }
@@ -236,8 +239,13 @@ func (h *hub) serving() (address, bool) {
 	h.turn++
 	turn := h.turn
 	h.mu.Unlock()
-	for i := range h.processes {
-		if a, ok := h.processes[(turn+i)%len(h.processes)].where("serving"); ok {
+	return inTurn(h.processes, turn, "serving")
+}
+
+// inTurn returns where one of several processes listens, of those that do.
+func inTurn(all []*program, turn int, what string) (address, bool) {
+	for i := range all {
+		if a, ok := all[(turn+i)%len(all)].where(what); ok {
 			return a, true
 		}
 	}
@@ -318,19 +326,20 @@ func (h *hub) rotateToken(n *nation) error {
 // A nation is a national back end, and its phones.
 type nation struct {
 	*site
-	region  keys.Region
-	gateway bool
-	process *program
-	phones  *link
-	wires   []*wire
-	store   string // where the ledger is, by a way with faults
+	region    keys.Region
+	gateway   bool
+	processes []*program
+	phones    *link
+	wires     []*wire
 
 	mu       sync.Mutex
-	apiKeys  []string // the one in use is the last but two
+	turn     int
+	apiKeys  []string // the one in use is the last but four
 	config   settings
 	gen      *keystest.Generator
 	uploads  []*upload
-	withheld bool // some keys from abroad may not have been published
+	withheld bool                   // some keys from abroad may not have been published
+	local    map[ledger.UnitID]bool // keys from abroad that the operator took back here
 }
 
 // A wire is the way to a hub.
@@ -340,10 +349,9 @@ type wire struct {
 	*recorder
 }
 
-func (r *ring) nation(name, region string, hubs ...*hub) {
+func (r *ring) nation(name, region string, processes int, hubs ...*hub) {
 	r.t.Helper()
-	n := &nation{site: r.site(name), region: keys.MustRegion(region), gateway: len(hubs) > 1}
-	n.store = n.placeWithFaults()
+	n := &nation{site: r.site(name), region: keys.MustRegion(region), gateway: len(hubs) > 1, local: map[ledger.UnitID]bool{}}
 	n.gen = keystest.New(r.seed<<8|uint64(len(r.nations)), &keystest.Options{Origins: []keys.Region{n.region}, EndOfPeriod: true})
 	for _, h := range hubs {
 		w := &wire{hub: h, recorder: newRecorder(name+" to "+h.name, r.clock.Now)}
@@ -351,17 +359,22 @@ func (r *ring) nation(name, region string, hubs ...*hub) {
 		w.link.tap = w.tap
 		n.wires = append(n.wires, w)
 	}
-	for range 3 {
+	for range 5 {
 		n.addAPIKey()
 	}
 	n.config = calm(len(hubs))
-	n.process = n.program(name, n.commandLine)
-	n.phones = r.way(toPhones, func() (address, bool) { return n.process.where("submission") })
+	for i := range processes {
+		store, file := n.placeWithFaults(), fmt.Sprintf("backend-%d.json", i+1)
+		n.processes = append(n.processes, n.program(fmt.Sprintf("%s.%d", name, i+1), func() []string {
+			n.prepare(file, store)
+			return n.command("serve", file)
+		}))
+	}
+	n.phones = r.way(toPhones, n.serving)
 	r.nations = append(r.nations, n)
 
-	n.prepare()
-	if out, err := n.process.command(n.command("init")...).CombinedOutput(); err != nil {
-		r.t.Fatalf("%s: %v\n%s", name, err, out)
+	if _, err := n.run("init"); err != nil {
+		r.t.Fatal(err)
 	}
 	made, err := filepath.Glob(n.path("keys/*.pem"))
 	if err != nil || len(made) == 0 {
@@ -381,31 +394,49 @@ func (n *nation) at(h *hub) bool {
 	return slices.ContainsFunc(n.wires, func(w *wire) bool { return w.hub == h })
 }
 
-// command returns a command line of the program.
-func (n *nation) command(name string) []string {
-	return []string{filepath.Join(n.ring.dir, "nationalbackend"), name, "-config", n.path("backend.json")}
+// serving returns where one of the processes is, in turn.
+func (n *nation) serving() (address, bool) {
+	n.mu.Lock()
+	n.turn++
+	turn := n.turn
+	n.mu.Unlock()
+	return inTurn(n.processes, turn, "submission")
 }
 
-func (n *nation) commandLine() []string {
-	n.prepare()
-	return n.command("serve")
+// command returns a command line of the program.
+func (n *nation) command(name, file string) []string {
+	return []string{filepath.Join(n.ring.dir, "nationalbackend"), name, "-config", n.path(file)}
+}
+
+// run runs a command of the nation's operator, without faults.
+func (n *nation) run(name string) ([]byte, error) {
+	const file = "operator.json"
+	n.prepare(file, n.place())
+	var stderr bytes.Buffer
+	cmd := n.processes[0].command(n.command(name, file)...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s: %s: %w\n%s", n.name, name, err, stderr.Bytes())
+	}
+	return out, err
 }
 
 // prepare puts the configuration in place.
-func (n *nation) prepare() {
+func (n *nation) prepare(file, store string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.write("backend.json", n.configuration())
+	n.write(file, n.configuration(store))
 	n.write("api-keys", strings.Join(n.apiKeys, "\n")+"\n")
 }
 
-// addAPIKey adds a key of the phones' app. The one in use is the last but two, so
+// addAPIKey adds a key of the phones' app. The one in use is the last but four, so
 // that the program has it before a phone shows it, and for some time after.
 func (n *nation) addAPIKey() {
 	value := fmt.Sprintf("%016x%016x", n.ring.rand.Uint64(), n.ring.rand.Uint64())
 	n.ring.leaks.addSecret(value)
 	n.apiKeys = append(n.apiKeys, fmt.Sprintf("app-%s:%s", value[:6], value))
-	n.apiKeys = n.apiKeys[max(0, len(n.apiKeys)-8):]
+	n.apiKeys = n.apiKeys[max(0, len(n.apiKeys)-10):]
 }
 
 // reconfigure changes limits, switches and API keys, for the next start.

@@ -52,8 +52,9 @@ func wild(random *rand.Rand, instances int, mayWithhold bool) settings {
 	return s
 }
 
-// configuration returns the nation's configuration file.
-func (n *nation) configuration() string {
+// configuration returns the nation's configuration file, with the ledger at a
+// place.
+func (n *nation) configuration(store string) string {
 	type object = map[string]any
 	file := func(name string) object { return object{"file": name} }
 	var instances []object
@@ -67,7 +68,7 @@ func (n *nation) configuration() string {
 		})
 	}
 	text, err := json.MarshalIndent(object{
-		"paths":      object{"ledger": n.store, "output": "www"},
+		"paths":      object{"ledger": store, "output": "www"},
 		"api":        object{"originCountry": n.region, "unionPackage": "EUR"},
 		"release":    object{"grid": "10m", "fineGrid": true, "minKeys": 0, "minUploads": 0, "minWithdrawnUploads": 0},
 		"input":      object{"consentToFederate": "given"},
