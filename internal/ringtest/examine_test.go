@@ -295,7 +295,7 @@ func (s *site) pulse(ctx context.Context) (p pulse, err error) {
 // everybody.
 const (
 	round = 300 * time.Millisecond
-	still = 10
+	still = 6
 )
 
 // rest waits until nothing happens any more and everything is where it belongs.

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	duration = flag.Duration("duration", 6*time.Second, "how long there is fire")
+	duration = flag.Duration("duration", 5*time.Second, "how long there is fire")
 	seed     = flag.Uint64("seed", 1, "seed of what happens")
 	rate     = flag.Float64("rate", 20, "submissions in a second")
 	every    = flag.Duration("every", 300*time.Millisecond, "how often something is done to the deployment, on average")

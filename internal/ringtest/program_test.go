@@ -22,11 +22,18 @@ import (
 // programs where they are called by their names, but for the clock.
 func build(t *testing.T, dir string) {
 	t.Helper()
+	var both sync.WaitGroup
 	for _, name := range []string{"federationserver", "nationalbackend"} {
-		args := []string{"test", "-c", "-tags", "cloud", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "github.com/gaenkit/gaen/examples/" + name}
-		if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", name, err, out)
-		}
+		both.Go(func() {
+			args := []string{"test", "-c", "-tags", "cloud", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "github.com/gaenkit/gaen/examples/" + name}
+			if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+				t.Errorf("building %s: %v\n%s", name, err, out)
+			}
+		})
+	}
+	both.Wait()
+	if t.Failed() {
+		t.FailNow()
 	}
 }
 

@@ -40,25 +40,45 @@ func newRecorder(name string, clock func() time.Time) *recorder {
 	return &recorder{name: name, clock: clock, uploads: map[string]int{}, content: map[string][sha256.Size]byte{}, said: map[said]string{}}
 }
 
+// A tap is what a connection pours into, besides where it leads.
+type tap struct {
+	*io.PipeWriter
+	done chan struct{}
+}
+
+// Close waits until everything has been seen.
+func (t *tap) Close() error {
+	err := t.PipeWriter.Close()
+	<-t.done
+	return err
+}
+
 // tap reads the requests of one connection as they go by.
 func (r *recorder) tap() io.WriteCloser {
 	from, to := io.Pipe()
+	t := &tap{to, make(chan struct{})}
 	go func() {
-		defer io.Copy(io.Discard, from) // whoever writes is not to wait
-		in := bufio.NewReader(from)
-		for {
-			request, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			body, err := io.ReadAll(request.Body)
-			if err != nil {
-				return // it was cut
-			}
-			r.seen(request.URL.Path, body)
-		}
+		defer close(t.done)
+		r.read(from)
+		io.Copy(io.Discard, from) // whoever writes is not to wait
 	}()
-	return to
+	return t
+}
+
+// read sees requests until one is cut off.
+func (r *recorder) read(from io.Reader) {
+	in := bufio.NewReader(from)
+	for {
+		request, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			return
+		}
+		r.seen(request.URL.Path, body)
+	}
 }
 
 func (r *recorder) seen(path string, body []byte) {
