@@ -74,7 +74,7 @@ func (n *nation) configuration(store string) string {
 		"input":      object{"consentToFederate": "given"},
 		"submission": object{"listen": "127.0.0.1:0", "authorizer": "apiKey", "apiKeys": file("api-keys"), "signingKey": file("keys/answers.pem"), "beat": "10ms"},
 		"operations": object{"listen": "127.0.0.1:0", "resolution": "1m"},
-		"schedule":   object{"every": "1s", "jitter": "200ms", "pushBarrier": n.config.barrier},
+		"schedule":   object{"every": "1s", "jitter": "200ms", "pushBarrier": n.config.barrier, "allowGap": true},
 		"objectStore": object{
 			"threads": n.config.threads,
 		},
