@@ -104,8 +104,12 @@ func serveHub(t *testing.T, l *ledger.Ledger, move func()) (*federationtest.Endp
 	}
 	members := map[string]interop.Member{}
 	var nations []federationtest.Nation
-	for _, code := range []string{"IE", "GI", "GB-EAW"} {
+	for i, code := range []string{"IE", "GI", "GB-EAW"} {
 		n := federationtest.NewNation(keys.MustRegion(code))
+		n.Withdrawals, n.Extended = i < 2, i < 2
+		if i == 1 {
+			n.Relays = []keys.Region{keys.MustRegion("FR")}
+		}
 		id := strings.ToLower(code)
 		if n.Token, _, err = tokens.Issue(id); err != nil {
 			t.Fatal(err)
@@ -121,7 +125,10 @@ func serveHub(t *testing.T, l *ledger.Ledger, move func()) (*federationtest.Endp
 		if err != nil {
 			t.Fatal(err)
 		}
-		members[id] = interop.Member{Nation: federation.Nation{Name: ledger.Source(id), Region: n.Region}, Verifier: verifier, Downloads: true}
+		members[id] = interop.Member{
+			Nation:   federation.Nation{Name: ledger.Source(id), Region: n.Region, Relays: keys.Only(n.Relays...), Withdrawals: n.Withdrawals},
+			Verifier: verifier, Downloads: true, Extended: n.Extended,
+		}
 		nations = append(nations, n)
 	}
 	directory, err := interop.NewDirectory(members)
