@@ -252,7 +252,21 @@ func (s *Server) put(nation int, all []keys.DiagnosisKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range all {
-		s.rows = append(s.rows, &row{exposure: exposureOf(&all[i]), nation: nation})
+		s.rows = append(s.rows, rowOf(&all[i], nation))
 	}
 	s.shelve()
+}
+
+// rowOf returns a key as a nation would have brought it.
+func rowOf(k *keys.DiagnosisKey, nation int) *row {
+	r := &row{exposure: exposureOf(k), nation: nation}
+	if k.TestType == keys.TestUnstated {
+		r.TestType = int64(keys.TestLab)
+	}
+	for i, known := range []bool{k.TransmissionRiskLevel.Present(), k.TestType != keys.TestUnstated, k.ReportType.Present(), k.DaysSinceOnsetOfSymptoms.Present()} {
+		if !known {
+			r.unknown = append(r.unknown, optionalFields[i])
+		}
+	}
+	return r
 }
