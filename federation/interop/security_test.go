@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hmac"
@@ -469,13 +468,15 @@ func TestSlowClients(t *testing.T) {
 		t.Errorf("got %+v", limits)
 	}
 
-	limits.ReadHeaderTimeout, limits.ReadTimeout = 300*time.Millisecond, 300*time.Millisecond // not to wait so long
-	l, err := net.Listen("tcp", limits.Addr)
-	if err != nil {
-		t.Fatal(err)
+	// Who is refused has no more than a moment, whatever the limits are.
+	begun := time.Now()
+	refusedSlowly := sendAndWait(t, limits, "POST /upload HTTP/1.1\r\nHost: h\r\nAuthorization: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+	if took := time.Since(begun); !strings.HasPrefix(refusedSlowly, "HTTP/1.1 401") || took > limits.ReadTimeout/4 {
+		t.Errorf("refused: got %.60q after %s", refusedSlowly, took)
 	}
-	go limits.Serve(l)
-	t.Cleanup(func() { limits.Close() })
+
+	limits = NewHTTPServer("127.0.0.1:0", w.server)
+	limits.ReadHeaderTimeout, limits.ReadTimeout = 300*time.Millisecond, 300*time.Millisecond // not to wait so long
 	for _, tt := range []struct {
 		name, sent string
 		want       string // the answer begins so
@@ -484,22 +485,33 @@ func TestSlowClients(t *testing.T) {
 		{"body", "POST /upload HTTP/1.1\r\nHost: h\r\nAuthorization: " + w.token("ie") + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", "HTTP/1.1 408"},
 		{"nothing", "", ""},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			c, err := net.Dial("tcp", l.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			c.SetDeadline(time.Now().Add(20 * time.Second))
-			io.WriteString(c, tt.sent)
-			answer, err := io.ReadAll(bufio.NewReader(c)) // until it is cut off
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
-				t.Fatal("it is not cut off")
-			}
-			if !strings.HasPrefix(string(answer), tt.want) {
-				t.Errorf("got %.60q, want %q", answer, tt.want)
-			}
-		})
+		if answer := sendAndWait(t, limits, tt.sent); !strings.HasPrefix(answer, tt.want) {
+			t.Errorf("%s: got %.60q, want %q", tt.name, answer, tt.want)
+		}
 	}
+}
+
+// sendAndWait sends something to a server, and returns what it answers until it
+// cuts the connection off.
+func sendAndWait(t *testing.T, server *http.Server, sent string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &http.Server{Handler: server.Handler, ReadHeaderTimeout: server.ReadHeaderTimeout, ReadTimeout: server.ReadTimeout, WriteTimeout: server.WriteTimeout, IdleTimeout: server.IdleTimeout}
+	go own.Serve(l)
+	defer own.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(40 * time.Second))
+	io.WriteString(c, sent)
+	answer, err := io.ReadAll(c)
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		t.Fatal("it is not cut off")
+	}
+	return string(answer)
 }
