@@ -47,10 +47,12 @@ var may = map[string][]string{
 	"federation/federationtest": {"keys", "keys/keystest", "signing", "signing/jws", "storage/ledger", "storage/ledger/memledger", "storage/ledger/ledgertest", "federation"},
 	"storage/ledger/ledgertest": {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
 
-	"internal/exportpb": {},
-	"internal/killtest": {},
-	"internal/pgtest":   {},
-	"internal/s3test":   {},
+	"internal/exportpb":  {},
+	"internal/fastclock": {},
+	"internal/killtest":  {},
+	"internal/pgtest":    {},
+	"internal/ringtest":  {},
+	"internal/s3test":    {},
 }
 
 type listed struct {
