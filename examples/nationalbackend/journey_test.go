@@ -314,6 +314,7 @@ func TestJourney(t *testing.T) {
 	if testing.Short() {
 		t.Skip("programs are built and run")
 	}
+	t.Parallel()
 	j := newJourney(t)
 	j.hub("hub-a")
 	j.hub("hub-b")
