@@ -38,5 +38,5 @@ func TestLabels(t *testing.T) {
 			t.Error("a label without a value does not panic")
 		}
 	}()
-	Labels("nation")
+	Labels([]string{"nation"}...)
 }
