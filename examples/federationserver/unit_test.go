@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/exposition"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
@@ -202,7 +203,7 @@ func TestLastUploadIsShownLate(t *testing.T) {
 	for _, after := range []time.Duration{0, 59 * time.Minute, time.Hour} {
 		*now = uploaded.Add(after)
 		var text strings.Builder
-		if err := m.nations(t.Context(), &exposition{&text}); err != nil {
+		if err := m.nations(t.Context(), exposition.New(&text)); err != nil {
 			t.Fatal(err)
 		}
 		shown := strings.Contains(text.String(), fmt.Sprintf("\nfederation_last_upload_timestamp_seconds{nation=\"ie\"} %s\n", strconv.FormatFloat(float64(uploaded.Unix()), 'g', -1, 64)))

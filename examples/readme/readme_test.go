@@ -275,6 +275,27 @@ func TestFilesAreThere(t *testing.T) {
 	}
 }
 
+// TestTestsAreThere checks that the tests which the README says are in a file are in
+// it.
+func TestTestsAreThere(t *testing.T) {
+	found := 0
+	for _, m := range regexp.MustCompile("((?:`Test\\w+`,? )+)in `([^`]+_test\\.go)`").FindAllStringSubmatch(readme(t), -1) {
+		text, err := os.ReadFile(filepath.Join(root, m[2]))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, test := range regexp.MustCompile(`Test\w+`).FindAllString(m[1], -1) {
+			if found++; !strings.Contains(string(text), "\nfunc "+test+"(t *testing.T)") {
+				t.Errorf("%s has no %s", m[2], test)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("found %d tests, want those of the tables at least", found)
+	}
+}
+
 // TestTableNamesEveryPackage looks for packages that a user may import and the
 // README does not name.
 func TestTableNamesEveryPackage(t *testing.T) {

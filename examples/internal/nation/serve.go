@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gaenkit/gaen/examples/internal/exposition"
 )
 
 // shutdown is for how long requests that have begun may go on in the end.
@@ -120,9 +122,9 @@ func (b *Backend) Operations() http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		w.Header().Set("Content-Type", exposition.ContentType)
 		b.counters.show(b.now())
-		b.counters.write(w)
+		w.Write(b.counters.text()) // if it fails, the caller is gone
 	})
 	return mux
 }

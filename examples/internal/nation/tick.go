@@ -110,7 +110,7 @@ func (t *tick) fail(what string, name ledger.Source, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.errs = append(t.errs, err)
-	t.counters.add(1, "gaen_failures_total", "step", what, "instance", string(name))
+	t.counters.add(1, failuresTotal, "step", what, "instance", string(name))
 	t.log.Warn(what+" failed", "instance", name, "err", err)
 }
 
@@ -169,7 +169,7 @@ func (t *tick) release(ctx context.Context) error {
 		return err
 	}
 	t.report.Cut = r
-	t.counters.add(float64(r.New), "gaen_released_keys_total")
+	t.counters.add(float64(r.New), releasedTotal)
 	t.log.Info("cut", "time", r.Cut.Time, "new", r.New, "changed", r.Changed, "gone", r.Gone, "warnings", r.Warnings)
 	return nil
 }
@@ -233,15 +233,15 @@ func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
 // publish publishes what has been cut, once it is pushed or the barrier has passed.
 func (t *tick) publish(ctx context.Context) error {
 	if t.report.Waiting {
-		t.counters.add(1, "gaen_publications_deferred_total")
+		t.counters.add(1, deferredTotal)
 		t.log.Warn("the last cut waits to be pushed before it is published")
 		return nil
 	}
 	r, err := t.publisher.Run(ctx)
 	t.report.Publish = r
 	if r != nil {
-		t.counters.add(float64(r.Written), "gaen_archives_written_total")
-		t.counters.add(float64(len(r.Failed)), "gaen_objects_failed_total")
+		t.counters.add(float64(r.Written), archivesTotal)
+		t.counters.add(float64(len(r.Failed)), objectsFailedTotal)
 		if r.Written > 0 || len(r.Warnings) > 0 {
 			t.log.Info("published", "archives", r.Written, "indexes", len(r.Indexes), "deleted", r.Deleted, "warnings", r.Warnings)
 		}
