@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gaenkit/gaen/examples/internal/partner"
 )
 
 // shutdown is for how long requests that have begun may go on in the end.
@@ -137,7 +139,7 @@ func (b *Backend) unready() string {
 		return "it has not looked yet"
 	case l.err != nil:
 		return "the last look was stopped by an error; see the log"
-	case b.now().Sub(l.at) > 3*time.Duration(s.Every)+time.Duration(s.PushBarrier)+defaultBudget:
+	case b.now().Sub(l.at) > 3*time.Duration(s.Every)+time.Duration(s.PushBarrier)+partner.DefaultBudget:
 		return "the last look is too long ago"
 	}
 	return ""
