@@ -144,6 +144,8 @@ var commands = map[string]command{
 	"token rotate":  tokenRotate,
 	"token list":    tokenList,
 	"token drop":    tokenDrop,
+	"peer init":     peerInit,
+	"peer check":    peerCheck,
 }
 
 const synopsis = `usage: federationserver serve [flags]
@@ -151,6 +153,7 @@ const synopsis = `usage: federationserver serve [flags]
        federationserver nation list [flags]
        federationserver token rotate|list [flags]
        federationserver token drop [flags] SECRET
+       federationserver peer init|check [flags]
 with -h for the flags of each, and go doc for what they mean`
 
 // dispatch runs the command that the first argument, or the first two, name.

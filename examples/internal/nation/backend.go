@@ -244,24 +244,17 @@ func (b *Backend) IssueToken(ctx context.Context, terms submit.Terms) (string, e
 // Rehearse opens everything in memory, with made-up secrets, which finds what is
 // wrong with a configuration without asking anybody.
 func (c *Config) Rehearse(ctx context.Context) error {
-	key, err := signing.GenerateKey()
+	s, err := partner.MadeUp(c.secretFields())
 	if err != nil {
 		return err
 	}
-	text, err := signing.MarshalPrivateKey(key)
+	key, err := signing.GenerateKey()
 	if err != nil {
 		return err
 	}
 	signer, err := signing.NewSigner(c.Identity(), key, nil)
 	if err != nil {
 		return fmt.Errorf("signature: %w", err)
-	}
-	s := partner.Secrets{}
-	for _, f := range c.secretFields() {
-		s.Put(f.Secret, string(text))
-	}
-	for i := range c.Instances {
-		s.Put(c.Instances[i].Token, "made-up")
 	}
 	s.Put(c.Submission.APIKeys, "made-up:0123456789abcdef")
 	l, err := ledger.Open(ctx, memledger.New(nil), c.ledgerOptions())
