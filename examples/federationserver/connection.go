@@ -9,6 +9,7 @@ import (
 
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/storage/ledger"
 )
 
 // A connection is a peer as it is exchanged with.
@@ -72,6 +73,9 @@ func (c *connection) introduce(ctx context.Context) error {
 	}
 	err := c.registry.notePeer(ctx, c.peer)
 	c.noted = err == nil
+	if _, conflict := errors.AsType[*ledger.ConflictError](err); conflict {
+		return nil // the next round sees what the other process has noted
+	}
 	return err
 }
 

@@ -128,7 +128,7 @@ func (p *peering) sinks(ctx context.Context) ([]ledger.Sink, error) {
 	}
 	var all []ledger.Sink
 	for _, q := range p.file.get() {
-		if q.Disabled || q.books == nil {
+		if q.books == nil {
 			continue
 		}
 		sink, err := q.books.Sink(ctx)

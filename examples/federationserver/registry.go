@@ -186,7 +186,8 @@ type notedPeer struct {
 	Nation bool `json:"nation"`
 }
 
-// notePeer notes that a peer has its name, so that no nation is given it.
+// notePeer notes that a peer has its name, so that no nation is given it. If another
+// process is quicker, the error is a [ledger.ConflictError].
 func (g *registry) notePeer(ctx context.Context, p *peer) error {
 	value, err := json.Marshal(notedPeer{p.Nation})
 	if err != nil {
