@@ -26,6 +26,7 @@ type monitor struct {
 	registry  *registry
 	sightings *sightings
 	counts    *counts
+	peering   *peering // nil without peers
 	log       func(error)
 
 	ending   atomic.Bool
@@ -83,6 +84,7 @@ func (m *monitor) metrics(w http.ResponseWriter, r *http.Request) {
 	var text bytes.Buffer
 	e := exposition.New(&text)
 	m.process(e)
+	m.peering.metrics(e)
 	if err := m.nations(ctx, e); err != nil {
 		m.log(fmt.Errorf("metrics: %w", err))
 		http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)

@@ -54,21 +54,34 @@ func (s *server) release(ctx context.Context) error {
 		for _, w := range report.Warnings {
 			s.log.Warn("cut", "seq", report.Cut.Seq, "warning", w)
 		}
+		s.peering.nudge()
 	}
 	return nil
 }
 
-// prune removes what is too old, and reports whether it did.
+// prune removes what is too old, unless a peer is still to be sent it, and reports
+// whether it did.
 func (s *server) prune(ctx context.Context) bool {
-	report, err := s.ledger.Prune(ctx)
+	report, err := s.remove(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.failed("prune")(err)
 		}
 		return false
 	}
+	for _, name := range report.Expired {
+		s.log.Error("a consumer stood still until its keys expired", "consumer", name)
+	}
 	s.log.Info("pruned", "removed", report.Removed)
 	return true
+}
+
+func (s *server) remove(ctx context.Context) (*ledger.PruneReport, error) {
+	sinks, err := s.peering.sinks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.ledger.Prune(ctx, sinks...)
 }
 
 // store stores when nations were here. That another process did so at the same time

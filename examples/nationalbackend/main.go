@@ -37,7 +37,7 @@
 //
 // An instance may also say "disabled", "withheld" (its keys are kept and not
 // published), "rules" (which keys it is sent), "reject", "defaults", "limits", and
-// more: see Instance in examples/internal/nation.
+// more: see Instance in examples/internal/partner.
 //
 // # Secrets
 //

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
@@ -15,7 +16,9 @@ import (
 )
 
 // plain is an instance with import and export.
-func plain(name ledger.Source) Instance { return Instance{Name: name, Import: true, Export: true} }
+func plain(name ledger.Source) partner.Instance {
+	return partner.Instance{Name: name, Import: true, Export: true}
+}
 
 // TestSubmittedHereShownThere: what a phone submits in one country is in the
 // archives of another, which is on another server, by way of a gateway; and the
@@ -27,8 +30,8 @@ func TestSubmittedHereShownThere(t *testing.T) {
 	germany, france, ireland := w.country(de), w.country(fr), w.country(ie)
 	germany.joins(a, plain("hub-a"), interop.Member{})
 	france.joins(b, plain("hub-b"), interop.Member{})
-	relays := func(name ledger.Source) Instance {
-		return Instance{Name: name, Import: true, Export: true, Gateway: true, Extended: true}
+	relays := func(name ledger.Source) partner.Instance {
+		return partner.Instance{Name: name, Import: true, Export: true, Gateway: true, Extended: true}
 	}
 	ireland.joins(a, relays("hub-a"), interop.Member{Nation: federation.Nation{Relays: keys.Only(fr)}, Extended: true})
 	ireland.joins(b, relays("hub-b"), interop.Member{Nation: federation.Nation{Relays: keys.Only(de)}, Extended: true})
@@ -73,7 +76,7 @@ func TestSwitches(t *testing.T) {
 	w := newWorld(t)
 	germany := w.country(de)
 	hubs := map[ledger.Source]*hub{}
-	for _, in := range []Instance{
+	for _, in := range []partner.Instance{
 		{Name: "both", Import: true, Export: true},
 		{Name: "import", Import: true},
 		{Name: "export", Export: true, Extended: true}, // so that it could be sent what others brought
@@ -127,7 +130,7 @@ func TestSwitches(t *testing.T) {
 	w.clean(own, germany)
 }
 
-func rules(t *testing.T, text string) (r Rules) {
+func rules(t *testing.T, text string) (r partner.Rules) {
 	t.Helper()
 	if err := r.UnmarshalJSON([]byte(text)); err != nil {
 		t.Fatal(err)
@@ -202,7 +205,7 @@ func TestSecretsReplaced(t *testing.T) {
 
 	good := germany.config.Instances[0].Token
 	before := germany.backend.active.Load()
-	text, err := good.read(t.Context(), germany.dir)
+	text, err := good.Read(t.Context(), germany.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

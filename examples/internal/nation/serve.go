@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/exposition"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 )
 
 // shutdown is for how long requests that have begun may go on in the end.
@@ -139,7 +140,7 @@ func (b *Backend) unready() string {
 		return "it has not looked yet"
 	case l.err != nil:
 		return "the last look was stopped by an error; see the log"
-	case b.now().Sub(l.at) > 3*time.Duration(s.Every)+time.Duration(s.PushBarrier)+defaultBudget:
+	case b.now().Sub(l.at) > 3*time.Duration(s.Every)+time.Duration(s.PushBarrier)+partner.DefaultBudget:
 		return "the last look is too long ago"
 	}
 	return ""

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -79,7 +80,7 @@ func (b *Backend) part(ctx context.Context, steps ...func(*tick, context.Context
 
 type tick struct {
 	*Backend
-	exchanges []*exchange
+	exchanges []*partner.Exchange
 	report    *TickReport
 
 	mu   sync.Mutex
@@ -116,7 +117,7 @@ func (t *tick) fail(what string, name ledger.Source, err error) {
 
 // all calls f for every instance at the same time: servers do not wait for each
 // other.
-func (t *tick) all(f func(*exchange)) {
+func (t *tick) all(f func(*partner.Exchange)) {
 	var wg sync.WaitGroup
 	for _, x := range t.exchanges {
 		wg.Go(func() { f(x) })
@@ -132,10 +133,10 @@ func (t *tick) announce(ctx context.Context) error {
 		return err
 	}
 	for _, x := range t.exchanges {
-		if x.push == nil {
+		if x.Push == nil {
 			continue
 		}
-		if _, err := x.push.Run(ctx); err != nil { // asks no server, as there is nothing to send
+		if _, err := x.Push.Run(ctx); err != nil { // asks no server, as there is nothing to send
 			return err
 		}
 	}
@@ -144,11 +145,11 @@ func (t *tick) announce(ctx context.Context) error {
 }
 
 func (t *tick) pull(ctx context.Context) error {
-	t.all(func(x *exchange) {
-		if x.pull == nil {
+	t.all(func(x *partner.Exchange) {
+		if x.Pull == nil {
 			return
 		}
-		r, err := x.pull.Run(ctx)
+		r, err := x.Pull.Run(ctx)
 		t.mu.Lock()
 		t.report.Pulls = append(t.report.Pulls, r)
 		t.mu.Unlock()
@@ -194,8 +195,8 @@ func (t *tick) push(ctx context.Context) error {
 	pushing, cancel := context.WithTimeout(ctx, max(left, lastTry))
 	defer cancel()
 	behind := 0
-	t.all(func(x *exchange) {
-		if x.push != nil && !t.pushTo(pushing, x) {
+	t.all(func(x *partner.Exchange) {
+		if x.Push != nil && !t.pushTo(pushing, x) {
 			t.mu.Lock()
 			behind++
 			t.mu.Unlock()
@@ -205,12 +206,9 @@ func (t *tick) push(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// pushTo sends everything there is, and reports whether it did: until a run finds
-// nothing to send.
-func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
-	until := time.Now().Add(x.budget())
-	for {
-		r, err := x.push.Run(ctx)
+// pushTo sends everything there is, and reports whether it did.
+func (t *tick) pushTo(ctx context.Context, x *partner.Exchange) bool {
+	all, err := x.PushAll(ctx, func(r *federation.PushReport) {
 		t.mu.Lock()
 		t.report.Pushes = append(t.report.Pushes, r)
 		t.mu.Unlock()
@@ -218,16 +216,11 @@ func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
 		if r.Batches > 0 || len(r.Warnings) > 0 {
 			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "keys", r.Keys, "withdrawals", r.Withdrawals, "warnings", r.Warnings)
 		}
-		switch {
-		case err != nil:
-			t.fail("push", x.Name, err)
-			return false
-		case r.Batches == 0:
-			return true
-		case time.Now().After(until):
-			return false
-		}
+	})
+	if err != nil {
+		t.fail("push", x.Name, err)
 	}
+	return all
 }
 
 // publish publishes what has been cut, once it is pushed or the barrier has passed.
@@ -275,10 +268,10 @@ func (t *tick) sinks(ctx context.Context) ([]ledger.Sink, error) {
 		return nil, err
 	}
 	for _, x := range t.exchanges {
-		if x.push == nil {
+		if x.Push == nil {
 			continue
 		}
-		s, err := x.push.Sink(ctx)
+		s, err := x.Push.Sink(ctx)
 		if err != nil {
 			return nil, err
 		}
