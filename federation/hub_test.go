@@ -231,6 +231,43 @@ func TestHubPrunedBatches(t *testing.T) {
 	}
 }
 
+// aged returns k as one of a whole day that ended some days ago.
+func aged(k keys.DiagnosisKey, now time.Time, days int) keys.DiagnosisKey {
+	end := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-days)
+	k.RollingStartIntervalNumber, k.RollingPeriod = keys.Interval(end.Unix()/600-144), 144
+	return k
+}
+
+// TestHubKeepsBatchesForLateReaders: a key of nearly the prune age does not take its
+// batch with it, before a nation that asks once a week has read it.
+func TestHubKeepsBatchesForLateReaders(t *testing.T) {
+	h := newHub(t)
+	at := today(h)
+	old := h.make(de, 10)
+	for i := range 5 {
+		old[i] = aged(old[i], h.clock, 14-i)
+	}
+	h.upload(&germany, "1", old...)
+	h.release()
+	for range 6 {
+		h.clock = h.clock.Add(24 * time.Hour)
+		h.upload(&germany, "later", aged(h.make(de, 1)[0], h.clock, 14))
+		must(h.hub.Release(t.Context()))
+		must(h.ledger.Prune(t.Context()))
+	}
+	h.serve(&federation.HubOptions{Fresh: 1})
+	if got, _ := h.drain(&france, at); len(got) != 15 {
+		t.Errorf("after 6 days a nation is given %d keys, want 15", len(got))
+	}
+	for range 3 {
+		h.clock = h.clock.Add(24 * time.Hour)
+		must(h.hub.Release(t.Context()))
+	}
+	if r := must(h.ledger.Prune(t.Context())); r.Removed == 0 || len(r.Expired) > 0 {
+		t.Errorf("after 9 days: got %+v, want the old keys gone", r)
+	}
+}
+
 // TestHubBatchSizes: a cut is divided, and nothing falls between.
 func TestHubBatchSizes(t *testing.T) {
 	for _, n := range []int{1, 99, 100, 101, 250} {
@@ -397,7 +434,7 @@ func TestHubPollersMissNothing(t *testing.T) {
 
 func TestHubChecks(t *testing.T) {
 	h := newHub(t)
-	for name, o := range map[string]federation.HubOptions{"BatchSize": {BatchSize: 99}, "Fresh": {Fresh: -1}, "Shelf": {Shelf: -1}} {
+	for name, o := range map[string]federation.HubOptions{"BatchSize": {BatchSize: 99}, "Fresh": {Fresh: -1}, "Shelf": {Shelf: -1}, "Keep": {Keep: -1}} {
 		if _, err := federation.NewHub(h.ledger, &o); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}
