@@ -517,6 +517,149 @@ func TestPushHoldsTheFloor(t *testing.T) {
 	p.expect(units)
 }
 
+// day has keys submitted that ended so many days ago, and makes the cut of the next
+// day.
+func (p *pusher) day(ages ...int) (units []ledger.UnitID) {
+	p.t.Helper()
+	all := p.gen.Keys(p.clock.Add(-3*time.Hour), len(ages))[:len(ages)]
+	for i := range all {
+		all[i] = aged(all[i], p.clock, ages[i])
+		all[i].ConsentToFederate = keys.ConsentGiven
+		units = append(units, ledger.IDOf(&all[i]))
+	}
+	p.nth++
+	r := must(p.ledger.Accept(p.t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: fmt.Sprint("day-", p.nth), Keys: all}}}))
+	if len(r.Rejected) > 0 {
+		p.t.Fatal(r.Rejected[0].Field, r.Rejected[0].Reason)
+	}
+	p.clock = p.clock.Add(24 * time.Hour)
+	must(p.ledger.Release(p.t.Context(), nil))
+	return units
+}
+
+func unavailable(*federation.Batch) (*federation.Answer, error) {
+	return nil, federation.ErrUnavailable
+}
+
+// TestPushHoldsTheFloorAfterQuiet: when nothing was released for longer than the
+// prune age, what is released next is kept until it was sent. One old key that is
+// pruned would take the whole cut with it.
+func TestPushHoldsTheFloorAfterQuiet(t *testing.T) {
+	p := newPusher(t)
+	p.day(1)
+	p.run()
+	for range 16 {
+		p.clock = p.clock.Add(24 * time.Hour)
+		must(p.ledger.Release(t.Context(), nil))
+		p.run()
+	}
+	p.server.batches, p.server.answer = nil, unavailable
+	units := p.day(14, 1, 1)
+	p.try()
+	p.clock = p.clock.Add(24 * time.Hour)
+	must(p.ledger.Release(t.Context(), nil))
+	if r := must(p.ledger.Prune(t.Context())); len(r.Expired) > 0 {
+		t.Errorf("%v ran a moment ago, and is taken for dead", r.Expired)
+	}
+	p.server.answer = nil
+	p.run()
+	p.expect(units)
+}
+
+// TestPushKeepsWhatIsYoung: a partner that is dead for longer than the prune age
+// loses what is older, and nothing else.
+func TestPushKeepsWhatIsYoung(t *testing.T) {
+	p := newPusher(t)
+	p.run()
+	p.server.answer = unavailable
+	var units []ledger.UnitID
+	for day := range 20 {
+		today := p.day(14, 1)
+		if day > 6 {
+			units = append(units, today...)
+		}
+		p.try()
+		must(p.ledger.Prune(t.Context()))
+	}
+	p.server.answer = nil
+	p.run()
+	got := p.server.keys()
+	for i, u := range units {
+		if got[u] != 1 {
+			t.Errorf("key %d of %d was stored %d times", i, len(units), got[u])
+		}
+	}
+	if len(got) == 40 {
+		t.Error("a dead partner keeps everything from being pruned")
+	}
+}
+
+// TestPushSendsWhatIsLeft: an instance that did not run for longer than the prune
+// age sends the cuts that are still whole, and gives up the others. The ledger may
+// be pruned while it runs.
+func TestPushSendsWhatIsLeft(t *testing.T) {
+	for nth := range 20 {
+		p := newPusher(t)
+		p.run()
+		var whole []ledger.UnitID
+		for day := range 20 {
+			if day%2 == 0 {
+				p.day(14, 1)
+				continue
+			}
+			units := p.day(1)
+			if day > 7 {
+				whole = append(whole, units...)
+			}
+		}
+		if nth == 0 {
+			must(p.ledger.Prune(t.Context()))
+		}
+		calls := 0
+		p.fault = func() ledgertest.Verdict {
+			if calls++; calls == nth {
+				p.healthy(func() { must(p.ledger.Prune(t.Context())) })
+			}
+			return ledgertest.Pass
+		}
+		r := p.run()
+		p.fault = func() ledgertest.Verdict { return ledgertest.Pass }
+		sent := p.server.keys()
+		if nth == 0 {
+			for _, u := range whole {
+				if sent[u] != 1 {
+					t.Errorf("a key of a cut that is whole was stored %d times", sent[u])
+				}
+			}
+		}
+		if len(sent) < 30 && len(r.Warnings) == 0 {
+			t.Errorf("pruned at call %d: %d keys of 30 were sent, and it says nothing", nth, len(sent))
+		}
+		state := must(must(federation.NewPush(p.ledger, "hub", p.server, p.rules, p.opts)).Sink(t.Context()))
+		stats := must(p.ledger.Stats(t.Context(), state))
+		if got := stats.Sources[ledger.Own].Sinks["hub"][ledger.TermSent]; got > int64(len(sent)) {
+			t.Errorf("pruned at call %d: the books say that %d keys were sent, and %d were", nth, got, len(sent))
+		}
+	}
+}
+
+// TestPushRemembersThroughClockJumps: a clock that jumps ahead for a moment makes no
+// cut, and has nothing forgotten of which a withdrawal may be owed.
+func TestPushRemembersThroughClockJumps(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	p.run()
+	p.clock = p.clock.Add(40 * 24 * time.Hour)
+	p.run()
+	p.clock = p.clock.Add(-40 * 24 * time.Hour)
+	must(p.ledger.Withdraw(t.Context(), units[0]))
+	p.cut()
+	if r := p.run(); r.Withdrawals != 1 {
+		t.Errorf("got %+v, want one withdrawal", r)
+	}
+}
+
 func TestPushKnowsItsLedger(t *testing.T) {
 	p := newPusher(t)
 	p.submit(1)
