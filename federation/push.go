@@ -497,9 +497,9 @@ func (r *pushing) contentOf(ctx context.Context, g *pushRange) (*content, error)
 		case what == leftOut:
 			c.leftOut[why]++
 		case what == nothing:
-		case what == withdrawal && !r.state.Rules[g.Rules].Withdrawals:
+		case what == withdrawal && len(refused) > 0 && !v.took(i, u, refused.of(r.ledger.Identity(), u)):
+		case what == withdrawal && !r.state.Rules[g.Rules].tells(u):
 			c.untold++
-		case what == withdrawal && len(refused) > 0 && refused[hashOf(r.ledger.Identity(), u.ID())]:
 		default:
 			c.keys = append(c.keys, said(what, u, e, &r.state.Rules[g.Rules].Defaults))
 		}

@@ -643,6 +643,101 @@ func TestPushSendsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// TestPushGoesOnAfterARefusedWithdrawal: the server has the key, and takes no
+// withdrawal. A run that ends after it does not keep the next from going on.
+func TestPushGoesOnAfterARefusedWithdrawal(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	p.run()
+	more := p.submit(3)
+	must(p.ledger.Withdraw(t.Context(), units[0]))
+	p.cut()
+	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) {
+		for _, k := range b.Keys {
+			if k.ReportType == keys.Some(keys.ReportRevoked) {
+				return nil, federation.ErrRefused
+			}
+		}
+		return &federation.Answer{Inserted: -1}, nil
+	}
+	p.opts.MaxBatches = 1
+	for i := range 40 {
+		if _, err := p.try(); err != nil {
+			t.Fatalf("run %d: %v", i, err)
+		}
+	}
+	got := p.server.keys()
+	for _, u := range more {
+		if got[u] != 1 {
+			t.Errorf("stored %d times", got[u])
+		}
+	}
+}
+
+// TestPushWithdrawsWhatWasTakenOnce: a server that took a key and refused its
+// revision is told of its withdrawal.
+func TestPushWithdrawsWhatWasTakenOnce(t *testing.T) {
+	p := newPusher(t)
+	up := p.gen.Upload(p.clock)
+	up.Keys = up.Keys[:1]
+	k := &up.Keys[0]
+	k.ConsentToFederate, k.ReportType = keys.ConsentGiven, keys.Some(keys.ReportSelfReport)
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "a", Keys: up.Keys}}}))
+	p.cut()
+	p.cut()
+	p.cut()
+	p.run()
+	k.ReportType = keys.Some(keys.ReportConfirmedTest)
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "a", Keys: up.Keys}}}))
+	p.cut()
+	p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+	if r := p.run(); r.Refused[de] != 1 {
+		t.Fatalf("%+v", r)
+	}
+	p.server.answer = nil
+	must(p.ledger.Withdraw(t.Context(), ledger.IDOf(k)))
+	p.cut()
+	if r := p.run(); r.Withdrawals != 1 {
+		t.Errorf("the server has the key, and is not told of its withdrawal: %+v", r)
+	}
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: 1})
+}
+
+// TestPushIsNotStuckAtOthersWithdrawals: the credentials were exchanged for some that
+// carry one origin alone. A withdrawal of a key of another is counted, and keeps
+// nothing else from being sent.
+func TestPushIsNotStuckAtOthersWithdrawals(t *testing.T) {
+	p := newPusher(t)
+	p.rules = federation.Relay()
+	p.rules.Withdrawals = true
+	k := p.gen.Upload(p.clock).Keys[0]
+	k.Origin, k.ConsentToFederate = fr, keys.ConsentUnstated
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Uploads: []ledger.Upload{{ID: "u", Keys: []keys.DiagnosisKey{k}}}}))
+	p.cut()
+	p.cut()
+	p.cut()
+	if r := p.run(); r.Keys != 1 {
+		t.Fatalf("%+v", r)
+	}
+	p.server.origins = keys.Only(de)
+	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) {
+		for _, k := range b.Keys {
+			if k.Origin != de {
+				return nil, federation.ErrDenied
+			}
+		}
+		return &federation.Answer{}, nil
+	}
+	own := p.submit(1)
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Withdrawals: []ledger.UnitID{ledger.IDOf(&k)}}))
+	p.cut()
+	r, err := p.try()
+	if err != nil || r.Keys != len(own) || r.Untold != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestPushRemembersThroughClockJumps: a clock that jumps ahead for a moment makes no
 // cut, and has nothing forgotten of which a withdrawal may be owed.
 func TestPushRemembersThroughClockJumps(t *testing.T) {

@@ -151,6 +151,12 @@ type recordedRules struct {
 	Carries keys.Set[keys.Region] `json:"carries"`
 }
 
+// tells reports whether the partner is told of a unit's withdrawal: one that would
+// be taken for the withdrawal of a key of another origin is not sent.
+func (r *recordedRules) tells(u *ledger.Unit) bool {
+	return r.Withdrawals && r.Carries.Has(u.Key.Origin)
+}
+
 // pushState is what the ledger remembers of an instance's push.
 type pushState struct {
 	Position ledger.Position `json:"position"` // up to where ranges are recorded
@@ -227,15 +233,26 @@ func (s *pushState) swap(name ledger.Source) (ledger.Swap, error) {
 	return swapTo(pushRegister(name), s.version, s)
 }
 
-// refused returns the hashes of all units that the server did not take.
-func (s *pushState) refused() map[string]bool {
-	all := map[string]bool{}
-	for _, g := range s.ranges {
+// refusals say in which spans a server did not take units, by their hashes.
+type refusals map[string][]int
+
+// refused returns what the server did not take.
+func (s *pushState) refused() refusals {
+	all := refusals{}
+	for j, g := range s.ranges {
 		for _, hash := range g.Refused {
-			all[hash] = true
+			all[hash] = append(all[hash], j)
 		}
 	}
 	return all
+}
+
+// of returns the spans in which a unit was not taken.
+func (r refusals) of(id ledger.Identity, u *ledger.Unit) []int {
+	if len(r) == 0 {
+		return nil
+	}
+	return r[hashOf(id, u.ID())]
 }
 
 // goBy returns the index of rules among those that ranges went by.
