@@ -29,7 +29,7 @@ type Hub struct {
 // wants.
 type HubOptions struct {
 	// BatchSize is how many numbers of the log a batch has at most, 100 or more; 0
-	// is 1000.
+	// is 1000. The batches of one cut are 2500 at most, and larger if they must be.
 	BatchSize int64
 
 	// Fresh is for how long a process goes by the batches it has listed before it
