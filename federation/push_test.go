@@ -268,7 +268,7 @@ func TestPushHalves(t *testing.T) {
 	}
 	must(p.ledger.Withdraw(t.Context(), bad)) // it never had it
 	p.cut()
-	if r := p.run(); r.Withdrawals != 0 {
+	if r := p.run(); r.Batches != 0 {
 		t.Errorf("told of the withdrawal of a key that it refused")
 	}
 	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(p.server.keys())), ledger.TermNotForSink: 1})
