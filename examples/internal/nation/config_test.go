@@ -1,6 +1,7 @@
 package nation
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,17 @@ func TestSecrets(t *testing.T) {
 		if got != c.want || (err == nil) != (c.want != "") || err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %q, %v", c.secret, got, err)
 		}
+	}
+}
+
+// TestSecretOfACommandThatHangs: it ends with its context, though a child of it goes
+// on and holds its output open.
+func TestSecretOfACommandThatHangs(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	if _, err := (Secret{Command: []string{"sh", "-c", "sleep 10 & wait"}}).read(ctx, t.TempDir()); err == nil || time.Since(begun) > 8*time.Second {
+		t.Errorf("after %s: got %v", time.Since(begun), err)
 	}
 }
 

@@ -9,7 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
+
+// secretTimeout is for how long a command that prints a secret may run. What waits
+// for it is the whole back end.
+const secretTimeout = 30 * time.Second
 
 // maxSecret is the size of the largest secret in bytes.
 const maxSecret = 64 << 10
@@ -81,8 +86,11 @@ func (s Secret) text(ctx context.Context, dir string) (string, error) {
 	case s.Env != "":
 		return os.Getenv(s.Env), nil
 	case len(s.Command) > 0:
+		ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+		defer cancel()
 		cmd := exec.CommandContext(ctx, s.Command[0], s.Command[1:]...)
 		cmd.Dir = dir
+		cmd.WaitDelay = time.Second // for children of it that hold its output open
 		out, err := cmd.Output()
 		if _, failed := errors.AsType[*exec.ExitError](err); failed {
 			err = errors.New("it failed") // what it says may be the secret
