@@ -187,6 +187,18 @@ func TestHubTags(t *testing.T) {
 	}
 }
 
+// TestHubMidnight: the batches of a cut at the beginning of a day are of that day.
+func TestHubMidnight(t *testing.T) {
+	h := newHub(t)
+	h.clock = h.clock.UTC().Truncate(24 * time.Hour).Add(24*time.Hour - 5*time.Minute)
+	all := h.make(de, 5)
+	h.upload(&germany, "1", all...)
+	h.release()
+	if got, _ := h.drain(&france, today(h)); !sameUnits(got, all) {
+		t.Errorf("got %d keys, want %d", len(got), len(all))
+	}
+}
+
 // TestHubForgets: a tag of a batch that is pruned goes on with the oldest kept.
 func TestHubForgets(t *testing.T) {
 	h := newHub(t)

@@ -176,8 +176,10 @@ func TestPullReadsAgainUnderLimits(t *testing.T) {
 
 func TestPullNeverReadsAgainWherePagesAreWhole(t *testing.T) {
 	p := newPuller(t)
-	p.opts = &federation.PullOptions{Settle: -1}
 	p.server.add(p.clock, "a", p.foreign(3)...)
+	p.run() // before that was known of the server
+	p.opts = &federation.PullOptions{Settle: -1}
+	p.server.add(p.clock, "b", p.foreign(3)...)
 	p.run()
 	p.clock = p.clock.Add(3 * time.Hour)
 	if r := p.run(); r.Pages != 0 {
@@ -292,6 +294,9 @@ func TestPullIsNotStuckAtWhatIsGone(t *testing.T) {
 	p.clock = p.clock.Add(time.Hour)
 	if r := p.run(); r.Accepted != 5 || len(r.Warnings) == 0 {
 		t.Errorf("got %+v", r)
+	}
+	if r := p.run(); len(r.Warnings) > 0 {
+		t.Errorf("asks again for what is gone: got %+v", r)
 	}
 	p.clock = p.clock.Add(7 * time.Hour)
 	if r := p.run(); r.Resynchronised {

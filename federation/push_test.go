@@ -738,6 +738,29 @@ func TestPushIsNotStuckAtOthersWithdrawals(t *testing.T) {
 	}
 }
 
+// TestPushSaysARevisionOnce: that another source brings the key afterwards changes
+// nothing of what a partner is told.
+func TestPushSaysARevisionOnce(t *testing.T) {
+	p := newPusher(t)
+	k := p.gen.Keys(p.clock.Add(-3*time.Hour), 1)[0]
+	k.ConsentToFederate = keys.ConsentGiven
+	for i, report := range []keys.ReportType{keys.ReportSelfReport, keys.ReportConfirmedTest, keys.ReportConfirmedTest} {
+		k.ReportType = keys.Some(report)
+		source := ledger.Own
+		if i == 2 {
+			source = "hub-b"
+		}
+		r := must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: source, Uploads: []ledger.Upload{{ID: "u", Keys: []keys.DiagnosisKey{k}}}}))
+		if r.Accepted+r.Revised != 1 {
+			t.Fatalf("got %+v", r)
+		}
+		p.cut()
+		if r := p.run(); r.Keys != min(1, 2-i) {
+			t.Errorf("after claim %d: got %+v", i, r)
+		}
+	}
+}
+
 // TestPushRemembersThroughClockJumps: a clock that jumps ahead for a moment makes no
 // cut, and has nothing forgotten of which a withdrawal may be owed.
 func TestPushRemembersThroughClockJumps(t *testing.T) {
