@@ -157,10 +157,15 @@ func TestHubWithdrawals(t *testing.T) {
 	if got, _ := h.drain(&italy, atItaly); len(got) != 0 {
 		t.Errorf("Italy, which takes none, is told %d withdrawals", len(got))
 	}
-	h.upload(&germany, "3", h.make(de, 1)...)
+	gone = all[4]
+	gone.ReportType = keys.Some(keys.ReportRevoked)
+	h.upload(&germany, "3", append(h.make(de, 20), gone)...)
 	h.release()
-	if got, _ := h.drain(&france, today(h)); len(got) != 12 {
-		t.Errorf("who reads it all is told %d things, want 10 keys, a withdrawal and a key", len(got))
+	if got, _ := h.drain(&france, at); !slices.IsSortedFunc(got[1:], func(a, b keys.DiagnosisKey) int { return a.Compare(&b) }) {
+		t.Error("keys and a withdrawal are not in canonical order")
+	}
+	if got, _ := h.drain(&france, today(h)); len(got) != 32 {
+		t.Errorf("who reads it all is told %d things, want 30 keys and 2 withdrawals", len(got))
 	}
 }
 
@@ -184,6 +189,21 @@ func TestHubTags(t *testing.T) {
 	}
 	if got, _ := h.drain(&france, federation.Place{Day: -1 << 30}); !sameUnits(got, all) {
 		t.Errorf("since the beginning of time: %d keys", len(got))
+	}
+}
+
+// TestHubTagsAreOfOneLedger: a reader that brings the tag of another, or of this one
+// before it went back, is not taken for one that has read what is here.
+func TestHubTagsAreOfOneLedger(t *testing.T) {
+	h, other := newHub(t), newHub(t)
+	all := h.make(de, 5)
+	h.upload(&germany, "1", all...)
+	h.release()
+	other.upload(&germany, "1", other.make(de, 5)...)
+	other.release()
+	_, at := other.drain(&france, today(other))
+	if got, _ := h.drain(&france, at); !sameUnits(got, all) {
+		t.Errorf("got %d keys, want %d", len(got), len(all))
 	}
 }
 
@@ -261,6 +281,11 @@ func TestHubKeepsBatchesForLateReaders(t *testing.T) {
 	}
 	h.upload(&germany, "1", old...)
 	h.release()
+	h.clock = h.clock.Add(15*time.Hour + 30*time.Minute)
+	if r := must(h.ledger.Prune(t.Context())); r.Removed > 0 {
+		t.Errorf("on the first day: got %+v", r)
+	}
+	must(h.hub.Release(t.Context()))
 	for range 6 {
 		h.clock = h.clock.Add(24 * time.Hour)
 		h.upload(&germany, "later", aged(h.make(de, 1)[0], h.clock, 14))
