@@ -23,8 +23,13 @@ type cutBatches struct {
 
 func batchesRegister(cut int64) string { return fmt.Sprintf("%s%020d", batchesPrefix, cut) }
 
+// maxBatches is how many batches a cut is divided into at most, so that its register
+// holds their bounds. Those of a cut that has more to say are larger.
+const maxBatches = 2500
+
 // divideCut divides what a cut numbered after a position.
 func divideCut(after ledger.Position, c ledger.Cut, size int64) *cutBatches {
+	size = max(size, (c.Last-after.Number+maxBatches-1)/maxBatches)
 	b := &cutBatches{Cut: c.Position(), Time: c.Time, Bounds: []int64{after.Number}}
 	for n := after.Number; n < c.Last; {
 		n = min(n+size, c.Last)

@@ -25,7 +25,9 @@ type cursor struct {
 }
 
 // A mark says that the pages up to one were first read by a time. There is one for
-// each run that found any, which bounds them however many pages there are.
+// each run that found any, which bounds them however many pages there are. The page
+// goes by its name (uploadID), which is short and needs no escapes: the register is
+// bounded, whatever tags a server gives.
 type mark struct {
 	Tag  string    `json:"tag"`
 	Time time.Time `json:"time"`
@@ -83,7 +85,7 @@ func (c *cursor) advance(page *Page, now time.Time, fills bool) {
 		c.Settled = page.Next
 		return
 	}
-	m := mark{Tag: page.Tag, Time: now}
+	m := mark{Tag: uploadID(page.Tag), Time: now}
 	last := len(c.Marks) - 1
 	if last >= 0 && (c.Marks[last].Time.Equal(now) || len(c.Marks) >= maxMarks) {
 		c.Marks[last] = m // it covers those before it
@@ -92,8 +94,24 @@ func (c *cursor) advance(page *Page, now time.Time, fills bool) {
 	c.Marks = append(c.Marks, m)
 }
 
-// due returns the tag up to which pages were first read before a time, empty if
-// there are none.
+// notAfter takes back times that lie ahead of now: a clock that jumped ahead, and
+// came back, would otherwise have pages not read once more, and silence not looked
+// into, until that time.
+func (c *cursor) notAfter(now time.Time) {
+	for _, t := range []*time.Time{&c.Found, &c.Heard, &c.Worked} {
+		if t.After(now) {
+			*t = now
+		}
+	}
+	for i := range c.Marks {
+		if c.Marks[i].Time.After(now) {
+			c.Marks[i].Time = now
+		}
+	}
+}
+
+// due returns the name of the page up to which pages were first read before a time,
+// empty if there are none.
 func (c *cursor) due(before time.Time) string {
 	if len(c.Marks) == 0 || c.Marks[0].Time.After(before) {
 		return ""
@@ -105,7 +123,7 @@ func (c *cursor) due(before time.Time) string {
 func (c *cursor) settle(page *Page) {
 	c.Settled = page.Next
 	for i, m := range c.Marks {
-		if m.Tag == page.Tag {
+		if m.Tag == uploadID(page.Tag) {
 			c.Marks = c.Marks[i+1:]
 			return
 		}

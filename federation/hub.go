@@ -29,7 +29,7 @@ type Hub struct {
 // wants.
 type HubOptions struct {
 	// BatchSize is how many numbers of the log a batch has at most, 100 or more; 0
-	// is 1000.
+	// is 1000. The batches of one cut are 2500 at most, and larger if they must be.
 	BatchSize int64
 
 	// Fresh is for how long a process goes by the batches it has listed before it
@@ -38,6 +38,11 @@ type HubOptions struct {
 
 	// Shelf is how many batches are kept in memory; 0 is 100.
 	Shelf int
+
+	// Keep is for how long a batch can be read at least, whatever the age of its
+	// keys; 0 is 7 days. One key that the ledger prunes takes the batch with it, and
+	// there are keys of nearly the prune age in every batch.
+	Keep time.Duration
 }
 
 // A Nation is who uploads to a hub and downloads from it.
@@ -72,6 +77,7 @@ func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
 	setDefault(&h.opts.BatchSize, 1000)
 	setDefault(&h.opts.Fresh, time.Second)
 	setDefault(&h.opts.Shelf, 100)
+	setDefault(&h.opts.Keep, 7*24*time.Hour)
 	switch {
 	case h.opts.BatchSize < 100:
 		return nil, fmt.Errorf("federation: HubOptions.BatchSize: %d, want at least 100", h.opts.BatchSize)
@@ -79,6 +85,8 @@ func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
 		return nil, fmt.Errorf("federation: HubOptions.Fresh: %s is negative", h.opts.Fresh)
 	case h.opts.Shelf < 1:
 		return nil, fmt.Errorf("federation: HubOptions.Shelf: %d, want at least 1", h.opts.Shelf)
+	case h.opts.Keep < 0:
+		return nil, fmt.Errorf("federation: HubOptions.Keep: %s is negative", h.opts.Keep)
 	}
 	h.shelf = newShelf(h.opts.Shelf)
 	return h, nil
@@ -190,7 +198,7 @@ func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page,
 // hubHead is what the ledger remembers of a hub beside its batches.
 type hubHead struct {
 	Position ledger.Position `json:"position"` // up to where batches are recorded
-	Swept    Day             `json:"swept"`    // when batches were last forgotten
+	Swept    Day             `json:"swept"`    // when batches were last looked through
 }
 
 const (
@@ -198,8 +206,11 @@ const (
 	batchesPrefix = registerPrefix + "hub/batches/"
 )
 
-// record records the batches of all cuts that have none, and forgets those whose
-// keys are all gone.
+// hubFloor is where the ledger is told what batches can still be read.
+var hubFloor = ledger.FloorRegister(headRegister)
+
+// record records the batches of all cuts that have none, and, once a day, forgets
+// those whose keys are all gone.
 func (h *Hub) record(ctx context.Context) error {
 	head, version, err := h.head(ctx)
 	if err != nil {
@@ -213,6 +224,7 @@ func (h *Hub) record(ctx context.Context) error {
 		return err
 	}
 	var swaps []ledger.Swap
+	recorded := head.Position.Number
 	for _, c := range log.Cuts {
 		if c.Last > head.Position.Number {
 			swap, err := swapTo(batchesRegister(c.Seq), 0, divideCut(head.Position, c, h.opts.BatchSize))
@@ -223,12 +235,13 @@ func (h *Hub) record(ctx context.Context) error {
 		}
 		head.Position = c.Position()
 	}
-	var old []ledger.Swap
-	if today := DayOf(log.Now); head.Swept != today {
-		if old, err = h.forgotten(ctx, log.Now); err != nil {
+	if today := DayOf(log.Last.Time); head.Swept != today {
+		swept, err := h.sweep(ctx, log.Last.Time, recorded)
+		if err != nil {
 			return err
 		}
-		if len(old) < maxForget {
+		swaps = append(swaps, swept...)
+		if len(swept) <= maxForget {
 			head.Swept = today
 		}
 	}
@@ -236,7 +249,7 @@ func (h *Hub) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = h.ledger.Swap(ctx, ledger.NewNonce(), slices.Concat(swaps, []ledger.Swap{swap}, old)...)
+	err = h.ledger.Swap(ctx, ledger.NewNonce(), append(swaps, swap)...)
 	if isConflict(err) {
 		return nil // another process records them
 	}
@@ -251,23 +264,38 @@ func (h *Hub) head(ctx context.Context) (head hubHead, version int64, err error)
 	return head, found[0].Version, json.Unmarshal(found[0].Value, &head)
 }
 
-// forgotten returns the swaps that forget batches from before the prune age.
-func (h *Hub) forgotten(ctx context.Context, now time.Time) ([]ledger.Swap, error) {
+// sweep returns the swaps that forget batches from before the prune age, and the
+// one that has the ledger keep what is in those that can still be read: up to a
+// number, batches are recorded. It goes by the time of the last cut, since a clock
+// that jumps ahead makes none.
+func (h *Hub) sweep(ctx context.Context, now time.Time, recorded int64) ([]ledger.Swap, error) {
 	policy, _ := h.ledger.Policy()
-	before := now.Add(-policy.PruneAge - 24*time.Hour)
+	old, kept := now.Add(-policy.PruneAge-24*time.Hour), now.Add(-h.opts.Keep)
 	registers, err := h.ledger.Registers(ctx, batchesPrefix)
 	if err != nil {
 		return nil, err
 	}
+	floor := ledger.Floor{Number: recorded, Time: now}
 	var swaps []ledger.Swap
 	for _, r := range registers {
 		var c cutBatches
 		if err := json.Unmarshal(r.Value, &c); err != nil {
 			return nil, fmt.Errorf("register %s: %w", r.Name, err)
 		}
-		if c.Time.Before(before) && len(swaps) < maxForget {
+		if c.Time.Before(old) && len(swaps) < maxForget {
 			swaps = append(swaps, ledger.Swap{Name: r.Name, Version: r.Version, Delete: true})
 		}
+		if !c.Time.Before(kept) {
+			floor.Number = min(floor.Number, c.Bounds[0])
+		}
 	}
-	return swaps, nil
+	had, err := h.ledger.Registers(ctx, hubFloor)
+	if err != nil {
+		return nil, err
+	}
+	swap := ledger.Swap{Name: hubFloor, Value: floor.Value()}
+	if len(had) > 0 {
+		swap.Version = had[0].Version
+	}
+	return append(swaps, swap), nil
 }

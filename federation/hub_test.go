@@ -157,10 +157,15 @@ func TestHubWithdrawals(t *testing.T) {
 	if got, _ := h.drain(&italy, atItaly); len(got) != 0 {
 		t.Errorf("Italy, which takes none, is told %d withdrawals", len(got))
 	}
-	h.upload(&germany, "3", h.make(de, 1)...)
+	gone = all[4]
+	gone.ReportType = keys.Some(keys.ReportRevoked)
+	h.upload(&germany, "3", append(h.make(de, 20), gone)...)
 	h.release()
-	if got, _ := h.drain(&france, today(h)); len(got) != 12 {
-		t.Errorf("who reads it all is told %d things, want 10 keys, a withdrawal and a key", len(got))
+	if got, _ := h.drain(&france, at); !slices.IsSortedFunc(got[1:], func(a, b keys.DiagnosisKey) int { return a.Compare(&b) }) {
+		t.Error("keys and a withdrawal are not in canonical order")
+	}
+	if got, _ := h.drain(&france, today(h)); len(got) != 32 {
+		t.Errorf("who reads it all is told %d things, want 30 keys and 2 withdrawals", len(got))
 	}
 }
 
@@ -184,6 +189,33 @@ func TestHubTags(t *testing.T) {
 	}
 	if got, _ := h.drain(&france, federation.Place{Day: -1 << 30}); !sameUnits(got, all) {
 		t.Errorf("since the beginning of time: %d keys", len(got))
+	}
+}
+
+// TestHubTagsAreOfOneLedger: a reader that brings the tag of another, or of this one
+// before it went back, is not taken for one that has read what is here.
+func TestHubTagsAreOfOneLedger(t *testing.T) {
+	h, other := newHub(t), newHub(t)
+	all := h.make(de, 5)
+	h.upload(&germany, "1", all...)
+	h.release()
+	other.upload(&germany, "1", other.make(de, 5)...)
+	other.release()
+	_, at := other.drain(&france, today(other))
+	if got, _ := h.drain(&france, at); !sameUnits(got, all) {
+		t.Errorf("got %d keys, want %d", len(got), len(all))
+	}
+}
+
+// TestHubMidnight: the batches of a cut at the beginning of a day are of that day.
+func TestHubMidnight(t *testing.T) {
+	h := newHub(t)
+	h.clock = h.clock.UTC().Truncate(24 * time.Hour).Add(24*time.Hour - 5*time.Minute)
+	all := h.make(de, 5)
+	h.upload(&germany, "1", all...)
+	h.release()
+	if got, _ := h.drain(&france, today(h)); !sameUnits(got, all) {
+		t.Errorf("got %d keys, want %d", len(got), len(all))
 	}
 }
 
@@ -228,6 +260,48 @@ func TestHubPrunedBatches(t *testing.T) {
 	h.serve(&federation.HubOptions{Fresh: 1})
 	if got, _ := h.drain(&france, federation.Place{}); !sameUnits(got, later) {
 		t.Errorf("got %d keys, want %d", len(got), len(later))
+	}
+}
+
+// aged returns k as one of a whole day that ended some days ago.
+func aged(k keys.DiagnosisKey, now time.Time, days int) keys.DiagnosisKey {
+	end := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-days)
+	k.RollingStartIntervalNumber, k.RollingPeriod = keys.Interval(end.Unix()/600-144), 144
+	return k
+}
+
+// TestHubKeepsBatchesForLateReaders: a key of nearly the prune age does not take its
+// batch with it, before a nation that asks once a week has read it.
+func TestHubKeepsBatchesForLateReaders(t *testing.T) {
+	h := newHub(t)
+	at := today(h)
+	old := h.make(de, 10)
+	for i := range 5 {
+		old[i] = aged(old[i], h.clock, 14-i)
+	}
+	h.upload(&germany, "1", old...)
+	h.release()
+	h.clock = h.clock.Add(15*time.Hour + 30*time.Minute)
+	if r := must(h.ledger.Prune(t.Context())); r.Removed > 0 {
+		t.Errorf("on the first day: got %+v", r)
+	}
+	must(h.hub.Release(t.Context()))
+	for range 6 {
+		h.clock = h.clock.Add(24 * time.Hour)
+		h.upload(&germany, "later", aged(h.make(de, 1)[0], h.clock, 14))
+		must(h.hub.Release(t.Context()))
+		must(h.ledger.Prune(t.Context()))
+	}
+	h.serve(&federation.HubOptions{Fresh: 1})
+	if got, _ := h.drain(&france, at); len(got) != 15 {
+		t.Errorf("after 6 days a nation is given %d keys, want 15", len(got))
+	}
+	for range 3 {
+		h.clock = h.clock.Add(24 * time.Hour)
+		must(h.hub.Release(t.Context()))
+	}
+	if r := must(h.ledger.Prune(t.Context())); r.Removed == 0 || len(r.Expired) > 0 {
+		t.Errorf("after 9 days: got %+v, want the old keys gone", r)
 	}
 }
 
@@ -397,7 +471,7 @@ func TestHubPollersMissNothing(t *testing.T) {
 
 func TestHubChecks(t *testing.T) {
 	h := newHub(t)
-	for name, o := range map[string]federation.HubOptions{"BatchSize": {BatchSize: 99}, "Fresh": {Fresh: -1}, "Shelf": {Shelf: -1}} {
+	for name, o := range map[string]federation.HubOptions{"BatchSize": {BatchSize: 99}, "Fresh": {Fresh: -1}, "Shelf": {Shelf: -1}, "Keep": {Keep: -1}} {
 		if _, err := federation.NewHub(h.ledger, &o); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -169,8 +170,12 @@ func (r *pulling) look(ctx context.Context) error {
 	}
 	c := r.cursor
 	if c.version == 0 {
+		c.Heard, c.Worked = r.now, r.now
+	}
+	c.notAfter(r.now)
+	if c.version == 0 || c.At.Tag == "" && c.At.Day > DayOf(r.now) {
 		at := Place{Day: DayOf(r.now.Add(-r.opts.History))}
-		c.At, c.Settled, c.Heard, c.Worked = at, at, r.now, r.now
+		c.At, c.Settled, c.Marks = at, at, nil
 	}
 	if behind := r.now.Sub(c.Worked); behind > r.opts.Retention/2 {
 		r.report.warn("nothing was fetched for %s, and the server keeps its pages for %s: what it drops before the next run that works is lost", behind.Round(time.Minute), r.opts.Retention)
@@ -188,6 +193,7 @@ func (r *pulling) spent() bool {
 // settle reads once more what was first read a settle time ago. A server that
 // gives pages out before they are filled has the rest in them now (lesson E6).
 func (r *pulling) settle(ctx context.Context) error {
+	asked := map[Place]bool{}
 	for !r.spent() {
 		mark := r.cursor.due(r.now.Add(-r.opts.Settle))
 		if mark == "" || r.opts.Settle < 0 {
@@ -195,16 +201,17 @@ func (r *pulling) settle(ctx context.Context) error {
 		}
 		page, err := r.download(ctx, r.cursor.Settled)
 		if errors.Is(err, ErrGone) {
-			r.report.warn("pages up to %s could not be read once more: %v", safeTag(mark), err)
+			r.report.warn("pages up to %s could not be read once more: %v", mark, err)
 			r.cursor.Settled, r.cursor.Marks = r.cursor.At, nil
 			return r.save(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		if page == nil {
-			// There was a page, and now there is none: the server has forgotten
-			// where we were.
+		asked[r.cursor.Settled] = true
+		if page == nil || asked[page.Next] {
+			// There was a page, and now there is none, or one that was there before:
+			// the server has forgotten where we were.
 			return r.lost(ctx)
 		}
 		r.report.Reread++
@@ -231,7 +238,8 @@ func (r *pulling) follow(ctx context.Context) error {
 		}
 		if page.Tag == r.cursor.At.Tag || r.seen[page.Tag] {
 			r.report.warn("the server gave page %s again after itself; the next run goes on from there", safeTag(page.Tag))
-			return nil
+			r.report.Reread++
+			return r.store(ctx, page) // it may hold more by now
 		}
 		r.seen[page.Tag] = true
 		r.cursor.advance(page, r.now, r.opts.Settle >= 0)
@@ -242,14 +250,18 @@ func (r *pulling) follow(ctx context.Context) error {
 	return nil
 }
 
-// skip goes on with the next day, when the server no longer has what comes next.
+// skip goes on when the server no longer has what comes next: with what it still
+// has of the day, else with the next day.
 func (r *pulling) skip(ctx context.Context, gone error) error {
 	at := r.cursor.At
-	if at.Day >= DayOf(r.now) {
+	next := Place{Day: at.Day}
+	if at.Tag == "" || r.seen[at.Tag] { // it was read by date a moment ago
+		next.Day++
+	}
+	if next.Day > DayOf(r.now) {
 		return gone
 	}
 	r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
-	next := Place{Day: at.Day + 1}
 	r.cursor.At, r.cursor.Settled, r.cursor.Marks = next, next, nil
 	return r.save(ctx)
 }
@@ -338,6 +350,9 @@ func (r *pulling) download(ctx context.Context, at Place) (*Page, error) {
 	if page.Tag == "" || len(page.Tag) > MaxTag || len(page.Next.Tag) > MaxTag {
 		return nil, fmt.Errorf("%w: a page with a tag of %d bytes, want 1 to %d", ErrUnavailable, len(page.Tag), MaxTag)
 	}
+	if !utf8.ValidString(page.Tag) || !utf8.ValidString(page.Next.Tag) {
+		return nil, fmt.Errorf("%w: a page with a tag that is no UTF-8", ErrUnavailable) // it would come out of the register as another
+	}
 	r.report.Pages++
 	return page, nil
 }
@@ -382,10 +397,10 @@ func (r *pulling) delivery(page *Page) *ledger.Delivery {
 	for _, k := range page.Keys {
 		field := r.opts.Reject.field(&k)
 		switch {
+		case k.ReportType == keys.Some(keys.ReportRevoked) && !r.opts.Reject.ReportTypes.Has(keys.ReportRevoked):
+			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k)) // also of what was not rejected yet when it came
 		case field != "":
 			d.Unreadable = append(d.Unreadable, ledger.SetAside{Upload: up.ID, ID: ledger.IDOf(&k), Field: field, Reason: keys.ReasonNotAllowed, Detail: "rejected by this instance"})
-		case k.ReportType == keys.Some(keys.ReportRevoked):
-			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k))
 		default:
 			r.opts.Defaults.fill(&k)
 			up.Keys = append(up.Keys, k)

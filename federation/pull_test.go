@@ -176,9 +176,13 @@ func TestPullReadsAgainUnderLimits(t *testing.T) {
 
 func TestPullNeverReadsAgainWherePagesAreWhole(t *testing.T) {
 	p := newPuller(t)
-	p.opts = &federation.PullOptions{Settle: -1}
 	p.server.add(p.clock, "a", p.foreign(3)...)
-	p.run()
+	p.run() // before that was known of the server
+	p.opts = &federation.PullOptions{Settle: -1}
+	p.server.add(p.clock, "b", p.foreign(3)...)
+	if r := p.run(); r.Reread != 0 {
+		t.Errorf("got %+v", r)
+	}
 	p.clock = p.clock.Add(3 * time.Hour)
 	if r := p.run(); r.Pages != 0 {
 		t.Errorf("got %+v", r)
@@ -208,6 +212,42 @@ func TestPullFindsOutAboutUnknownTags(t *testing.T) {
 	p.server.add(p.clock, "z", p.foreign(5)...)
 	if r := p.run(); r.Accepted != 5 || p.server.asked[0].Tag != "y" {
 		t.Errorf("got %+v after asking for %v", r, p.server.asked)
+	}
+}
+
+// TestPullCannotFindOut: a server that gives nothing by date is not asked again
+// before the next silence.
+func TestPullCannotFindOut(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1}
+	p.server.add(p.clock, "a", p.foreign(3)...)
+	p.run()
+	p.server.fail = func(at federation.Place) error {
+		if at.Tag == "" {
+			return federation.ErrGone
+		}
+		return nil
+	}
+	p.clock = p.clock.Add(6 * time.Hour)
+	for i := range 3 {
+		p.server.asked = nil
+		p.run()
+		if byDate := slices.ContainsFunc(p.server.asked, func(at federation.Place) bool { return at.Tag == "" }); byDate != (i == 0) {
+			t.Errorf("run %d asks for %v", i, p.server.asked)
+		}
+	}
+}
+
+func TestPullNeverFindsOutWhereItIsNotTo(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1, Silence: -1}
+	p.server.add(p.clock, "a", p.foreign(3)...)
+	p.run()
+	p.server.asked = nil
+	p.clock = p.clock.Add(72 * time.Hour)
+	p.run()
+	if len(p.server.asked) != 1 {
+		t.Errorf("asks for %v", p.server.asked)
 	}
 }
 
@@ -293,6 +333,9 @@ func TestPullIsNotStuckAtWhatIsGone(t *testing.T) {
 	if r := p.run(); r.Accepted != 5 || len(r.Warnings) == 0 {
 		t.Errorf("got %+v", r)
 	}
+	if r := p.run(); len(r.Warnings) > 0 {
+		t.Errorf("asks again for what is gone: got %+v", r)
+	}
 	p.clock = p.clock.Add(7 * time.Hour)
 	if r := p.run(); r.Resynchronised {
 		t.Errorf("got %+v", r)
@@ -306,7 +349,12 @@ func TestPullIsNotStuckAtWhatIsGone(t *testing.T) {
 func TestPullWarnsBeforeItIsTooLate(t *testing.T) {
 	p := newPuller(t)
 	p.opts = &federation.PullOptions{Retention: 72 * time.Hour}
-	p.run()
+	for range 4 { // that there was nothing new is no reason
+		p.clock = p.clock.Add(24 * time.Hour)
+		if r := p.run(); len(r.Warnings) > 0 {
+			t.Errorf("got %v", r.Warnings)
+		}
+	}
 	p.server.fail = func(federation.Place) error { return federation.ErrUnavailable }
 	p.clock = p.clock.Add(30 * time.Hour)
 	if r, err := p.try(); !errors.Is(err, federation.ErrUnavailable) || len(r.Warnings) > 0 {
@@ -406,12 +454,152 @@ func TestPullTagsBecomeNames(t *testing.T) {
 
 func TestPullRefusesPagesWithoutTag(t *testing.T) {
 	p := newPuller(t)
-	for _, tag := range []string{"", strings.Repeat("x", federation.MaxTag+1)} {
+	for _, tag := range []string{"", strings.Repeat("x", federation.MaxTag+1), "\xff"} {
 		p.server.pages, p.server.days = nil, nil
 		p.server.add(p.clock, tag, p.foreign(1)...)
 		if _, err := p.try(); !errors.Is(err, federation.ErrUnavailable) {
 			t.Errorf("a page with a tag of %d bytes: got %v", len(tag), err)
 		}
+	}
+}
+
+// TestPullAfterAClockJump: what a clock that jumped ahead left in the register does
+// not keep pages from being read once more, nor silence from being looked into, when
+// it has come back.
+func TestPullAfterAClockJump(t *testing.T) {
+	for _, jump := range []time.Duration{10 * 24 * time.Hour, 365 * 24 * time.Hour} {
+		p := newPuller(t)
+		all := p.foreign(20)
+		p.server.add(p.clock, "a", all[:5]...)
+		now := p.clock
+		p.clock = now.Add(jump)
+		p.run()
+		p.clock = now.Add(time.Minute)
+		b := p.server.add(p.clock, "b")
+		p.run()
+		b.Keys = all[5:10]
+		p.clock = now.Add(2 * time.Hour)
+		p.run()
+		if got := p.has(all[5:10]); got != 5 {
+			t.Errorf("%s: page b was not read again: %d", jump, got)
+		}
+		p.clock = now.Add(10 * time.Hour)
+		p.server.pages, p.server.days = nil, nil
+		p.server.add(p.clock, "x", all[10:]...)
+		p.run()
+		if got := p.has(all[10:]); got != 10 {
+			t.Errorf("%s: silence was not looked into: %d", jump, got)
+		}
+	}
+}
+
+// TestPullGoesOnWithinTheDay: a tag is gone, and later pages of its day are not.
+func TestPullGoesOnWithinTheDay(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1}
+	all := p.foreign(20)
+	p.server.add(p.clock, "a", all[:5]...)
+	p.run()
+	p.server.add(p.clock, "b", all[5:10]...) // gone too
+	p.server.add(p.clock, "c", all[10:15]...)
+	p.server.pages, p.server.days = p.server.pages[2:], p.server.days[2:]
+	p.server.fail = func(at federation.Place) error {
+		if at.Tag == "a" {
+			return federation.ErrGone
+		}
+		return nil
+	}
+	p.clock = p.clock.Add(24 * time.Hour)
+	p.run()
+	if got := p.has(all[10:15]); got != 5 {
+		t.Errorf("what the server still had of the day was skipped: %d", got)
+	}
+}
+
+// TestPullPassesADayThatEndsInNothing: what follows the last page of a day is gone,
+// which it is again when the day was read once more.
+func TestPullPassesADayThatEndsInNothing(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1}
+	all := p.foreign(10)
+	p.server.add(p.clock.Add(-24*time.Hour), "x", all[:5]...)
+	p.server.add(p.clock, "y", all[5:]...)
+	p.server.fail = func(at federation.Place) error {
+		if at.Tag == "x" {
+			return federation.ErrGone
+		}
+		return nil
+	}
+	if r := p.run(); p.has(all) != 10 || r.Pages > 3 {
+		t.Errorf("has %d of 10: %+v", p.has(all), r)
+	}
+}
+
+// TestPullRegisterIsBounded whatever tags a server gives: what needs escapes is six
+// times as long in it.
+func TestPullRegisterIsBounded(t *testing.T) {
+	p := newPuller(t)
+	for i := range 60 {
+		p.server.add(p.clock, strings.Repeat("<", 1020)+fmt.Sprint(i), p.foreign(1)...)
+		p.clock = p.clock.Add(time.Minute)
+		if _, err := p.try(); err != nil {
+			t.Fatalf("page %d: %v", i, err)
+		}
+	}
+}
+
+// TestPullStoresAPageGivenAgain after itself, which may hold more by then (lesson E3).
+func TestPullStoresAPageGivenAgain(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(15)
+	p.server.add(p.clock, "a", all[:5]...)
+	p.server.add(p.clock, "a", all[5:10]...)
+	if r := p.run(); r.Accepted != 10 || len(r.Warnings) == 0 || r.Pages != 2 {
+		t.Errorf("got %+v", r)
+	}
+	p.server.pages[1].Keys = all[5:]
+	if r := p.run(); r.Accepted != 5 || len(r.Warnings) == 0 || r.Pages != 1 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// TestPullTakesWithdrawalsOfWhatIsRejectedNow: they are of keys that came before.
+func TestPullTakesWithdrawalsOfWhatIsRejectedNow(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(3)
+	p.server.add(p.clock, "a", all...)
+	p.run()
+	p.opts = &federation.PullOptions{Reject: federation.Reject{Origins: keys.Only(fr)}}
+	gone := all[0]
+	gone.ReportType = keys.Some(keys.ReportRevoked)
+	p.server.add(p.clock, "b", gone)
+	if r := p.run(); r.WithdrawalsTaken != 1 {
+		t.Errorf("got %+v", r)
+	}
+	p.opts.Reject.ReportTypes = keys.Only(keys.ReportRevoked)
+	p.server.add(p.clock, "c", gone)
+	if r := p.run(); r.WithdrawalsTaken != 0 || r.Rejected != 1 {
+		t.Errorf("withdrawals are rejected by name: got %+v", r)
+	}
+}
+
+// TestPullBoundsReadingAgain: pages that were to be read once more go round now, and
+// what is new comes all the same.
+func TestPullBoundsReadingAgain(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{MaxPages: 100}
+	all := p.foreign(20)
+	a := p.server.add(p.clock, "a", all[:5]...)
+	p.run()
+	p.clock = p.clock.Add(10 * time.Minute)
+	b := p.server.add(p.clock, "b", all[5:10]...)
+	p.run()
+	p.clock = p.clock.Add(time.Hour)
+	p.server.add(p.clock, "c", all[10:]...)
+	p.server.pages = []*federation.Page{a, a, b, p.server.pages[2]}
+	p.server.days = slices.Repeat(p.server.days[:1], 4)
+	if r := p.run(); r.Accepted != 10 || r.Pages > 10 {
+		t.Errorf("got %+v", r)
 	}
 }
 

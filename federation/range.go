@@ -151,6 +151,12 @@ type recordedRules struct {
 	Carries keys.Set[keys.Region] `json:"carries"`
 }
 
+// tells reports whether the partner is told of a unit's withdrawal: one that would
+// be taken for the withdrawal of a key of another origin is not sent.
+func (r *recordedRules) tells(u *ledger.Unit) bool {
+	return r.Withdrawals && r.Carries.Has(u.Key.Origin)
+}
+
 // pushState is what the ledger remembers of an instance's push.
 type pushState struct {
 	Position ledger.Position `json:"position"` // up to where ranges are recorded
@@ -207,8 +213,12 @@ func (s *pushState) add(name ledger.Source, reg ledger.Register) error {
 
 // setVersion notes which version a register has now.
 func (s *pushState) setVersion(register string, name ledger.Source, version int64) {
-	if register == pushRegister(name) {
+	switch register {
+	case pushRegister(name):
 		s.version = version
+		return
+	case pushFloor(name):
+		s.floored.Version = version
 		return
 	}
 	for _, g := range s.ranges {
@@ -223,15 +233,26 @@ func (s *pushState) swap(name ledger.Source) (ledger.Swap, error) {
 	return swapTo(pushRegister(name), s.version, s)
 }
 
-// refused returns the hashes of all units that the server did not take.
-func (s *pushState) refused() map[string]bool {
-	all := map[string]bool{}
-	for _, g := range s.ranges {
+// refusals say in which spans a server did not take units, by their hashes.
+type refusals map[string][]int
+
+// refused returns what the server did not take.
+func (s *pushState) refused() refusals {
+	all := refusals{}
+	for j, g := range s.ranges {
 		for _, hash := range g.Refused {
-			all[hash] = true
+			all[hash] = append(all[hash], j)
 		}
 	}
 	return all
+}
+
+// of returns the spans in which a unit was not taken.
+func (r refusals) of(id ledger.Identity, u *ledger.Unit) []int {
+	if len(r) == 0 {
+		return nil
+	}
+	return r[hashOf(id, u.ID())]
 }
 
 // goBy returns the index of rules among those that ranges went by.
@@ -303,24 +324,31 @@ func (s *pushState) forget(before time.Time) (swaps []ledger.Swap) {
 // maxForget bounds one step.
 const maxForget = 100
 
-// floor returns from where on the partner is still to be told.
-func (s *pushState) floor(log *ledger.Log) ledger.Floor {
+// floor returns from where on the partner is still to be told, as of the last cut.
+// What is from before a time is not waited for, so that a partner that is dead
+// blocks nothing; what is younger is kept for it all the same.
+func (s *pushState) floor(log *ledger.Log, before time.Time) ledger.Floor {
 	for _, g := range s.ranges {
-		if !g.done() {
-			return ledger.Floor{Number: g.From.Number, Time: g.Time}
+		if !g.done() && !g.Time.Before(before) {
+			return ledger.Floor{Number: g.From.Number, Time: log.Last.Time}
 		}
 	}
-	return ledger.Floor{Number: s.Position.Number, Time: log.Now}
+	floor := ledger.Floor{Number: s.Position.Number, Time: log.Last.Time}
+	for _, c := range log.Cuts {
+		if c.Seq > s.Position.Cut && c.Time.Before(before) {
+			floor.Number = c.Last
+		}
+	}
+	return floor
 }
 
-// moveFloor returns the swap that moves the floor, if it is not there.
-func (s *pushState) moveFloor(name ledger.Source, log *ledger.Log) (ledger.Swap, bool) {
-	f := s.floor(log)
+// moves reports whether a floor is another than that in the register. One that
+// stays where it is moves once a day, so that it is not taken for that of a consumer
+// that stands still: when nothing was released for longer than the prune age, the
+// next key is to be kept until it was sent.
+func (s *pushState) moves(f ledger.Floor) bool {
 	var had ledger.Floor
-	if json.Unmarshal(s.floored.Value, &had) == nil && had.Number == f.Number {
-		return ledger.Swap{}, false
-	}
-	return ledger.Swap{Name: pushFloor(name), Version: s.floored.Version, Value: f.Value()}, true
+	return json.Unmarshal(s.floored.Value, &had) != nil || had.Number != f.Number || f.Time.Sub(had.Time) >= 24*time.Hour
 }
 
 // swapTo returns the swap that stores v as JSON.

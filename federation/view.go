@@ -70,6 +70,15 @@ func (v *view) follow(i int, u *ledger.Unit, f func(j int, what telling, e ledge
 	}
 }
 
+// took reports whether the partner has a unit of which spans before i told: whether
+// it took one telling, at least, of those that were not refused.
+func (v *view) took(i int, u *ledger.Unit, refused []int) (took bool) {
+	v.follow(i-1, u, func(j int, what telling, _ ledger.Event, _ string) {
+		took = took || what == aKey && !slices.Contains(refused, j)
+	})
+	return took
+}
+
 // touched returns the spans up to i in which something happened to a unit.
 func (v *view) touched(i int, u *ledger.Unit) []int {
 	var touched []int

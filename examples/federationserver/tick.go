@@ -20,10 +20,12 @@ func (s *server) tick(ctx context.Context, stop <-chan struct{}) error {
 	defer ticker.Stop()
 	var pruned, stored time.Time
 	for {
-		if err := s.release(ctx); errors.Is(err, ledger.ErrPolicy) {
+		err := s.release(ctx)
+		if errors.Is(err, ledger.ErrPolicy) {
 			return err
 		}
-		if day := time.Now().UTC().Truncate(24 * time.Hour); !day.Equal(pruned) && s.prune(ctx) {
+		// A clock that jumped ahead makes no cut, and must not remove what is kept.
+		if day := time.Now().UTC().Truncate(24 * time.Hour); err == nil && !day.Equal(pruned) && s.prune(ctx) {
 			pruned = day
 		}
 		if time.Since(stored) >= storeEvery {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -159,6 +160,39 @@ func TestNobodyIsAhead(t *testing.T) {
 	want := sighting{Asked: federation.Place{Day: federation.DayOf(*now)}, Downloaded: hourOf(*now)}
 	if got := s.sightings.unstored()["gi"]; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestNothingIsRemovedByAClockThatJumped ahead: it makes no cut either.
+func TestNothingIsRemovedByAClockThatJumped(t *testing.T) {
+	l, now := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{options: &options{every: time.Hour}, log: slog.New(slog.DiscardHandler), ledger: l, hub: hub, sightings: newSightings(hub, l), monitor: &monitor{}}
+	stop := make(chan struct{})
+	close(stop)
+	tick := func() {
+		t.Helper()
+		if err := s.tick(t.Context(), stop); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gi := federation.Nation{Name: "gi", Region: keys.MustRegion("GI")}
+	ks := keystest.New(1, &keystest.Options{Origins: []keys.Region{gi.Region}, EndOfPeriod: true}).Keys(now.Add(-3*time.Hour), 5)
+	if _, err := hub.Upload(t.Context(), &gi, &federation.Incoming{Tag: "a", Keys: ks}); err != nil {
+		t.Fatal(err)
+	}
+	tick()
+	before := *now
+	*now = before.AddDate(0, 2, 0)
+	tick()
+	*now = before.Add(5 * time.Minute)
+	tick()
+	page, err := hub.Download(t.Context(), &federation.Nation{Name: "ie", Region: keys.MustRegion("IE")}, federation.Place{})
+	if err != nil || page == nil || len(page.Keys) != len(ks) {
+		t.Errorf("got %v, %v, want the %d keys that were there", page, err, len(ks))
 	}
 }
 

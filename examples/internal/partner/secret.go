@@ -12,6 +12,10 @@ import (
 	"time"
 )
 
+// secretTimeout is for how long a command that prints a secret may run. What waits
+// for it is the whole back end.
+const secretTimeout = 30 * time.Second
+
 // maxSecret is the size of the largest secret in bytes.
 const maxSecret = 64 << 10
 
@@ -86,6 +90,8 @@ func (s Secret) text(ctx context.Context, dir string) (string, error) {
 	case s.Env != "":
 		return os.Getenv(s.Env), nil
 	case len(s.Command) > 0:
+		ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+		defer cancel()
 		cmd := exec.CommandContext(ctx, s.Command[0], s.Command[1:]...)
 		cmd.Dir = dir
 		cmd.WaitDelay = waitDelay

@@ -135,7 +135,8 @@ func TestUnspent(t *testing.T) {
 	d := newDesk(t, nil, submit.Options{}, nil)
 	token := d.issue(given)
 	many := append(d.upload(9), d.upload(9)...)
-	for _, body := range []string{phoneBody(token, nil, nil), phoneBody(token, many, nil), phoneBody(token, d.upload(1), nil)[:60]} {
+	unreadable := phoneBody(token, nil, map[string]any{"temporaryExposureKeys": []any{map[string]any{"key": "AQ=="}, nil}})
+	for _, body := range []string{phoneBody(token, nil, nil), phoneBody(token, many, nil), phoneBody(token, d.upload(1), nil)[:60], unreadable} {
 		d.post(body, nil)
 		if o := d.last(); o.Kind == submit.Stored {
 			t.Fatal("stored")
