@@ -21,7 +21,7 @@ const maxSecret = 64 << 10
 
 // waitDelay is for how long a command that was ended may keep others waiting that it
 // has started.
-const waitDelay = 5 * time.Second
+const waitDelay = time.Second
 
 // A Secret says where a secret is, and is never the secret itself: in a file, in a
 // variable of the environment, or what a command prints, such as the client of a

@@ -1,10 +1,12 @@
 package partner
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSecrets are had from files, the environment and commands.
@@ -29,5 +31,25 @@ func TestSecrets(t *testing.T) {
 		if got != c.want || (err == nil) != (c.want != "") || err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %q, %v", c.secret, got, err)
 		}
+	}
+}
+
+// TestSecretIsWaitedForNoLonger than its reader has time: also if the command leaves
+// somebody behind who holds on to its output.
+func TestSecretIsWaitedForNoLonger(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := Secret{Command: []string{"sh", "-c", "sleep 20 & wait"}}.Read(ctx, "")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(15 * time.Second):
+		t.Error("it waits")
 	}
 }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// TestPeeringEnds: when an exchange is over, nothing of it is under way any longer,
+// so that the ledger can be closed.
+func TestPeeringEnds(t *testing.T) {
+	l, _ := newMemory(t)
+	asked := make(chan struct{}, 100)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"token": "x",
+		"peers.json": `{"instances": [
+			{"name": "a", "url": "http://` + silent(t, asked) + `", "token": {"file": "token"}, "gateway": false},
+			{"name": "b", "url": "http://` + silent(t, asked) + `", "token": {"file": "token"}, "gateway": false}]}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		p, err := newPeering(t.Context(), newRegistry(l), filepath.Join(dir, "peers.json"), time.Minute, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		over := p.start(ctx, time.Minute)
+		<-asked
+		<-asked
+		cancel()
+		<-over
+		for name, c := range p.live {
+			select {
+			case <-c.ended:
+			default:
+				t.Fatalf("the exchange with %s goes on", name)
+			}
+			if n := p.counts.failedOf(name); n != 0 {
+				t.Errorf("%s: to end is counted as %d failures", name, n)
+			}
+		}
+	}
+	select {
+	case <-(*peering)(nil).start(t.Context(), time.Minute):
+	case <-time.After(time.Minute):
+		t.Error("without peers it does not end")
+	}
+}
+
+// TestPeerIsNotedOnce: of several processes that note a peer at the same time, none
+// takes it for a failure.
+func TestPeerIsNotedOnce(t *testing.T) {
+	l, _ := newMemory(t)
+	for i := range 20 {
+		q := newPeer()
+		q.Name = ledger.Source(fmt.Sprint("p", i))
+		var group sync.WaitGroup
+		for range 8 {
+			c := &connection{peering: &peering{ledger: l, registry: newRegistry(l)}, peer: q}
+			group.Go(func() {
+				if err := c.introduce(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if err := newRegistry(l).free(t.Context(), q.Name); err == nil {
+			t.Error("a nation may have the name of a peer")
+		}
+	}
+}
