@@ -18,6 +18,7 @@ import (
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/partner"
+	"github.com/gaenkit/gaen/examples/internal/exposition"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
@@ -60,7 +61,7 @@ func newGroup(t *testing.T, regions ...string) *group {
 		if first == nil {
 			first = s
 		}
-		s.speed, s.clock, s.phones = first.speed, first.clock, first.phones
+		s.time, s.phones = first.time, first.phones
 		m := &member{site: s, group: g, name: fmt.Sprintf("hub%d", i+1), region: region, peers: map[string]map[string]any{},
 			at: federation.Place{Day: federation.DayOf(time.Now()) - 1}, shown: map[keys.KeyData]int{}, withdrawals: map[keys.KeyData]int{}}
 		m.key = m.onboard("phones", region)
@@ -208,7 +209,7 @@ func (m *member) expectOnce(what string, in map[keys.KeyData]int, ks []keys.Diag
 // open opens the ledger of a server, beside it, until the test ends.
 func (m *member) open() *ledger.Ledger {
 	m.t.Helper()
-	store, closing, err := deploy.OpenStore(m.t.Context(), m.ledger, m.clock)
+	store, closing, err := deploy.OpenStore(m.t.Context(), m.ledger, m.time.Now)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -416,7 +417,7 @@ func TestPeersAreApart(t *testing.T) {
 	for _, step := range []string{"pull", "push"} {
 		name := "federation_peer_last_" + step + `_timestamp_seconds{peer="`
 		at, ok := one.process.metric(name + `hub2"}`)
-		if ago := one.clock().Sub(time.Unix(int64(at), 0)); !ok || ago > time.Hour || int64(at)%60 != 0 {
+		if ago := one.time.Now().Sub(time.Unix(int64(at), 0)); !ok || ago > time.Hour || int64(at)%60 != 0 {
 			t.Errorf("the last %s was %s ago", step, ago)
 		}
 	}
@@ -745,7 +746,7 @@ func TestPeerMetrics(t *testing.T) {
 	p.counts.pulls.note("a", now)
 	shown := func() string {
 		var text strings.Builder
-		p.metrics(&exposition{&text})
+		p.metrics(exposition.New(&text))
 		var values []string
 		for line := range strings.Lines(text.String()) {
 			if value, ok := strings.CutPrefix(line, "federation_peer_"); ok {
