@@ -207,6 +207,22 @@ func TestHubTagsAreOfOneLedger(t *testing.T) {
 	}
 }
 
+// TestHubKeyOfTwoOrigins: it is two units, and a nation is given both.
+func TestHubKeyOfTwoOrigins(t *testing.T) {
+	h := newHub(t)
+	ours := h.make(de, 3)
+	theirs := slices.Clone(ours)
+	for i := range theirs {
+		theirs[i].Origin = it
+	}
+	h.upload(&germany, "1", ours...)
+	h.upload(&gateway, "1", theirs...)
+	h.release()
+	if got, _ := h.drain(&france, today(h)); !sameUnits(got, slices.Concat(ours, theirs)) {
+		t.Errorf("got %d keys, want 6", len(got))
+	}
+}
+
 // TestHubMidnight: the batches of a cut at the beginning of a day are of that day.
 func TestHubMidnight(t *testing.T) {
 	h := newHub(t)

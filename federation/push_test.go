@@ -305,7 +305,7 @@ func TestPushDoesNotTrustTheAnswer(t *testing.T) {
 	p := newPusher(t)
 	units := p.submit(1)
 	p.cut()
-	for _, a := range []federation.Answer{{Known: []int{-1}}, {Refused: []int{99}}} {
+	for _, a := range []federation.Answer{{Known: []int{-1}}, {Refused: []int{99}}, {Refused: []int{10}}} {
 		p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return &a, nil }
 		if _, err := p.try(); !errors.Is(err, federation.ErrUnavailable) {
 			t.Errorf("%+v: got %v", a, err)
@@ -502,6 +502,9 @@ func TestPushExpires(t *testing.T) {
 		t.Errorf("keys were lost, and it says nothing: %+v", r)
 	}
 	p.expect(later)
+	if r := p.run(); len(r.Warnings) > 0 {
+		t.Errorf("says it again: %v", r.Warnings)
+	}
 }
 
 // TestPushHoldsTheFloor: what is still to be sent is not pruned.
