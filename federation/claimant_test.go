@@ -56,7 +56,7 @@ func (c *claimant) act() {
 	}
 	for range 1 + c.rand.IntN(3) {
 		hub := c.hubs[c.rand.IntN(2)]
-		switch c.rand.IntN(5) {
+		switch c.rand.IntN(6) {
 		case 0, 1: // soonest of all, where what it took has not come yet
 			c.upload(hub, c.take(c.loot[max(0, len(c.loot)-40):], c.forge))
 		case 2:
@@ -68,6 +68,8 @@ func (c *claimant) act() {
 			}))
 		case 4:
 			c.usurp(hub)
+		case 5:
+			c.takeBack(hub)
 		}
 	}
 }
@@ -125,6 +127,19 @@ func (c *claimant) usurp(hub *site) {
 	}))
 	if r.Accepted+r.Revised+r.Duplicates+r.WithdrawalsTaken+r.WithdrawalsKept > 0 {
 		c.t.Errorf("in another's name: %d accepted, %d withdrawn", r.Accepted+r.Revised+r.Duplicates, r.WithdrawalsTaken+r.WithdrawalsKept)
+	}
+}
+
+// takeBack withdraws, with the rights of a gateway, what others brought.
+func (c *claimant) takeBack(hub *site) {
+	all := c.take(c.loot, func(k keys.DiagnosisKey) keys.DiagnosisKey {
+		k.ReportType = keys.Some(keys.ReportRevoked)
+		return k
+	})
+	relay := federation.Nation{Name: "es-relay", Relays: keys.All[keys.Region]()}
+	r := must(hub.hub.Upload(c.t.Context(), &relay, &federation.Incoming{Tag: "back", Keys: all}))
+	if r.WithdrawalsTaken > 0 {
+		c.t.Errorf("who brought nothing withdrew %d keys", r.WithdrawalsTaken)
 	}
 }
 

@@ -176,6 +176,23 @@ func TestPushSparesWhoBrought(t *testing.T) {
 	}
 }
 
+// TestPushSendsEveryOrigin: a key that two origins claim is two units, whichever was
+// released first.
+func TestPushSendsEveryOrigin(t *testing.T) {
+	p := newPusher(t)
+	p.rules = federation.Relay()
+	k := p.gen.Upload(p.clock).Keys[0]
+	var units []ledger.UnitID
+	for i, origin := range []keys.Region{it, fr} {
+		k.Origin, k.ConsentToFederate = origin, keys.ConsentUnstated
+		units = append(units, ledger.IDOf(&k))
+		must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Uploads: []ledger.Upload{{ID: fmt.Sprint("u", i), Keys: []keys.DiagnosisKey{k}}}}))
+		p.cut()
+	}
+	p.run()
+	p.expect(units)
+}
+
 func TestPushLeavesOut(t *testing.T) {
 	p := newPusher(t)
 	up := p.gen.Upload(p.clock).Keys[:6]
