@@ -185,37 +185,6 @@ func (r *pulling) spent() bool {
 	return spent
 }
 
-// settle reads once more what was first read a settle time ago. A server that
-// gives pages out before they are filled has the rest in them now (lesson E6).
-func (r *pulling) settle(ctx context.Context) error {
-	for !r.spent() {
-		mark := r.cursor.due(r.now.Add(-r.opts.Settle))
-		if mark == "" || r.opts.Settle < 0 {
-			return nil
-		}
-		page, err := r.download(ctx, r.cursor.Settled)
-		if errors.Is(err, ErrGone) {
-			r.report.warn("pages up to %s could not be read once more: %v", safeTag(mark), err)
-			r.cursor.Settled, r.cursor.Marks = r.cursor.At, nil
-			return r.save(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if page == nil {
-			// There was a page, and now there is none: the server has forgotten
-			// where we were.
-			return r.lost(ctx)
-		}
-		r.report.Reread++
-		r.cursor.settle(page)
-		if err := r.store(ctx, page); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // follow reads the pages after the cursor.
 func (r *pulling) follow(ctx context.Context) error {
 	for !r.spent() {
@@ -250,70 +219,8 @@ func (r *pulling) skip(ctx context.Context, gone error) error {
 	}
 	r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
 	next := Place{Day: at.Day + 1}
-	r.cursor.At, r.cursor.Settled, r.cursor.Marks = next, next, nil
-	return r.save(ctx)
-}
-
-// probe finds out after long silence whether the server still knows the tag that
-// it is asked for. One that does not says "nothing new" for ever (spec/interop,
-// measured). It is asked by date: if it gives pages and ours is not among them, the
-// last of them is where it goes on.
-func (r *pulling) probe(ctx context.Context) error {
-	c := r.cursor
-	if c.Probe == nil {
-		if r.opts.Silence < 0 || c.At.Tag == "" || r.report.Pages > r.report.Reread || r.now.Sub(c.Heard) < r.opts.Silence {
-			return nil
-		}
-		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
-	}
-	for !r.spent() {
-		page, err := r.download(ctx, c.Probe.At)
-		if errors.Is(err, ErrGone) {
-			if c.Probe.At.Day < DayOf(r.now) {
-				c.Probe.At = Place{Day: c.Probe.At.Day + 1}
-				continue
-			}
-			c.Probe, c.Heard = nil, r.now // it cannot be found out; the next silence tries again
-			return r.save(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if page == nil || r.seen[page.Tag] {
-			return r.probed(ctx)
-		}
-		r.seen[page.Tag] = true
-		r.report.Reread++
-		c.Probe.Known = c.Probe.Known || page.Tag == c.At.Tag
-		c.Probe.At, c.Probe.Pages = page.Next, c.Probe.Pages+1
-		if err := r.store(ctx, page); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lost has the next step find out by date where to go on.
-func (r *pulling) lost(ctx context.Context) error {
-	c := r.cursor
-	c.Settled, c.Marks = c.At, nil
-	if c.Probe == nil && r.opts.Silence >= 0 {
-		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
-	}
-	return r.save(ctx)
-}
-
-// probed ends a probe.
-func (r *pulling) probed(ctx context.Context) error {
-	c := r.cursor
-	if !c.Probe.Known && c.Probe.Pages > 0 {
-		r.report.Resynchronised = true
-		r.report.warn("the server does not know page %s any more; it was read again by date, and goes on from page %s", safeTag(c.At.Tag), safeTag(c.Probe.At.Tag))
-		c.At, c.Settled, c.Marks = c.Probe.At, c.Probe.At, nil
-	} else if !c.Probe.Known {
-		r.report.warn("nothing for %s, and the server gives no page from before that either", r.now.Sub(c.Heard).Round(time.Minute))
-	}
-	c.Probe, c.Heard = nil, r.now
+	r.cursor.At = next
+	r.cursor.settleAt(next)
 	return r.save(ctx)
 }
 
