@@ -284,7 +284,7 @@ func (n *network) round(step time.Duration) {
 	for _, name := range n.names {
 		s := n.sites[name]
 		if s.hub != nil {
-			jobs = append(jobs, func() error { _, err := s.hub.Release(ctx); return err })
+			jobs = append(jobs, func() error { _, err := s.hub.Release(ctx, nil); return err })
 		} else {
 			jobs = append(jobs, func() error { _, err := s.ledger.Release(ctx, nil); return err })
 		}

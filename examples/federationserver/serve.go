@@ -121,11 +121,6 @@ func (s *server) open(ctx context.Context, store ledger.Store) (err error) {
 	if s.ledger, err = s.openLedger(ctx, store); err != nil {
 		return err
 	}
-	if s.allowGap {
-		if _, err := s.ledger.Release(ctx, &ledger.ReleaseOptions{AllowGap: true}); err != nil {
-			return err
-		}
-	}
 	if s.hub, err = federation.NewHub(s.ledger, &federation.HubOptions{BatchSize: s.batch}); err != nil {
 		return usage("-batch: %w", err)
 	}

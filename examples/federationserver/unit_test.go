@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,7 +82,7 @@ func TestSightings(t *testing.T) {
 			t.Fatal(err)
 		}
 		*now = now.Add(5 * time.Minute)
-		if _, err := hub.Release(t.Context()); err != nil {
+		if _, err := hub.Release(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		page, err := hub.Download(t.Context(), ie, places[i])
@@ -158,6 +159,43 @@ func TestNobodyIsAhead(t *testing.T) {
 	want := sighting{Asked: federation.Place{Day: federation.DayOf(*now)}, Downloaded: hourOf(*now)}
 	if got := s.sightings.unstored()["gi"]; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestAllowGap: after an outage the first cut, and no other, may be late.
+func TestAllowGap(t *testing.T) {
+	l, now := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{
+		options: &options{every: time.Hour}, log: slog.New(slog.DiscardHandler), ledger: l, hub: hub,
+		sightings: newSightings(hub, l), monitor: &monitor{},
+	}
+	stopped := make(chan struct{})
+	close(stopped)
+	for _, c := range []struct {
+		after time.Duration
+		allow bool
+		made  bool
+	}{{5 * time.Minute, false, true}, {25 * time.Hour, false, false}, {5 * time.Minute, true, true}, {0, true, false}, {25 * time.Hour, false, false}} {
+		*now = now.Add(c.after)
+		before, err := l.Log(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.allowGap = c.allow
+		if err := s.tick(t.Context(), stopped); err != nil {
+			t.Fatal(err)
+		}
+		after, err := l.Log(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made := after.Last.Seq > before.Last.Seq; made != c.made {
+			t.Errorf("%s later, a gap allowed %t: a cut was made %t", c.after, c.allow, made)
+		}
 	}
 }
 

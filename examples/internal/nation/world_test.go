@@ -123,7 +123,7 @@ func (w *world) hub() *hub {
 
 func (h *hub) release() {
 	h.w.t.Helper()
-	if _, err := h.hub.Release(h.w.t.Context()); err != nil {
+	if _, err := h.hub.Release(h.w.t.Context(), nil); err != nil {
 		h.w.t.Fatal(err)
 	}
 }
