@@ -191,7 +191,9 @@ func (r *pushing) begin(ctx context.Context) error {
 
 // spent reports whether the run is to begin nothing more.
 func (r *pushing) spent() bool {
-	return r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
+	spent := r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
+	r.report.More = r.report.More || spent
+	return spent
 }
 
 // record records the next range that says anything, in one step with the place

@@ -133,6 +133,31 @@ func TestPushSendsOnce(t *testing.T) {
 	}
 }
 
+// TestPushSaysWhetherThereIsMore: a limit ended the run.
+func TestPushSaysWhetherThereIsMore(t *testing.T) {
+	p := newPusher(t)
+	if r := p.run(); r.More {
+		t.Error("there is more, before anything")
+	}
+	units := p.submit(3)
+	p.cut()
+	p.opts.MaxBatch, p.opts.MaxBatches = 1, 2
+	runs := 0
+	for more := true; more; runs++ {
+		more = p.run().More
+	}
+	if want := len(units)/2 + 1; runs != want {
+		t.Errorf("%d runs, want %d", runs, want)
+	}
+	p.expect(units)
+	p.submit(1)
+	p.cut()
+	p.opts.Budget = 1
+	if r := p.run(); !r.More || r.Batches > 1 {
+		t.Errorf("without time: got %+v", r)
+	}
+}
+
 func TestPushBeginsNow(t *testing.T) {
 	p := newPusher(t)
 	p.opts.FromBeginning = false

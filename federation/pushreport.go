@@ -13,6 +13,8 @@ type PushReport struct {
 	Instance ledger.Source
 	Time     time.Time // by the ledger's clock, at the start
 
+	More bool // a limit ended the run; there may be more
+
 	Ranges      int // completed
 	Batches     int // sent, or tried
 	Keys        int // sent and stored

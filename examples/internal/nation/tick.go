@@ -154,7 +154,7 @@ func (t *tick) pull(ctx context.Context) error {
 		t.mu.Unlock()
 		t.counters.pulled(r)
 		if r.Pages > 0 || len(r.Warnings) > 0 {
-			t.log.Info("pulled", "instance", x.Name, "pages", r.Pages, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)
+			t.log.Info("pulled", "instance", x.Name, "pages", r.Pages, "more", r.More, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)
 		}
 		if err != nil {
 			t.fail("pull", x.Name, err)
@@ -205,8 +205,8 @@ func (t *tick) push(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// pushTo sends everything there is, and reports whether it did: until a run finds
-// nothing to send.
+// pushTo sends everything there is, and reports whether it did: until a run is not
+// ended by a limit.
 func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
 	until := time.Now().Add(x.budget())
 	for {
@@ -216,13 +216,13 @@ func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
 		t.mu.Unlock()
 		t.counters.pushed(r)
 		if r.Batches > 0 || len(r.Warnings) > 0 {
-			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "keys", r.Keys, "withdrawals", r.Withdrawals, "warnings", r.Warnings)
+			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "more", r.More, "keys", r.Keys, "withdrawals", r.Withdrawals, "warnings", r.Warnings)
 		}
 		switch {
 		case err != nil:
 			t.fail("push", x.Name, err)
 			return false
-		case r.Batches == 0:
+		case !r.More:
 			return true
 		case time.Now().After(until):
 			return false
