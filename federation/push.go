@@ -204,7 +204,7 @@ func (r *pushing) record(ctx context.Context) (*pushRange, error) {
 		if to.Seq == 0 {
 			return nil, nil
 		}
-		g := &pushRange{From: r.state.Position, To: to.Position(), Time: to.Time, Size: r.opts.MaxBatch, Rules: r.state.goBy(r.rules)}
+		g := &pushRange{From: r.state.Position, To: to.Position(), Time: to.Time, Size: r.opts.MaxBatch, Rules: r.rules}
 		if err := r.fill(ctx, g); err != nil {
 			return nil, err
 		}
@@ -447,11 +447,11 @@ func (r *pushing) contentOf(ctx context.Context, g *pushRange) (*content, error)
 		case what == leftOut:
 			c.leftOut[why]++
 		case what == nothing:
-		case what == withdrawal && !r.state.Rules[g.Rules].Withdrawals:
+		case what == withdrawal && !g.Rules.Withdrawals:
 			c.untold++
 		case what == withdrawal && len(refused) > 0 && refused[hashOf(r.ledger.Identity(), u.ID())]:
 		default:
-			c.keys = append(c.keys, said(what, u, e, &r.state.Rules[g.Rules].Defaults))
+			c.keys = append(c.keys, said(what, u, e, &g.Rules.Defaults))
 		}
 	}
 	for u, err := range r.ledger.Read(ctx, g.From.Number, g.To.Number) {

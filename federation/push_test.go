@@ -3,6 +3,7 @@ package federation_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
 )
+
+var ruleChanges = flag.Int("federation.changes", 1000, "changes of rules, with a cut each")
 
 // server is the far side of a push: it keeps what it is sent, and answers as it is
 // told to.
@@ -155,6 +158,28 @@ func TestPushSaysWhetherThereIsMore(t *testing.T) {
 	p.opts.Budget = 1
 	if r := p.run(); !r.More || r.Batches > 1 {
 		t.Errorf("without time: got %+v", r)
+	}
+}
+
+// TestPushForgetsRules: what ranges went by does not pile up in registers.
+func TestPushForgetsRules(t *testing.T) {
+	p := newPusher(t)
+	for i := range *ruleChanges {
+		if i%20 == 0 {
+			p.submit(1)
+		}
+		p.rules.Defaults.DaysSinceOnset = federation.DefaultTo(keys.DaysSinceOnset(i % 15))
+		p.rules.Interest = keys.Only(de, must(keys.ParseRegion(fmt.Sprintf("%c%c", 'A'+i/26%26, 'A'+i%26))))
+		p.cut()
+		p.run()
+	}
+	registers := must(p.ledger.Registers(t.Context(), "federation/"))
+	total := 0
+	for _, r := range registers {
+		total += len(r.Value)
+	}
+	if len(registers) > 40 || total > 64<<10 {
+		t.Errorf("%d rules later there are %d registers of %d bytes together", *ruleChanges, len(registers), total)
 	}
 }
 
