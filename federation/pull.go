@@ -180,7 +180,7 @@ func (r *pulling) look(ctx context.Context) error {
 
 // spent reports whether the run is to ask for nothing more.
 func (r *pulling) spent() bool {
-	spent := r.report.Pages >= r.opts.MaxPages || !time.Now().Before(r.until)
+	spent := r.report.RetryAfter > 0 || r.report.Pages >= r.opts.MaxPages || !time.Now().Before(r.until)
 	r.report.More = r.report.More || spent
 	return spent
 }
@@ -239,6 +239,9 @@ func (r *pulling) finish(ctx context.Context) error {
 // download asks for a page, and holds it against what every page must be.
 func (r *pulling) download(ctx context.Context, at Place) (*Page, error) {
 	page, err := r.downloader.Download(ctx, at)
+	if d, ok := RetryAfter(err); ok {
+		r.report.RetryAfter = d
+	}
 	if err != nil || page == nil {
 		return nil, err
 	}

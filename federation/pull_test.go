@@ -535,6 +535,52 @@ func TestPullBoundsLoops(t *testing.T) {
 	}
 }
 
+// later is an error of a server that names a time.
+type later struct {
+	error
+	in time.Duration
+}
+
+func (e later) RetryIn() time.Duration { return e.in }
+
+func (e later) Unwrap() error { return e.error }
+
+func TestRetryAfter(t *testing.T) {
+	told := later{federation.ErrThrottled, time.Minute}
+	for _, c := range []struct {
+		name string
+		err  error
+		want time.Duration
+	}{
+		{"nil", nil, 0},
+		{"another error", federation.ErrThrottled, 0},
+		{"not said", later{federation.ErrThrottled, 0}, 0},
+		{"in the past", later{federation.ErrThrottled, -1}, 0},
+		{"told", told, time.Minute},
+		{"wrapped", fmt.Errorf("pull: %w", told), time.Minute},
+		{"joined", errors.Join(errors.New("x"), told), time.Minute},
+	} {
+		if got, ok := federation.RetryAfter(c.err); got != c.want || ok != (c.want > 0) {
+			t.Errorf("%s: got %s, %t, want %s", c.name, got, ok, c.want)
+		}
+	}
+}
+
+// TestPullLeavesAlone: whatever the error means, the server is not asked again.
+func TestPullLeavesAlone(t *testing.T) {
+	for _, class := range []error{federation.ErrThrottled, federation.ErrUnavailable, federation.ErrGone} {
+		p := newPuller(t)
+		p.server.fail = func(federation.Place) error { return later{class, 90 * time.Second} }
+		r, err := p.try()
+		if r.RetryAfter != 90*time.Second || len(p.server.asked) != 1 {
+			t.Errorf("%v: asked %d times, and it reports %s", class, len(p.server.asked), r.RetryAfter)
+		}
+		if err == nil && !r.More {
+			t.Errorf("%v: it says that there is no more", class)
+		}
+	}
+}
+
 // TestPullBoundsLoopsOfWhatItReadsAgain bounds those, too.
 func TestPullBoundsLoopsOfWhatItReadsAgain(t *testing.T) {
 	p := newPuller(t)

@@ -191,7 +191,7 @@ func (r *pushing) begin(ctx context.Context) error {
 
 // spent reports whether the run is to begin nothing more.
 func (r *pushing) spent() bool {
-	spent := r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
+	spent := r.report.RetryAfter > 0 || r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
 	r.report.More = r.report.More || spent
 	return spent
 }
@@ -348,6 +348,9 @@ func (r *pushing) send(ctx context.Context, g *pushRange, c *content) error {
 	}
 	r.report.Batches++
 	answer, err := r.uploader.Upload(ctx, batch)
+	if d, ok := RetryAfter(err); ok {
+		r.report.RetryAfter = d
+	}
 	switch {
 	case errors.Is(err, ErrRefused) && len(batch.Keys) > 1:
 		g.halve()

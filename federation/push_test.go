@@ -183,6 +183,33 @@ func TestPushForgetsRules(t *testing.T) {
 	}
 }
 
+// TestPushLeavesAlone: whatever the error means, the server is not asked again in the
+// run, and in the next with what it did not take in smaller parts.
+func TestPushLeavesAlone(t *testing.T) {
+	for _, class := range []error{federation.ErrThrottled, federation.ErrUnavailable, federation.ErrRefused} {
+		p := newPusher(t)
+		units := p.submit(2)
+		p.cut()
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) {
+			return nil, later{class, 90 * time.Second}
+		}
+		r, err := p.try()
+		if r.RetryAfter != 90*time.Second || len(p.server.tried) != 1 {
+			t.Errorf("%v: asked %d times, and it reports %s", class, len(p.server.tried), r.RetryAfter)
+		}
+		if err == nil && !r.More {
+			t.Errorf("%v: it says that there is no more", class)
+		}
+		first := p.server.tried[0]
+		p.server.answer = nil
+		p.run()
+		if smaller := len(p.server.tried[1].Keys) < len(first.Keys); smaller != (class == federation.ErrRefused) {
+			t.Errorf("%v: %d keys, then %d", class, len(first.Keys), len(p.server.tried[1].Keys))
+		}
+		p.expect(units)
+	}
+}
+
 func TestPushBeginsNow(t *testing.T) {
 	p := newPusher(t)
 	p.opts.FromBeginning = false

@@ -13,7 +13,11 @@ type PushReport struct {
 	Instance ledger.Source
 	Time     time.Time // by the ledger's clock, at the start
 
-	More bool // a limit ended the run; there may be more
+	More bool // a limit, or what the server asked, ended the run; there may be more
+
+	// RetryAfter is for how long the server wants to be left alone; 0 if it did not
+	// say.
+	RetryAfter time.Duration
 
 	Ranges      int // completed
 	Batches     int // sent, or tried

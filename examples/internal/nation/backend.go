@@ -43,6 +43,7 @@ type Backend struct {
 	counters  *counters
 	active    atomic.Pointer[active]
 	looked    atomic.Pointer[look]
+	pauses    pauses
 	closers   []func() error
 }
 

@@ -31,6 +31,7 @@ type TickReport struct {
 // Tick does all that is due: it pulls, makes the cut of the hour, pushes, and
 // publishes, in this order. A server that fails, or is slow, holds up no other and
 // no publication longer than the push barrier; its errors are returned in the end.
+// One that asked to be left alone for a while is.
 // Tick may be ended anywhere, and called again at any time.
 func (b *Backend) Tick(ctx context.Context) (*TickReport, error) {
 	t := b.begin(ctx)
@@ -148,7 +149,12 @@ func (t *tick) pull(ctx context.Context) error {
 		if x.pull == nil {
 			return
 		}
+		if err := t.pauses.check(x.Name, t.now()); err != nil {
+			t.fail("pull", x.Name, err)
+			return
+		}
 		r, err := x.pull.Run(ctx)
+		t.pauses.note(x.Name, t.now(), r.RetryAfter)
 		t.mu.Lock()
 		t.report.Pulls = append(t.report.Pulls, r)
 		t.mu.Unlock()
@@ -210,7 +216,12 @@ func (t *tick) push(ctx context.Context) error {
 func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
 	until := time.Now().Add(x.budget())
 	for {
+		if err := t.pauses.check(x.Name, t.now()); err != nil {
+			t.fail("push", x.Name, err)
+			return false
+		}
 		r, err := x.push.Run(ctx)
+		t.pauses.note(x.Name, t.now(), r.RetryAfter)
 		t.mu.Lock()
 		t.report.Pushes = append(t.report.Pushes, r)
 		t.mu.Unlock()

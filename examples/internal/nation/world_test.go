@@ -84,6 +84,8 @@ type hub struct {
 	tokens  *jws.Tokens
 	http    *httptest.Server
 	down    bool
+	retry   string // what it says when, if it is down
+	asked   int
 	before  func(*http.Request)
 }
 
@@ -110,6 +112,10 @@ func (w *world) hub() *hub {
 	h.http = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if h.before != nil {
 			h.before(r)
+		}
+		h.asked++
+		if h.down && h.retry != "" {
+			rw.Header().Set("Retry-After", h.retry)
 		}
 		if h.down {
 			http.Error(rw, "down", http.StatusServiceUnavailable)
