@@ -183,6 +183,25 @@ func TestPushForgetsRules(t *testing.T) {
 	}
 }
 
+// TestPushCountsWhatIsNotNew: a server says how much of a batch was new to it, or
+// nothing.
+func TestPushCountsWhatIsNotNew(t *testing.T) {
+	for _, c := range []struct{ inserted, isNew, notNew int }{{-1, 0, 0}, {0, 0, 10}, {7, 7, 3}, {10, 10, 0}} {
+		p := newPusher(t)
+		for n := 0; n < 10; {
+			n += len(p.submit(1))
+		}
+		p.cut()
+		p.opts.MaxBatches = 1
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) {
+			return &federation.Answer{Inserted: c.inserted}, nil
+		}
+		if r := p.run(); r.Keys != 10 || r.New != c.isNew || r.NotNew != c.notNew {
+			t.Errorf("inserted %d of %d: %d new and %d not, want %d and %d", c.inserted, r.Keys, r.New, r.NotNew, c.isNew, c.notNew)
+		}
+	}
+}
+
 // TestPushLeavesAlone: whatever the error means, the server is not asked again in the
 // run, and in the next with what it did not take in smaller parts.
 func TestPushLeavesAlone(t *testing.T) {

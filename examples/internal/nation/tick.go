@@ -227,7 +227,7 @@ func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
 		t.mu.Unlock()
 		t.counters.pushed(r)
 		if r.Batches > 0 || len(r.Warnings) > 0 {
-			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "more", r.More, "keys", r.Keys, "withdrawals", r.Withdrawals, "warnings", r.Warnings)
+			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "more", r.More, "keys", r.Keys, "withdrawals", r.Withdrawals, "notNew", r.NotNew, "warnings", r.Warnings)
 		}
 		switch {
 		case err != nil:
