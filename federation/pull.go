@@ -93,6 +93,10 @@ func (o *PullOptions) check() error {
 		return fmt.Errorf("PullOptions.Stale: %s is negative", o.Stale)
 	case o.Retention < 0:
 		return fmt.Errorf("PullOptions.Retention: %s is negative", o.Retention)
+	case o.Settle >= o.Retention:
+		return fmt.Errorf("PullOptions.Settle: %s is no less than Retention, %s: pages are gone before they are read once more", o.Settle, o.Retention)
+	case o.Silence >= o.Retention:
+		return fmt.Errorf("PullOptions.Silence: %s is no less than Retention, %s: what is lost is gone before it is looked into", o.Silence, o.Retention)
 	case o.MaxPages < 1:
 		return fmt.Errorf("PullOptions.MaxPages: %d, want at least 1", o.MaxPages)
 	case o.Budget < 0:
