@@ -24,6 +24,8 @@ type options struct {
 	cert, key       string
 	grid, pruneAge  time.Duration
 	quota           int
+	minKeys         int
+	wait            time.Duration
 	changePolicy    bool
 	allowGap        bool
 	batch           int64
@@ -44,6 +46,8 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	f.DurationVar(&o.grid, "grid", usual.Grid, "time between cuts, with -change-policy or of a ledger that this command makes")
 	f.DurationVar(&o.pruneAge, "prune-age", usual.PruneAge, "how long keys are kept after they end, likewise")
 	f.IntVar(&o.quota, "quota", usual.Quota, "`keys` that a nation may bring of one origin in a day, likewise; what is beyond is held")
+	f.IntVar(&o.minKeys, "min-keys", usual.MinForeignKeys, "`keys` of an origin that a cut waits for, likewise; 0 for none")
+	f.DurationVar(&o.wait, "longest-wait", usual.ForeignWait, "how long it waits for them at most, likewise")
 	f.BoolVar(&o.changePolicy, "change-policy", false, "give the ledger the policy of the flags")
 	f.BoolVar(&o.allowGap, "allow-gap", false, "allow the first cut to be more than 24 hours after the last")
 	f.Int64Var(&o.batch, "batch", 1000, "`keys` that a batch has at most")
@@ -54,7 +58,7 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	}
 	o.place, o.secrets = *place, *secrets
 	f.Visit(func(g *flag.Flag) {
-		o.policyGiven = o.policyGiven || g.Name == "grid" || g.Name == "prune-age" || g.Name == "quota"
+		o.policyGiven = o.policyGiven || g.Name == "grid" || g.Name == "prune-age" || g.Name == "quota" || g.Name == "min-keys" || g.Name == "longest-wait"
 	})
 	return o, o.check()
 }
@@ -78,6 +82,7 @@ func (o *options) check() error {
 func (o *options) policy() ledger.Policy {
 	p := hubPolicy()
 	p.Grid, p.PruneAge, p.Quota = o.grid, o.pruneAge, o.quota
+	p.MinForeignKeys, p.ForeignWait = o.minKeys, o.wait
 	return p
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -159,6 +160,32 @@ func TestNobodyIsAhead(t *testing.T) {
 	want := sighting{Asked: federation.Place{Day: federation.DayOf(*now)}, Downloaded: hourOf(*now)}
 	if got := s.sightings.unstored()["gi"]; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestThresholdFlags are a policy of the ledger, checked as one.
+func TestThresholdFlags(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		keys int
+		wait time.Duration
+		bad  string
+	}{
+		{nil, 0, 0, ""},
+		{[]string{"-min-keys", "1000", "-longest-wait", "2h"}, 1000, 2 * time.Hour, ""},
+		{[]string{"-min-keys", "-1"}, 0, 0, "MinForeignKeys"},
+		{[]string{"-longest-wait", "2h"}, 0, 0, "ForeignWait"},
+	} {
+		o, err := serveOptions(c.args, io.Discard)
+		if c.bad != "" {
+			if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), c.bad) {
+				t.Errorf("%v: got %v", c.args, err)
+			}
+			continue
+		}
+		if p := o.policy(); err != nil || p.MinForeignKeys != c.keys || p.ForeignWait != c.wait || o.policyGiven != (len(c.args) > 0) {
+			t.Errorf("%v: got %v, %v", c.args, p, err)
+		}
 	}
 }
 
