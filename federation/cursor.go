@@ -15,6 +15,10 @@ type cursor struct {
 	Settled Place  `json:"settled"` // up to where no page can still fill
 	Marks   []mark `json:"marks,omitempty"`
 
+	// Searched is set while the pages up to Marks are looked for by date, because
+	// the server did not know Settled.
+	Searched bool `json:"searched,omitempty"`
+
 	Found  time.Time `json:"found,omitzero"` // when the last new page came
 	Heard  time.Time `json:"heard"`          // that, or when silence was last found to be honest
 	Worked time.Time `json:"worked"`         // when a run last came to the end, or stored a page
@@ -36,13 +40,6 @@ type mark struct {
 // maxMarks bounds the register. Where runs come quicker than that, a mark covers
 // several.
 const maxMarks = 30
-
-// A probe reads a server by date, to find a tag.
-type probe struct {
-	At    Place `json:"at"`
-	Known bool  `json:"known"` // the tag was found
-	Pages int   `json:"pages"`
-}
 
 func cursorRegister(name ledger.Source) string { return registerPrefix + string(name) + "/pull" }
 
@@ -82,7 +79,7 @@ func (c *cursor) stored(ctx context.Context, l *ledger.Ledger, name ledger.Sourc
 func (c *cursor) advance(page *Page, now time.Time, fills bool) {
 	c.At, c.Found, c.Heard, c.Probe = page.Next, now, now, nil
 	if !fills {
-		c.Settled = page.Next
+		c.settleAt(page.Next)
 		return
 	}
 	m := mark{Tag: uploadID(page.Tag), Time: now}
@@ -124,11 +121,14 @@ func (c *cursor) settle(page *Page) {
 	c.Settled = page.Next
 	for i, m := range c.Marks {
 		if m.Tag == uploadID(page.Tag) {
-			c.Marks = c.Marks[i+1:]
+			c.Marks, c.Searched = c.Marks[i+1:], false
 			return
 		}
 	}
 	if page.Next == c.At { // past all marks: the server has other pages now
-		c.Marks = nil
+		c.settleAt(c.At)
 	}
 }
+
+// settleAt notes that nothing up to a place is to be read once more.
+func (c *cursor) settleAt(at Place) { c.Settled, c.Marks, c.Searched = at, nil, false }

@@ -134,9 +134,12 @@ func (h *Hub) Upload(ctx context.Context, n *Nation, in *Incoming) (*ledger.Rece
 // Release makes the next cut, if it is due, and the batches of all cuts that have
 // none. Batches are recorded in one step, after the cut and before anybody can ask
 // for them, so no poller passes one that is still being made (lesson E6). It may be
-// called by a timer, by several processes, twice if need be.
-func (h *Hub) Release(ctx context.Context) (*ledger.ReleaseReport, error) {
-	report, err := h.ledger.Release(ctx, nil)
+// called by a timer, by several processes, twice if need be. Options are those of
+// the cut, nil for an ordinary one: after an outage of more than a day it needs
+// [ledger.ReleaseOptions.AllowGap], and batches that were not recorded before the
+// outage are made all the same. The report is nil if no cut was due.
+func (h *Hub) Release(ctx context.Context, opts *ledger.ReleaseOptions) (*ledger.ReleaseReport, error) {
+	report, err := h.ledger.Release(ctx, opts)
 	if err != nil {
 		return report, fmt.Errorf("federation: hub: %w", err)
 	}

@@ -57,7 +57,7 @@ func (h *hubSite) upload(n *federation.Nation, tag string, all ...keys.Diagnosis
 func (h *hubSite) release() {
 	h.t.Helper()
 	h.clock = h.clock.Add(5 * time.Minute)
-	must(h.hub.Release(h.t.Context()))
+	must(h.hub.Release(h.t.Context(), nil))
 }
 
 // drain returns everything that follows a place, and the place after it.
@@ -243,7 +243,7 @@ func TestHubForgets(t *testing.T) {
 	_, at := h.drain(&france, today(h))
 	for range 16 {
 		h.clock = h.clock.Add(24 * time.Hour)
-		must(h.hub.Release(t.Context()))
+		must(h.hub.Release(t.Context(), nil))
 	}
 	must(h.ledger.Prune(t.Context()))
 	later := h.make(de, 5)
@@ -270,8 +270,7 @@ func TestHubPrunedBatches(t *testing.T) {
 	later := h.make(de, 5)
 	h.upload(&germany, "2", later...)
 	h.clock = h.clock.Add(5 * time.Minute)
-	must(h.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
-	must(h.hub.Release(t.Context()))
+	must(h.hub.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
 	must(h.ledger.Prune(t.Context()))
 	h.serve(&federation.HubOptions{Fresh: 1})
 	if got, _ := h.drain(&france, federation.Place{}); !sameUnits(got, later) {
@@ -301,11 +300,11 @@ func TestHubKeepsBatchesForLateReaders(t *testing.T) {
 	if r := must(h.ledger.Prune(t.Context())); r.Removed > 0 {
 		t.Errorf("on the first day: got %+v", r)
 	}
-	must(h.hub.Release(t.Context()))
+	must(h.hub.Release(t.Context(), nil))
 	for range 6 {
 		h.clock = h.clock.Add(24 * time.Hour)
 		h.upload(&germany, "later", aged(h.make(de, 1)[0], h.clock, 14))
-		must(h.hub.Release(t.Context()))
+		must(h.hub.Release(t.Context(), nil))
 		must(h.ledger.Prune(t.Context()))
 	}
 	h.serve(&federation.HubOptions{Fresh: 1})
@@ -314,7 +313,7 @@ func TestHubKeepsBatchesForLateReaders(t *testing.T) {
 	}
 	for range 3 {
 		h.clock = h.clock.Add(24 * time.Hour)
-		must(h.hub.Release(t.Context()))
+		must(h.hub.Release(t.Context(), nil))
 	}
 	if r := must(h.ledger.Prune(t.Context())); r.Removed == 0 || len(r.Expired) > 0 {
 		t.Errorf("after 9 days: got %+v, want the old keys gone", r)
@@ -365,7 +364,7 @@ func TestHubFaults(t *testing.T) {
 				}
 				return ledgertest.Pass
 			}
-			h.hub.Release(t.Context())
+			h.hub.Release(t.Context(), nil)
 			h.fault = func() ledgertest.Verdict { return ledgertest.Pass }
 			h.release()
 			if got, _ := h.drain(&france, today(h)); !sameUnits(got, all) {
@@ -390,7 +389,7 @@ func TestHubKnowsItsLedger(t *testing.T) {
 		other.ledger.Swap(t.Context(), ledger.NewNonce(), ledger.Swap{Name: r.Name, Value: r.Value})
 	}
 	other.clock = other.clock.Add(5 * time.Minute)
-	if _, err := other.hub.Release(t.Context()); !errors.Is(err, ledger.ErrOtherLedger) {
+	if _, err := other.hub.Release(t.Context(), nil); !errors.Is(err, ledger.ErrOtherLedger) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -430,7 +429,7 @@ func TestHubPollersMissNothing(t *testing.T) {
 			var both sync.WaitGroup
 			for _, m := range makers {
 				both.Go(func() {
-					if _, err := m.Release(context.Background()); err != nil {
+					if _, err := m.Release(context.Background(), nil); err != nil {
 						t.Error(err)
 					}
 				})
@@ -499,5 +498,32 @@ func TestHubChecks(t *testing.T) {
 		if _, err := h.hub.Download(t.Context(), &n, federation.Place{}); err == nil {
 			t.Errorf("downloads: %+v", n)
 		}
+	}
+}
+
+// TestHubAfterAnOutage: a gap is for somebody to allow, and batches that were not
+// recorded before it are made then.
+func TestHubAfterAnOutage(t *testing.T) {
+	h := newHub(t)
+	before := h.make(de, 5)
+	h.upload(&germany, "1", before...)
+	h.clock = h.clock.Add(5 * time.Minute)
+	must(h.ledger.Release(t.Context(), nil)) // and it went down before batches were recorded
+	at := today(h)
+	h.clock = h.clock.Add(25 * time.Hour)
+	after := h.make(de, 5)
+	h.upload(&germany, "2", after...)
+	h.clock = h.clock.Add(5 * time.Minute)
+	if _, err := h.hub.Release(t.Context(), nil); !errors.Is(err, ledger.ErrTime) {
+		t.Errorf("a gap of a day: got %v", err)
+	}
+	if r := must(h.hub.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true})); r == nil || r.New != 5 {
+		t.Errorf("got %+v", r)
+	}
+	if got, _ := h.drain(&france, at); !sameUnits(got, slices.Concat(before, after)) {
+		t.Errorf("got %d keys, want %d", len(got), len(before)+len(after))
+	}
+	if r := must(h.hub.Release(t.Context(), nil)); r != nil {
+		t.Errorf("twice: got %+v", r)
 	}
 }

@@ -94,6 +94,10 @@ func (o *PullOptions) check() error {
 		return fmt.Errorf("PullOptions.Stale: %s is negative", o.Stale)
 	case o.Retention < 0:
 		return fmt.Errorf("PullOptions.Retention: %s is negative", o.Retention)
+	case o.Settle >= o.Retention:
+		return fmt.Errorf("PullOptions.Settle: %s is no less than Retention, %s: pages are gone before they are read once more", o.Settle, o.Retention)
+	case o.Silence >= o.Retention:
+		return fmt.Errorf("PullOptions.Silence: %s is no less than Retention, %s: what is lost is gone before it is looked into", o.Silence, o.Retention)
 	case o.MaxPages < 1:
 		return fmt.Errorf("PullOptions.MaxPages: %d, want at least 1", o.MaxPages)
 	case o.Budget < 0:
@@ -175,7 +179,8 @@ func (r *pulling) look(ctx context.Context) error {
 	c.notAfter(r.now)
 	if c.version == 0 || c.At.Tag == "" && c.At.Day > DayOf(r.now) {
 		at := Place{Day: DayOf(r.now.Add(-r.opts.History))}
-		c.At, c.Settled, c.Marks = at, at, nil
+		c.At = at
+		c.settleAt(at)
 	}
 	if behind := r.now.Sub(c.Worked); behind > r.opts.Retention/2 {
 		r.report.warn("nothing was fetched for %s, and the server keeps its pages for %s: what it drops before the next run that works is lost", behind.Round(time.Minute), r.opts.Retention)
@@ -185,42 +190,9 @@ func (r *pulling) look(ctx context.Context) error {
 
 // spent reports whether the run is to ask for nothing more.
 func (r *pulling) spent() bool {
-	spent := r.report.Pages >= r.opts.MaxPages || !time.Now().Before(r.until)
+	spent := r.report.RetryAfter > 0 || r.report.Pages >= r.opts.MaxPages || !time.Now().Before(r.until)
 	r.report.More = r.report.More || spent
 	return spent
-}
-
-// settle reads once more what was first read a settle time ago. A server that
-// gives pages out before they are filled has the rest in them now (lesson E6).
-func (r *pulling) settle(ctx context.Context) error {
-	asked := map[Place]bool{}
-	for !r.spent() {
-		mark := r.cursor.due(r.now.Add(-r.opts.Settle))
-		if mark == "" || r.opts.Settle < 0 {
-			return nil
-		}
-		page, err := r.download(ctx, r.cursor.Settled)
-		if errors.Is(err, ErrGone) {
-			r.report.warn("pages up to %s could not be read once more: %v", mark, err)
-			r.cursor.Settled, r.cursor.Marks = r.cursor.At, nil
-			return r.save(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		asked[r.cursor.Settled] = true
-		if page == nil || asked[page.Next] {
-			// There was a page, and now there is none, or one that was there before:
-			// the server has forgotten where we were.
-			return r.lost(ctx)
-		}
-		r.report.Reread++
-		r.cursor.settle(page)
-		if err := r.store(ctx, page); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // follow reads the pages after the cursor.
@@ -262,70 +234,8 @@ func (r *pulling) skip(ctx context.Context, gone error) error {
 		return gone
 	}
 	r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
-	r.cursor.At, r.cursor.Settled, r.cursor.Marks = next, next, nil
-	return r.save(ctx)
-}
-
-// probe finds out after long silence whether the server still knows the tag that
-// it is asked for. One that does not says "nothing new" for ever (spec/interop,
-// measured). It is asked by date: if it gives pages and ours is not among them, the
-// last of them is where it goes on.
-func (r *pulling) probe(ctx context.Context) error {
-	c := r.cursor
-	if c.Probe == nil {
-		if r.opts.Silence < 0 || c.At.Tag == "" || r.report.Pages > r.report.Reread || r.now.Sub(c.Heard) < r.opts.Silence {
-			return nil
-		}
-		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
-	}
-	for !r.spent() {
-		page, err := r.download(ctx, c.Probe.At)
-		if errors.Is(err, ErrGone) {
-			if c.Probe.At.Day < DayOf(r.now) {
-				c.Probe.At = Place{Day: c.Probe.At.Day + 1}
-				continue
-			}
-			c.Probe, c.Heard = nil, r.now // it cannot be found out; the next silence tries again
-			return r.save(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if page == nil || r.seen[page.Tag] {
-			return r.probed(ctx)
-		}
-		r.seen[page.Tag] = true
-		r.report.Reread++
-		c.Probe.Known = c.Probe.Known || page.Tag == c.At.Tag
-		c.Probe.At, c.Probe.Pages = page.Next, c.Probe.Pages+1
-		if err := r.store(ctx, page); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lost has the next step find out by date where to go on.
-func (r *pulling) lost(ctx context.Context) error {
-	c := r.cursor
-	c.Settled, c.Marks = c.At, nil
-	if c.Probe == nil && r.opts.Silence >= 0 {
-		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
-	}
-	return r.save(ctx)
-}
-
-// probed ends a probe.
-func (r *pulling) probed(ctx context.Context) error {
-	c := r.cursor
-	if !c.Probe.Known && c.Probe.Pages > 0 {
-		r.report.Resynchronised = true
-		r.report.warn("the server does not know page %s any more; it was read again by date, and goes on from page %s", safeTag(c.At.Tag), safeTag(c.Probe.At.Tag))
-		c.At, c.Settled, c.Marks = c.Probe.At, c.Probe.At, nil
-	} else if !c.Probe.Known {
-		r.report.warn("nothing for %s, and the server gives no page from before that either", r.now.Sub(c.Heard).Round(time.Minute))
-	}
-	c.Probe, c.Heard = nil, r.now
+	r.cursor.At = next
+	r.cursor.settleAt(next)
 	return r.save(ctx)
 }
 
@@ -344,6 +254,9 @@ func (r *pulling) finish(ctx context.Context) error {
 // download asks for a page, and holds it against what every page must be.
 func (r *pulling) download(ctx context.Context, at Place) (*Page, error) {
 	page, err := r.downloader.Download(ctx, at)
+	if d, ok := RetryAfter(err); ok {
+		r.report.RetryAfter = d
+	}
 	if err != nil || page == nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type shelf struct {
 	days  []federation.Day
 	asked []federation.Place
 	fail  func(at federation.Place) error
+	blank func(at federation.Place) bool // whether it says "nothing new", whatever there is
+	keeps bool                           // the day of a place is the one that was asked for, as in the real protocol
 }
 
 func (s *shelf) add(day time.Time, tag string, all ...keys.DiagnosisKey) *federation.Page {
@@ -44,10 +46,22 @@ func (s *shelf) Download(_ context.Context, at federation.Place) (*federation.Pa
 			return nil, nil
 		}
 	}
-	if i < 0 || i >= len(s.pages) {
+	if i < 0 || i >= len(s.pages) || s.blank != nil && s.blank(at) {
 		return nil, nil
 	}
-	return s.pages[i], nil
+	page := *s.pages[i]
+	if s.keeps {
+		page.Next.Day = at.Day
+	}
+	return &page, nil
+}
+
+// rename has the server keep its pages and know none of the tags it gave.
+func (s *shelf) rename() {
+	for _, p := range s.pages {
+		p.Tag += "-new"
+		p.Next.Tag = p.Tag
+	}
 }
 
 // puller is a back end that pulls from a shelf.
@@ -146,6 +160,179 @@ func TestPullReadsAgain(t *testing.T) {
 	p.clock = p.clock.Add(time.Hour)
 	if r := p.run(); r.Pages != 0 {
 		t.Errorf("read again once more: %+v", r)
+	}
+}
+
+// TestPullKeepsWhatIsToBeReadAgain: "nothing new" after a page that had another
+// after it says nothing of what was to be read once more.
+func TestPullKeepsWhatIsToBeReadAgain(t *testing.T) {
+	// once is false silence for the first time that a place with a tag is asked for.
+	once := func(tags ...string) func(federation.Place) bool {
+		return func(at federation.Place) bool {
+			i := slices.Index(tags, at.Tag)
+			if i >= 0 {
+				tags = slices.Delete(slices.Clone(tags), i, i+1)
+			}
+			return i >= 0
+		}
+	}
+	afterTags := func(at federation.Place) bool { return at.Tag != "" }
+	for name, c := range map[string]struct {
+		blank func(federation.Place) bool // during one run
+		inRun bool                        // it is read again in that very run
+		limit int
+		old   time.Duration // since the day of the pages
+		keeps bool
+		gone  bool // days before that
+	}{
+		"for a run, to all questions":                 {blank: func(federation.Place) bool { return true }},
+		"to all with a tag, with one page a run":      {blank: afterTags, limit: 1},
+		"once":                                        {blank: once("b"), inRun: true},
+		"once, with a page a run":                     {blank: once("b"), limit: 1},
+		"once, after a page that was read again":      {blank: once("c"), inRun: true},
+		"once, about old pages":                       {blank: once("b"), inRun: true, old: 72 * time.Hour},
+		"once, about old pages and the day asked for": {blank: once("b"), inRun: true, old: 72 * time.Hour, keeps: true},
+		"once, with no pages from before":             {blank: once("b"), inRun: true, gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPuller(t)
+			p.server.keeps = c.keeps
+			p.opts = &federation.PullOptions{Silence: -1} // which would find all again, but later
+			all := p.foreign(20)
+			for _, tag := range []string{"a", "b"} {
+				p.server.add(p.clock.Add(-c.old), tag)
+			}
+			p.run()
+			p.clock = p.clock.Add(40 * time.Minute)
+			p.run() // these are settled
+			for i, tag := range []string{"c", "d"} {
+				p.server.add(p.clock.Add(-c.old), tag, all[10*i:10*i+5]...)
+			}
+			p.run()
+			for i, page := range p.server.pages[2:] {
+				page.Keys = all[10*i : 10*i+10]
+			}
+			if first := p.server.days[0]; c.gone {
+				p.server.fail = func(at federation.Place) error {
+					if at.Day < first {
+						return federation.ErrGone
+					}
+					return nil
+				}
+			}
+			p.opts.MaxPages = c.limit
+			p.clock = p.clock.Add(40 * time.Minute)
+			p.server.blank = c.blank
+			p.run()
+			if c.inRun && p.has(all) != 20 {
+				t.Errorf("has %d of 20", p.has(all))
+			}
+			p.server.blank = nil
+			for range 12 {
+				p.run()
+			}
+			if got := p.has(all); got != 20 {
+				t.Errorf("has %d of 20", got)
+			}
+			if r := p.run(); r.Pages != 0 {
+				t.Errorf("it never ends: %+v", r)
+			}
+		})
+	}
+}
+
+// TestPullSearchesAgain: what was found by date can be lost again, and is searched
+// anew; so is what came after a loss that was final.
+func TestPullSearchesAgain(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(60)
+	p.server.add(p.clock, "a")
+	p.run()
+	p.server.rename()
+	p.clock = p.clock.Add(40 * time.Minute)
+	if r := p.run(); !r.Resynchronised {
+		t.Fatalf("got %+v", r)
+	}
+	for i := range 6 {
+		page := p.server.add(p.clock, fmt.Sprint("p", i))
+		p.run()
+		page.Keys = all[10*i : 10*i+10]
+		p.clock = p.clock.Add(40 * time.Minute)
+		asked := false
+		p.server.blank = func(at federation.Place) bool { // once a run
+			first := at.Tag != "" && !asked
+			asked = asked || first
+			return first
+		}
+		if r := p.run(); len(r.Warnings) > 0 {
+			t.Errorf("it gives up: %v", r.Warnings)
+		}
+		p.server.blank = nil
+		if got := p.has(all); got != 10*i+10 {
+			t.Errorf("has %d of %d", got, 10*i+10)
+		}
+	}
+}
+
+// TestPullEndsWhatIsToBeReadAgain: the server says that it no longer has it, by
+// giving other pages, or a page after itself.
+func TestPullEndsWhatIsToBeReadAgain(t *testing.T) {
+	for name, change := range map[string]func(*shelf){
+		"other tags": (*shelf).rename,
+		"a loop": func(s *shelf) {
+			s.rename()
+			s.pages[2].Next.Tag = s.pages[1].Tag
+		},
+		"part of it gone": func(s *shelf) {
+			s.fail = func(at federation.Place) error {
+				if at.Tag != "" || at.Day < s.days[0] {
+					return federation.ErrGone
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPuller(t)
+			for _, tag := range []string{"a", "b", "c"} {
+				p.server.add(p.clock, tag, p.foreign(2)...)
+				p.run()
+				p.clock = p.clock.Add(20 * time.Minute)
+			}
+			change(p.server)
+			warned := false
+			for range 8 {
+				r, _ := p.try()
+				warned = warned || strings.Contains(fmt.Sprint(r.Warnings), "could not be read once more")
+				p.clock = p.clock.Add(20 * time.Minute)
+			}
+			if !warned {
+				t.Error("it does not say so")
+			}
+			p.server.asked = nil
+			if p.try(); len(p.server.asked) > 3 { // a loop is met once
+				t.Errorf("it still asks %v", p.server.asked)
+			}
+		})
+	}
+}
+
+// TestPullReadsAgainWhatItFoundByDate: those pages are new to it, and can fill.
+func TestPullReadsAgainWhatItFoundByDate(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(30)
+	p.server.add(p.clock, "a", all[:10]...)
+	p.run()
+	p.server.rename()
+	late := p.server.add(p.clock, "b")
+	for range 9 { // before silence is looked into
+		p.clock = p.clock.Add(20 * time.Minute)
+		if r := p.run(); r.Resynchronised {
+			late.Keys = all[10:]
+		}
+	}
+	if got := p.has(all); got != 30 {
+		t.Errorf("has %d of 30", got)
 	}
 }
 
@@ -271,6 +458,96 @@ func TestPullFindsOutWhenItReadsAgain(t *testing.T) {
 	}
 }
 
+// TestPullFindsOutWhileCatchingUp: the server loses its tags while an instance is
+// days behind. What it had not read is from before the last page that it did.
+func TestPullFindsOutWhileCatchingUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		keeps  bool
+		ahead  federation.Day // of the days of its pages is the server's word for them
+		settle time.Duration
+		limit  int
+	}{
+		"days of pages":                   {settle: -1},
+		"the day asked for":               {settle: -1, keeps: true},
+		"the day asked for, page by page": {settle: -1, keeps: true, limit: 1},
+		"another calendar":                {settle: -1, ahead: 2},
+		"days of next month":              {settle: -1, ahead: 30},
+		"pages that fill":                 {},
+		"pages that fill, page by page":   {limit: 1, keeps: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for pages := 1; pages <= 6; pages++ {
+				p := newPuller(t)
+				p.server.keeps = c.keeps
+				all := p.foreign(60)
+				for i := range 6 {
+					page := p.server.add(p.clock.Add(time.Duration(i-5)*24*time.Hour), fmt.Sprint("p", i), all[10*i:10*i+10]...)
+					page.Next.Day += c.ahead
+				}
+				p.opts = &federation.PullOptions{MaxPages: pages, Settle: c.settle}
+				p.run()
+				p.server.rename()
+				p.opts.MaxPages = c.limit
+				p.clock = p.clock.Add(7 * time.Hour)
+				found := false
+				for range 30 {
+					r := p.run()
+					found = found || r.Resynchronised
+				}
+				if got := p.has(all); got != 60 || !found {
+					t.Errorf("lost after %d of 6 pages, it has %d of 60 keys", pages, got)
+				}
+				p.clock = p.clock.Add(time.Hour)
+				for range 30 {
+					p.run()
+				}
+				if r := p.run(); r.Pages != 0 {
+					t.Errorf("it never ends: %+v", r)
+				}
+			}
+		})
+	}
+}
+
+// TestPullLooksNoFurtherBackThanItMust: whether a tag is known is soon found out
+// where it is, and what no new instance would read is not searched.
+func TestPullLooksNoFurtherBackThanItMust(t *testing.T) {
+	p := newPuller(t)
+	p.server.keeps = true
+	p.opts = &federation.PullOptions{Settle: -1}
+	days := func(d int) federation.Day { return federation.DayOf(p.clock.Add(-time.Duration(d) * 24 * time.Hour)) }
+	for i := range 40 {
+		p.server.add(p.clock, fmt.Sprint("p", i), p.foreign(1)...)
+		p.run()
+		p.clock = p.clock.Add(24 * time.Hour)
+	}
+	p.server.asked = nil
+	p.run()
+	for _, at := range p.server.asked {
+		if at.Tag == "" && at.Day < days(2) {
+			t.Errorf("a known tag is looked for from %s on, long before the last page", at.Day)
+		}
+	}
+	if len(p.server.asked) < 2 {
+		t.Error("nothing was looked for")
+	}
+	p.server.rename()
+	p.server.asked = nil
+	p.clock = p.clock.Add(24 * time.Hour)
+	if r := p.run(); !r.Resynchronised {
+		t.Errorf("got %+v", r)
+	}
+	first := days(0)
+	for _, at := range p.server.asked {
+		if at.Tag == "" {
+			first = min(first, at.Day)
+		}
+	}
+	if first != days(15) {
+		t.Errorf("a lost tag is looked for from %s on, want %s", first, days(15))
+	}
+}
+
 func TestPullBelievesHonestSilence(t *testing.T) {
 	p := newPuller(t)
 	p.server.add(p.clock, "a", p.foreign(5)...)
@@ -294,6 +571,66 @@ func TestPullBoundsLoops(t *testing.T) {
 	again.Next.Tag = "a" // so that what follows is b again
 	r := p.run()
 	if r.Pages > 4 || len(r.Warnings) == 0 {
+		t.Errorf("got %+v, want it to stop and say so", r)
+	}
+}
+
+// later is an error of a server that names a time.
+type later struct {
+	error
+	in time.Duration
+}
+
+func (e later) RetryIn() time.Duration { return e.in }
+
+func (e later) Unwrap() error { return e.error }
+
+func TestRetryAfter(t *testing.T) {
+	told := later{federation.ErrThrottled, time.Minute}
+	for _, c := range []struct {
+		name string
+		err  error
+		want time.Duration
+	}{
+		{"nil", nil, 0},
+		{"another error", federation.ErrThrottled, 0},
+		{"not said", later{federation.ErrThrottled, 0}, 0},
+		{"in the past", later{federation.ErrThrottled, -1}, 0},
+		{"told", told, time.Minute},
+		{"wrapped", fmt.Errorf("pull: %w", told), time.Minute},
+		{"joined", errors.Join(errors.New("x"), told), time.Minute},
+	} {
+		if got, ok := federation.RetryAfter(c.err); got != c.want || ok != (c.want > 0) {
+			t.Errorf("%s: got %s, %t, want %s", c.name, got, ok, c.want)
+		}
+	}
+}
+
+// TestPullLeavesAlone: whatever the error means, the server is not asked again.
+func TestPullLeavesAlone(t *testing.T) {
+	for _, class := range []error{federation.ErrThrottled, federation.ErrUnavailable, federation.ErrGone} {
+		p := newPuller(t)
+		p.server.fail = func(federation.Place) error { return later{class, 90 * time.Second} }
+		r, err := p.try()
+		if r.RetryAfter != 90*time.Second || len(p.server.asked) != 1 {
+			t.Errorf("%v: asked %d times, and it reports %s", class, len(p.server.asked), r.RetryAfter)
+		}
+		if err == nil && !r.More {
+			t.Errorf("%v: it says that there is no more", class)
+		}
+	}
+}
+
+// TestPullBoundsLoopsOfWhatItReadsAgain bounds those, too.
+func TestPullBoundsLoopsOfWhatItReadsAgain(t *testing.T) {
+	p := newPuller(t)
+	for _, tag := range []string{"a", "b", "c"} {
+		p.server.add(p.clock, tag)
+	}
+	p.run()
+	p.server.pages[1].Next.Tag = "a"
+	p.clock = p.clock.Add(time.Hour)
+	if r := p.run(); r.Pages > 4 || len(r.Warnings) == 0 {
 		t.Errorf("got %+v, want it to stop and say so", r)
 	}
 }

@@ -194,7 +194,9 @@ func (r *pushing) begin(ctx context.Context) error {
 
 // spent reports whether the run is to begin nothing more.
 func (r *pushing) spent() bool {
-	return r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
+	spent := r.report.RetryAfter > 0 || r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
+	r.report.More = r.report.More || spent
+	return spent
 }
 
 // record records the next range that says anything, in one step with the place
@@ -205,7 +207,7 @@ func (r *pushing) record(ctx context.Context) (*pushRange, error) {
 		if to.Seq == 0 {
 			return nil, nil
 		}
-		g := &pushRange{From: r.state.Position, To: to.Position(), Time: to.Time, Size: r.opts.MaxBatch, Rules: r.state.goBy(r.rules)}
+		g := &pushRange{From: r.state.Position, To: to.Position(), Time: to.Time, Size: r.opts.MaxBatch, Rules: r.rules}
 		if err := r.fill(ctx, g); err != nil {
 			return nil, err
 		}
@@ -398,6 +400,9 @@ func (r *pushing) send(ctx context.Context, g *pushRange, c *content) error {
 	}
 	r.report.Batches++
 	answer, err := r.uploader.Upload(ctx, batch)
+	if d, ok := RetryAfter(err); ok {
+		r.report.RetryAfter = d
+	}
 	switch {
 	case errors.Is(err, ErrRefused) && len(batch.Keys) > 1:
 		g.halve()
@@ -498,10 +503,10 @@ func (r *pushing) contentOf(ctx context.Context, g *pushRange) (*content, error)
 			c.leftOut[why]++
 		case what == nothing:
 		case what == withdrawal && len(refused) > 0 && !v.took(i, u, refused.of(r.ledger.Identity(), u)):
-		case what == withdrawal && !r.state.Rules[g.Rules].tells(u):
+		case what == withdrawal && !g.Rules.tells(u):
 			c.untold++
 		default:
-			c.keys = append(c.keys, said(what, u, e, &r.state.Rules[g.Rules].Defaults))
+			c.keys = append(c.keys, said(what, u, e, &g.Rules.Defaults))
 		}
 	}
 	for u, err := range r.ledger.Read(ctx, g.From.Number, g.To.Number) {

@@ -3,6 +3,7 @@ package federation_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
 )
+
+var ruleChanges = flag.Int("federation.changes", 1000, "changes of rules, with a cut each")
 
 // server is the far side of a push: it keeps what it is sent, and answers as it is
 // told to.
@@ -133,6 +136,99 @@ func TestPushSendsOnce(t *testing.T) {
 	}
 }
 
+// TestPushSaysWhetherThereIsMore: a limit ended the run.
+func TestPushSaysWhetherThereIsMore(t *testing.T) {
+	p := newPusher(t)
+	if r := p.run(); r.More {
+		t.Error("there is more, before anything")
+	}
+	units := p.submit(3)
+	p.cut()
+	p.opts.MaxBatch, p.opts.MaxBatches = 1, 2
+	runs := 0
+	for more := true; more; runs++ {
+		more = p.run().More
+	}
+	if want := len(units)/2 + 1; runs != want {
+		t.Errorf("%d runs, want %d", runs, want)
+	}
+	p.expect(units)
+	p.submit(1)
+	p.cut()
+	p.opts.Budget = 1
+	if r := p.run(); !r.More || r.Batches > 1 {
+		t.Errorf("without time: got %+v", r)
+	}
+}
+
+// TestPushForgetsRules: what ranges went by does not pile up in registers.
+func TestPushForgetsRules(t *testing.T) {
+	p := newPusher(t)
+	for i := range *ruleChanges {
+		if i%20 == 0 {
+			p.submit(1)
+		}
+		p.rules.Defaults.DaysSinceOnset = federation.DefaultTo(keys.DaysSinceOnset(i % 15))
+		p.rules.Interest = keys.Only(de, must(keys.ParseRegion(fmt.Sprintf("%c%c", 'A'+i/26%26, 'A'+i%26))))
+		p.cut()
+		p.run()
+	}
+	registers := must(p.ledger.Registers(t.Context(), "federation/"))
+	total := 0
+	for _, r := range registers {
+		total += len(r.Value)
+	}
+	if len(registers) > 40 || total > 64<<10 {
+		t.Errorf("%d rules later there are %d registers of %d bytes together", *ruleChanges, len(registers), total)
+	}
+}
+
+// TestPushCountsWhatIsNotNew: a server says how much of a batch was new to it, or
+// nothing.
+func TestPushCountsWhatIsNotNew(t *testing.T) {
+	for _, c := range []struct{ inserted, isNew, notNew int }{{-1, 0, 0}, {0, 0, 10}, {7, 7, 3}, {10, 10, 0}} {
+		p := newPusher(t)
+		for n := 0; n < 10; {
+			n += len(p.submit(1))
+		}
+		p.cut()
+		p.opts.MaxBatches = 1
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) {
+			return &federation.Answer{Inserted: c.inserted}, nil
+		}
+		if r := p.run(); r.Keys != 10 || r.New != c.isNew || r.NotNew != c.notNew {
+			t.Errorf("inserted %d of %d: %d new and %d not, want %d and %d", c.inserted, r.Keys, r.New, r.NotNew, c.isNew, c.notNew)
+		}
+	}
+}
+
+// TestPushLeavesAlone: whatever the error means, the server is not asked again in the
+// run, and in the next with what it did not take in smaller parts.
+func TestPushLeavesAlone(t *testing.T) {
+	for _, class := range []error{federation.ErrThrottled, federation.ErrUnavailable, federation.ErrRefused} {
+		p := newPusher(t)
+		units := p.submit(2)
+		p.cut()
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) {
+			return nil, later{class, 90 * time.Second}
+		}
+		r, err := p.try()
+		if r.RetryAfter != 90*time.Second || len(p.server.tried) != 1 {
+			t.Errorf("%v: asked %d times, and it reports %s", class, len(p.server.tried), r.RetryAfter)
+		}
+		if err == nil && !r.More {
+			t.Errorf("%v: it says that there is no more", class)
+		}
+		first := p.server.tried[0]
+		p.server.answer = nil
+		p.run()
+		if smaller := len(p.server.tried[1].Keys) < len(first.Keys); smaller != (class == federation.ErrRefused) {
+			t.Errorf("%v: %d keys, then %d", class, len(first.Keys), len(p.server.tried[1].Keys))
+		}
+		p.expect(units)
+	}
+}
+
 func TestPushBeginsNow(t *testing.T) {
 	p := newPusher(t)
 	p.opts.FromBeginning = false
@@ -174,6 +270,23 @@ func TestPushSparesWhoBrought(t *testing.T) {
 	if r := p.run(); r.Keys != 0 || r.LeftOut["source"] == 0 {
 		t.Errorf("got %+v", r)
 	}
+}
+
+// TestPushSendsEveryOrigin: a key that two origins claim is two units, whichever was
+// released first.
+func TestPushSendsEveryOrigin(t *testing.T) {
+	p := newPusher(t)
+	p.rules = federation.Relay()
+	k := p.gen.Upload(p.clock).Keys[0]
+	var units []ledger.UnitID
+	for i, origin := range []keys.Region{it, fr} {
+		k.Origin, k.ConsentToFederate = origin, keys.ConsentUnstated
+		units = append(units, ledger.IDOf(&k))
+		must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Uploads: []ledger.Upload{{ID: fmt.Sprint("u", i), Keys: []keys.DiagnosisKey{k}}}}))
+		p.cut()
+	}
+	p.run()
+	p.expect(units)
 }
 
 func TestPushLeavesOut(t *testing.T) {

@@ -22,7 +22,7 @@ func (p *Push) Sink(ctx context.Context) (ledger.Sink, error) {
 		state.Position = log.Last.Position()
 	}
 	// What is not in a range yet will be in one that goes by the present rules.
-	ahead := &pushRange{From: state.Position, Rules: state.goBy(p.rules), Total: 1}
+	ahead := &pushRange{From: state.Position, Rules: p.rules, Total: 1}
 	ahead.To.Number = math.MaxInt64
 	state.ranges = append(state.ranges, ahead)
 	return &pushSink{name: string(p.name), identity: p.ledger.Identity(), ranges: state.ranges, view: state.view(p.name), refused: state.refused()}, nil

@@ -22,8 +22,8 @@ import (
 type pushRange struct {
 	From  ledger.Position `json:"from"`
 	To    ledger.Position `json:"to"`
-	Time  time.Time       `json:"time"`  // of the cut it ends with
-	Rules int             `json:"rules"` // index into pushState.Rules
+	Time  time.Time       `json:"time"` // of the cut it ends with
+	Rules recordedRules   `json:"rules"`
 
 	// Total is how many keys it has, in canonical order; Size how many of them go
 	// into a batch. They go one after the other: those before Sent are done, and
@@ -144,8 +144,8 @@ func appendOptional[T ~uint8 | ~int16](b []byte, o keys.Optional[T]) []byte {
 	return binary.BigEndian.AppendUint16(append(b, 1), uint16(v))
 }
 
-// recordedRules are the rules of ranges, with the origins that the client could
-// bring at the time.
+// recordedRules are the rules of a range, with the origins that the client could
+// bring at the time. Each range has its own, so that they go when it goes.
 type recordedRules struct {
 	Rules
 	Carries keys.Set[keys.Region] `json:"carries"`
@@ -160,7 +160,6 @@ func (r *recordedRules) tells(u *ledger.Unit) bool {
 // pushState is what the ledger remembers of an instance's push.
 type pushState struct {
 	Position ledger.Position `json:"position"` // up to where ranges are recorded
-	Rules    []recordedRules `json:"rules"`    // that ranges went by, the present ones last
 
 	version int64
 	ranges  []*pushRange // ascending
@@ -255,26 +254,6 @@ func (r refusals) of(id ledger.Identity, u *ledger.Unit) []int {
 	return r[hashOf(id, u.ID())]
 }
 
-// goBy returns the index of rules among those that ranges went by.
-func (s *pushState) goBy(now recordedRules) int {
-	text := mustJSON(now)
-	for i := range s.Rules {
-		if mustJSON(s.Rules[i]) == text {
-			return i
-		}
-	}
-	s.Rules = append(s.Rules, now)
-	return len(s.Rules) - 1
-}
-
-func mustJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("federation: " + err.Error()) // rules that were checked
-	}
-	return string(b)
-}
-
 // view returns the log as the partner is told of it.
 func (s *pushState) view(partner ledger.Source) *view {
 	v := &view{}
@@ -286,14 +265,13 @@ func (s *pushState) view(partner ledger.Source) *view {
 		if g.Total == 0 && !g.Expired.IsZero() {
 			return "expired" // it was never sent
 		}
-		rules := &s.Rules[g.Rules]
 		if broughtBy(partner, u, g.To.Number) {
 			return "brought-by-partner"
 		}
-		if !rules.Carries.Has(u.Key.Origin) {
+		if !g.Rules.Carries.Has(u.Key.Origin) {
 			return "credentials"
 		}
-		return rules.leavesOut(&u.Key, e)
+		return g.Rules.leavesOut(&u.Key, e)
 	}
 	return v
 }

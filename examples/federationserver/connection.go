@@ -91,7 +91,7 @@ func (c *connection) refresh(ctx context.Context) error {
 	if err != nil || maps.Equal(s, c.secrets) {
 		return err
 	}
-	x, err := c.peer.open(c.ledger, s)
+	x, err := c.peer.open(c.ledger, s, c.pauses)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (c *connection) refresh(ctx context.Context) error {
 }
 
 func (c *connection) pull(ctx context.Context) error {
-	r, err := c.exchange.Pull.Run(ctx)
+	r, err := c.exchange.PullAll(ctx)
 	c.counts.pulled(r)
 	if r.Pages > 0 || len(r.Warnings) > 0 {
 		c.log.Info("pulled", "peer", c.peer.Name, "pages", r.Pages, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)

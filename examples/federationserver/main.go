@@ -44,7 +44,10 @@
 // serve makes a cut of the ledger at every point of its grid (-grid, 5 min), and
 // batches of what was uploaded until then, which can be read for a week at least;
 // it removes what is older than the ledger keeps (-prune-age, 14 days) once a day,
-// unless it is in such a batch. Any number of processes may serve
+// unless it is in such a batch. A nation's keys go with the next cut, however few
+// they are: its back end has grouped them. Where one does not, -min-keys 1000
+// -longest-wait 2h has cuts wait for as many of an origin, or as long. Any number
+// of processes may serve
 // one ledger: each makes the cut that is due, if no other was quicker. After an
 // outage of more than a day it wants -allow-gap, so that a clock that jumps ahead
 // releases nothing.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -21,6 +22,7 @@ type peering struct {
 	file     *watched[[]*peer]
 	every    time.Duration
 	counts   *peerCounts
+	pauses   *partner.Pauses
 	log      *slog.Logger
 
 	mu   sync.Mutex
@@ -29,7 +31,7 @@ type peering struct {
 
 // newPeering reads the file of peers for the first time.
 func newPeering(ctx context.Context, g *registry, path string, every time.Duration, log *slog.Logger) (*peering, error) {
-	p := &peering{ledger: g.ledger, registry: g, dir: filepath.Dir(path), every: every, counts: newPeerCounts(clock), log: log, live: map[ledger.Source]*connection{}}
+	p := &peering{ledger: g.ledger, registry: g, dir: filepath.Dir(path), every: every, counts: newPeerCounts(clock), pauses: partner.NewPauses(clock), log: log, live: map[ledger.Source]*connection{}}
 	failed := func(err error) { log.Error("failed", "part", "peers", "error", err) }
 	var err error
 	if p.file, err = watch([]string{path}, func() ([]*peer, error) { return readPeers(g.ledger, path) }, failed); err != nil {

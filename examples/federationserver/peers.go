@@ -104,7 +104,7 @@ func (p *peer) rehearse(l *ledger.Ledger) error {
 	if err != nil {
 		return err
 	}
-	x, err := p.open(l, s)
+	x, err := p.open(l, s, partner.NewPauses(clock))
 	if err == nil {
 		p.books = x.Push
 	}
@@ -112,8 +112,8 @@ func (p *peer) rehearse(l *ledger.Ledger) error {
 }
 
 // open returns the peer at work. It is sent what everybody brought, but for itself.
-func (p *peer) open(l *ledger.Ledger, s partner.Secrets) (*partner.Exchange, error) {
-	return p.Open(l, keys.Region{}, keys.All[ledger.Source](), s)
+func (p *peer) open(l *ledger.Ledger, s partner.Secrets, pauses *partner.Pauses) (*partner.Exchange, error) {
+	return p.Open(l, keys.Region{}, keys.All[ledger.Source](), s, pauses)
 }
 
 // same reports whether both say the same.

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
-	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/examples/internal/exposition"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"

@@ -26,6 +26,8 @@ type options struct {
 	cert, key       string
 	grid, pruneAge  time.Duration
 	quota           int
+	minKeys         int
+	wait            time.Duration
 	changePolicy    bool
 	allowGap        bool
 	batch           int64
@@ -46,6 +48,8 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	f.DurationVar(&o.grid, "grid", usual.Grid, "time between cuts, with -change-policy or of a ledger that this command makes")
 	f.DurationVar(&o.pruneAge, "prune-age", usual.PruneAge, "how long keys are kept after they end, likewise")
 	f.IntVar(&o.quota, "quota", usual.Quota, "`keys` that a nation may bring of one origin in a day, likewise; what is beyond is held")
+	f.IntVar(&o.minKeys, "min-keys", usual.MinForeignKeys, "`keys` of an origin that a cut waits for, likewise; 0 for none")
+	f.DurationVar(&o.wait, "longest-wait", usual.ForeignWait, "how long it waits for them at most, likewise")
 	f.BoolVar(&o.changePolicy, "change-policy", false, "give the ledger the policy of the flags")
 	f.BoolVar(&o.allowGap, "allow-gap", false, "allow the first cut to be more than 24 hours after the last")
 	f.StringVar(&o.peers, "peers", "", "`file` of the federation servers of which this one is a client; empty for none")
@@ -58,7 +62,7 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	}
 	o.place, o.secrets = *place, *secrets
 	f.Visit(func(g *flag.Flag) {
-		o.policyGiven = o.policyGiven || g.Name == "grid" || g.Name == "prune-age" || g.Name == "quota"
+		o.policyGiven = o.policyGiven || g.Name == "grid" || g.Name == "prune-age" || g.Name == "quota" || g.Name == "min-keys" || g.Name == "longest-wait"
 	})
 	return o, o.check()
 }
@@ -84,6 +88,7 @@ func (o *options) check() error {
 func (o *options) policy() ledger.Policy {
 	p := hubPolicy()
 	p.Grid, p.PruneAge, p.Quota = o.grid, o.pruneAge, o.quota
+	p.MinForeignKeys, p.ForeignWait = o.minKeys, o.wait
 	return p
 }
 
@@ -127,11 +132,6 @@ func (s *server) run(ctx context.Context) (err error) {
 func (s *server) open(ctx context.Context, store ledger.Store) (err error) {
 	if s.ledger, err = s.openLedger(ctx, store); err != nil {
 		return err
-	}
-	if s.allowGap {
-		if _, err := s.ledger.Release(ctx, &ledger.ReleaseOptions{AllowGap: true}); err != nil {
-			return err
-		}
 	}
 	if s.hub, err = federation.NewHub(s.ledger, &federation.HubOptions{BatchSize: s.batch}); err != nil {
 		return usage("-batch: %w", err)

@@ -19,10 +19,14 @@ func (s *server) tick(ctx context.Context, stop <-chan struct{}) error {
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	var pruned, stored time.Time
+	first := &ledger.ReleaseOptions{AllowGap: s.allowGap}
 	for {
-		err := s.release(ctx)
+		err := s.release(ctx, first)
 		if errors.Is(err, ledger.ErrPolicy) {
 			return err
+		}
+		if err == nil {
+			first = nil
 		}
 		// A clock that jumped ahead makes no cut, and must not remove what is kept.
 		if day := time.Now().UTC().Truncate(24 * time.Hour); err == nil && !day.Equal(pruned) && s.prune(ctx) {
@@ -41,8 +45,8 @@ func (s *server) tick(ctx context.Context, stop <-chan struct{}) error {
 }
 
 // release makes the cut that is due, if one is.
-func (s *server) release(ctx context.Context) error {
-	report, err := s.hub.Release(ctx)
+func (s *server) release(ctx context.Context, opts *ledger.ReleaseOptions) error {
+	report, err := s.hub.Release(ctx, opts)
 	if ctx.Err() != nil {
 		return nil
 	}

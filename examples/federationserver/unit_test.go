@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -83,7 +84,7 @@ func TestSightings(t *testing.T) {
 			t.Fatal(err)
 		}
 		*now = now.Add(5 * time.Minute)
-		if _, err := hub.Release(t.Context()); err != nil {
+		if _, err := hub.Release(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		page, err := hub.Download(t.Context(), ie, places[i])
@@ -456,4 +457,67 @@ func FuzzSecrets(f *testing.F) {
 			t.Errorf("read again as something else (%v)", err)
 		}
 	})
+}
+
+// TestThresholdFlags are a policy of the ledger, checked as one.
+func TestThresholdFlags(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		keys int
+		wait time.Duration
+		bad  string
+	}{
+		{nil, 0, 0, ""},
+		{[]string{"-min-keys", "1000", "-longest-wait", "2h"}, 1000, 2 * time.Hour, ""},
+		{[]string{"-min-keys", "-1"}, 0, 0, "MinForeignKeys"},
+		{[]string{"-longest-wait", "2h"}, 0, 0, "ForeignWait"},
+	} {
+		o, err := serveOptions(c.args, io.Discard)
+		if c.bad != "" {
+			if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), c.bad) {
+				t.Errorf("%v: got %v", c.args, err)
+			}
+			continue
+		}
+		if p := o.policy(); err != nil || p.MinForeignKeys != c.keys || p.ForeignWait != c.wait || o.policyGiven != (len(c.args) > 0) {
+			t.Errorf("%v: got %v, %v", c.args, p, err)
+		}
+	}
+}
+
+// TestAllowGap: after an outage the first cut, and no other, may be late.
+func TestAllowGap(t *testing.T) {
+	l, now := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{
+		options: &options{every: time.Hour}, log: slog.New(slog.DiscardHandler), ledger: l, hub: hub,
+		sightings: newSightings(hub, l), monitor: &monitor{},
+	}
+	stopped := make(chan struct{})
+	close(stopped)
+	for _, c := range []struct {
+		after time.Duration
+		allow bool
+		made  bool
+	}{{5 * time.Minute, false, true}, {25 * time.Hour, false, false}, {5 * time.Minute, true, true}, {0, true, false}, {25 * time.Hour, false, false}} {
+		*now = now.Add(c.after)
+		before, err := l.Log(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.allowGap = c.allow
+		if err := s.tick(t.Context(), stopped); err != nil {
+			t.Fatal(err)
+		}
+		after, err := l.Log(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made := after.Last.Seq > before.Last.Seq; made != c.made {
+			t.Errorf("%s later, a gap allowed %t: a cut was made %t", c.after, c.allow, made)
+		}
+	}
 }

@@ -190,7 +190,7 @@ func federationServer(t *testing.T, seed uint64) (url, token string) {
 	ks := keystest.New(seed, &keystest.Options{Origins: []keys.Region{ie.Region}, EndOfPeriod: true}).Keys(now.Add(-3*time.Hour), 10)[:10]
 	must(hub.Upload(t.Context(), &ie, &federation.Incoming{Tag: "1", Keys: ks}))
 	now = now.Add(time.Hour)
-	must(hub.Release(t.Context()))
+	must(hub.Release(t.Context(), nil))
 
 	gi := interop.Member{Nation: federation.Nation{Name: "gi", Region: keys.MustRegion("GI")}, Downloads: true}
 	tokens := must(jws.NewSecretTokens([]jws.SecretKey{{Secret: jws.NewSecret()}}, nil))

@@ -143,7 +143,7 @@ func serveHub(t *testing.T, l *ledger.Ledger, move func()) (*federationtest.Endp
 	t.Cleanup(h.Close)
 	release := func() error {
 		move()
-		_, err := hub.Release(t.Context())
+		_, err := hub.Release(t.Context(), nil)
 		return err
 	}
 	return &federationtest.Endpoint{URL: h.URL, Nations: nations}, release

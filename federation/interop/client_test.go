@@ -257,6 +257,9 @@ func TestRetryAfter(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		c := start(t, &script{status: status, header: map[string]string{"Retry-After": "90"}}, nil)
 		_, err := c.Download(t.Context(), federation.Place{})
+		if d, ok := federation.RetryAfter(fmt.Errorf("run: %w", err)); !ok || d != 90*time.Second {
+			t.Errorf("told %s, %t", d, ok)
+		}
 		if e, ok := errors.AsType[*Error](err); !ok || e.RetryAfter != 90*time.Second || !strings.Contains(err.Error(), "1m30s") {
 			t.Errorf("got %v", err)
 		}

@@ -44,6 +44,7 @@ type Backend struct {
 	counters  *counters
 	active    atomic.Pointer[active]
 	looked    atomic.Pointer[look]
+	pauses    *partner.Pauses
 	closers   []func() error
 }
 
@@ -66,6 +67,7 @@ func Open(ctx context.Context, c *Config, opts *Options) (b *Backend, err error)
 	if b.now == nil {
 		b.now = time.Now
 	}
+	b.pauses = partner.NewPauses(b.now)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.Close())
@@ -176,7 +178,7 @@ func (c *Config) place(p string) string {
 func (b *Backend) activate(s partner.Secrets) (*active, error) {
 	a := &active{secrets: s}
 	var err error
-	if a.exchanges, err = b.config.exchanges(b.ledger, s); err != nil {
+	if a.exchanges, err = b.config.exchanges(b.ledger, s, b.pauses); err != nil {
 		return nil, err
 	}
 	if b.config.Submission.Listen == "" {

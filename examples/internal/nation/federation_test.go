@@ -192,6 +192,43 @@ func TestPushedBeforePublished(t *testing.T) {
 	germany.shows("DE", ks, more)
 }
 
+// TestLeftAlone: a server that names a time is asked nothing until then, by pull or
+// push, and others are.
+func TestLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.hub(), w.hub()
+	germany := w.country(de)
+	germany.joins(a, plain("hub-a"), interop.Member{})
+	germany.joins(b, plain("hub-b"), interop.Member{})
+	germany.open()
+	germany.tick()
+	germany.submit(4)
+	a.down, a.retry, a.asked, b.asked = true, "120", 0, 0
+	w.add(time.Hour)
+	for i, c := range []struct {
+		after time.Duration
+		asked int // in all
+	}{{0, 1}, {time.Second, 1}, {118 * time.Second, 1}, {time.Second, 2}, {time.Minute, 2}} {
+		w.add(c.after)
+		_, err := germany.backend.Tick(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "hub-a") || strings.Contains(err.Error(), "hub-b") {
+			t.Errorf("look %d: got %v", i, err)
+		}
+		if a.asked != c.asked {
+			t.Errorf("look %d: asked %d times, want %d", i, a.asked, c.asked)
+		}
+	}
+	if n := b.origins()[de]; n != 4 || b.asked < 5 {
+		t.Errorf("the other server was asked %d times and has %d keys", b.asked, n)
+	}
+	a.down = false
+	w.add(time.Minute)
+	germany.tick()
+	if n := a.origins()[de]; n != 4 {
+		t.Errorf("the server has %d keys, want 4", n)
+	}
+}
+
 // TestSecretsReplaced has a token and a signing key replaced without a restart; and
 // what cannot be used does not take the place of what can.
 func TestSecretsReplaced(t *testing.T) {

@@ -9,14 +9,14 @@ import (
 )
 
 // exchanges returns the instances that are not disabled, at work.
-func (c *Config) exchanges(l *ledger.Ledger, s partner.Secrets) ([]*partner.Exchange, error) {
+func (c *Config) exchanges(l *ledger.Ledger, s partner.Secrets, pauses *partner.Pauses) ([]*partner.Exchange, error) {
 	var all []*partner.Exchange
 	for i := range c.Instances {
 		in := &c.Instances[i]
 		if in.Disabled {
 			continue
 		}
-		x, err := in.Open(l, c.API.OriginCountry, c.sources(in), s)
+		x, err := in.Open(l, c.API.OriginCountry, c.sources(in), s, pauses)
 		if err != nil {
 			return nil, fmt.Errorf("instance %s: %w", in.Name, err)
 		}

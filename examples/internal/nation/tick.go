@@ -32,6 +32,7 @@ type TickReport struct {
 // Tick does all that is due: it pulls, makes the cut of the hour, pushes, and
 // publishes, in this order. A server that fails, or is slow, holds up no other and
 // no publication longer than the push barrier; its errors are returned in the end.
+// One that asked to be left alone for a while is.
 // Tick may be ended anywhere, and called again at any time.
 func (b *Backend) Tick(ctx context.Context) (*TickReport, error) {
 	t := b.begin(ctx)
@@ -149,13 +150,13 @@ func (t *tick) pull(ctx context.Context) error {
 		if x.Pull == nil {
 			return
 		}
-		r, err := x.Pull.Run(ctx)
+		r, err := x.PullAll(ctx)
 		t.mu.Lock()
 		t.report.Pulls = append(t.report.Pulls, r)
 		t.mu.Unlock()
 		t.counters.pulled(r)
 		if r.Pages > 0 || len(r.Warnings) > 0 {
-			t.log.Info("pulled", "instance", x.Name, "pages", r.Pages, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)
+			t.log.Info("pulled", "instance", x.Name, "pages", r.Pages, "more", r.More, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)
 		}
 		if err != nil {
 			t.fail("pull", x.Name, err)
@@ -214,7 +215,7 @@ func (t *tick) pushTo(ctx context.Context, x *partner.Exchange) bool {
 		t.mu.Unlock()
 		t.counters.pushed(r)
 		if r.Batches > 0 || len(r.Warnings) > 0 {
-			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "keys", r.Keys, "withdrawals", r.Withdrawals, "warnings", r.Warnings)
+			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "more", r.More, "keys", r.Keys, "withdrawals", r.Withdrawals, "notNew", r.NotNew, "warnings", r.Warnings)
 		}
 	})
 	if err != nil {

@@ -85,6 +85,8 @@ type hub struct {
 	tokens  *jws.Tokens
 	http    *httptest.Server
 	down    bool
+	retry   string // what it says when, if it is down
+	asked   int
 	before  func(*http.Request)
 }
 
@@ -112,6 +114,10 @@ func (w *world) hub() *hub {
 		if h.before != nil {
 			h.before(r)
 		}
+		h.asked++
+		if h.down && h.retry != "" {
+			rw.Header().Set("Retry-After", h.retry)
+		}
 		if h.down {
 			http.Error(rw, "down", http.StatusServiceUnavailable)
 			return
@@ -124,7 +130,7 @@ func (w *world) hub() *hub {
 
 func (h *hub) release() {
 	h.w.t.Helper()
-	if _, err := h.hub.Release(h.w.t.Context()); err != nil {
+	if _, err := h.hub.Release(h.w.t.Context(), nil); err != nil {
 		h.w.t.Fatal(err)
 	}
 }

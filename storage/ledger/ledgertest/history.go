@@ -80,7 +80,7 @@ func (h *history) randomPolicy() ledger.Policy {
 	p.MinWithdrawnUploads, p.WithdrawalWait = 2, 2*time.Hour
 	p.MaxCut, p.MaxDay, p.Quota = 9, 40, 14
 	p.PruneAge = 48 * time.Hour
-	switch h.rand.IntN(6) {
+	switch h.rand.IntN(7) {
 	case 0:
 		p.MinKeys, p.MinUploads, p.MinWithdrawnUploads = 0, 0, 0
 	case 1:
@@ -91,6 +91,8 @@ func (h *history) randomPolicy() ledger.Policy {
 		p.Embargo, p.Grid, p.FineGrid = 3*time.Hour, 30*time.Minute, true
 	case 4:
 		p.MaxCut, p.MaxDay, p.Quota = 100, 100, 100
+	case 5:
+		p.MinForeignKeys, p.ForeignWait = 4, 3*time.Hour
 	}
 	return p
 }
