@@ -55,7 +55,7 @@ func TestPruneWaitsForPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	*now = now.Add(5 * time.Minute)
-	if err := s.release(t.Context()); err != nil {
+	if err := s.release(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	kept := func() (n int) {
