@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
 )
 
 // TestPeeringEnds: when an exchange is over, nothing of it is under way any longer,
@@ -62,22 +62,30 @@ func TestPeeringEnds(t *testing.T) {
 // TestPeerIsNotedOnce: of several processes that note a peer at the same time, none
 // takes it for a failure.
 func TestPeerIsNotedOnce(t *testing.T) {
-	l, _ := newMemory(t)
-	for i := range 20 {
-		q := newPeer()
-		q.Name = ledger.Source(fmt.Sprint("p", i))
-		var group sync.WaitGroup
-		for range 8 {
-			c := &connection{peering: &peering{ledger: l, registry: newRegistry(l)}, peer: q}
-			group.Go(func() {
-				if err := c.introduce(t.Context()); err != nil {
-					t.Error(err)
-				}
-			})
+	q := newPeer()
+	q.Name = "a"
+	store := memledger.New(nil)
+	l, err := ledger.Open(t.Context(), store, &ledger.Options{Policy: new(hubPolicy())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	introduce := func(l *ledger.Ledger) error {
+		return (&connection{peering: &peering{ledger: l, registry: newRegistry(l)}, peer: q}).introduce(t.Context())
+	}
+	overtaken := false
+	slower := l.With(ledgertest.Faulty(store, func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
+		if c.Op == ledgertest.OpSwap && !overtaken {
+			overtaken = true
+			if err := introduce(l); err != nil {
+				t.Error(err)
+			}
 		}
-		group.Wait()
-		if err := newRegistry(l).free(t.Context(), q.Name); err == nil {
-			t.Error("a nation may have the name of a peer")
-		}
+		return ledgertest.Pass
+	}))
+	if err := introduce(slower); err != nil || !overtaken {
+		t.Errorf("the slower one: %v, overtaken %t", err, overtaken)
+	}
+	if err := newRegistry(l).free(t.Context(), q.Name); err == nil {
+		t.Error("a nation may have the name of a peer")
 	}
 }
