@@ -21,6 +21,7 @@ var (
 	seed     = flag.Uint64("seed", 1, "seed of what happens")
 	rate     = flag.Float64("rate", 20, "submissions in a second")
 	every    = flag.Duration("every", 300*time.Millisecond, "how often something is done to the deployment, on average")
+	patience = flag.Duration("patience", time.Minute, "for how long it may come to rest, and a quarter of -duration")
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -75,7 +76,7 @@ func (r *ring) burn() {
 	x.rage(r.length())
 	r.calm()
 	begun := time.Now()
-	if err := r.rest(r.t.Context(), time.Minute+r.length()/4); err != nil {
+	if err := r.rest(r.t.Context(), *patience+r.length()/4); err != nil {
 		r.t.Errorf("seed %d: %v", r.seed, err)
 	}
 	r.t.Logf("at rest after %s", time.Since(begun).Round(100*time.Millisecond))

@@ -444,11 +444,18 @@ func (n *nation) addAPIKey() {
 func (n *nation) reconfigure(random *rand.Rand) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.addAPIKey()
+	if !n.steady() { // it would learn of a key when it looks next, whenever that is
+		n.addAPIKey()
+	}
 	n.config = wild(random, len(n.wires), !n.gateway)
 	for _, in := range n.config.instances {
 		n.withheld = n.withheld || in.withheld
 	}
+}
+
+// steady reports whether one of the processes is not to be killed.
+func (n *nation) steady() bool {
+	return slices.ContainsFunc(n.processes, func(p *program) bool { return p.steady })
 }
 
 // settle gives the nation the configuration in which it is to come to rest.
