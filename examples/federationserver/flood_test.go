@@ -54,6 +54,9 @@ func (p *process) memory() int {
 // nothing for who is not known or says how much it is, by what one nation may have
 // it read for the others.
 func TestLargeBodies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is about the memory of the program, of which the race detector takes several times as much")
+	}
 	s := newSite(t)
 	key := s.onboard("ie", "IE")
 	s.onboard("gi", "GI")
