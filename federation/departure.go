@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -40,14 +39,14 @@ func (h *Hub) depart(ctx context.Context, c ledger.Cut) (*departure, error) {
 	if err != nil {
 		return nil, err
 	}
-	waits := make(map[string]bool, len(registers)) // by source and upload
+	waiting := map[ledger.Source][]*piece{}
 	var due []*inspection
 	for _, r := range registers {
-		in := &inspection{hub: h, cut: c, waits: waits, register: r}
+		in := &inspection{hub: h, cut: c, others: waiting, register: r}
 		if err := json.Unmarshal(r.Value, &in.piece); err != nil {
 			return nil, fmt.Errorf("register %s: %w", r.Name, err)
 		}
-		waits[waitsAs(in.Source, in.upload())] = true
+		waiting[in.Source] = append(waiting[in.Source], &in.piece)
 		if in.latest().Before(c.Time) {
 			due = append(due, in)
 		}
@@ -68,8 +67,6 @@ func (h *Hub) depart(ctx context.Context, c ledger.Cut) (*departure, error) {
 	}
 	return d, nil
 }
-
-func waitsAs(source ledger.Source, upload string) string { return string(source) + "/" + upload }
 
 // add adds what an inspection found.
 func (d *departure) add(in *inspection) {
@@ -93,11 +90,11 @@ type inspection struct {
 	piece
 	hub      *Hub
 	cut      ledger.Cut
-	waits    map[string]bool // all pieces that wait, by source and upload
+	others   map[ledger.Source][]*piece // all that wait
 	register ledger.Register
 
-	units    map[ledger.UnitID]*ledger.Unit
-	accepted time.Time // zero if it brought no key that its nation had not
+	units    map[ledger.UnitID]*ledger.Unit // that it was the first of its nation to bring
+	restated map[ledger.UnitID]bool         // those it only says something new of
 
 	waiting bool     // it stays
 	foreign bool     // it would withdraw what its nation never brought
@@ -115,25 +112,25 @@ func (in *inspection) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range said {
+	in.restated = map[ledger.UnitID]bool{}
+	for i := 0; i < len(said) && !in.waiting; i++ {
 		u, err := in.unit(ctx, said[i].id)
 		if err != nil {
 			return err
 		}
 		switch {
 		case u == nil: // pruned, or withdrawn before anybody brought it
-		case in.follows(u):
-			in.waiting = true
 		case said[i].revokes():
 			in.waiting = in.revoked(u)
 		default:
 			in.waiting = in.key(i, &said[i], u)
 		}
-		if in.waiting {
-			return nil
-		}
 	}
-	return nil
+	if in.waiting || len(in.restated) == 0 {
+		return nil
+	}
+	in.waiting, err = in.overtakes(ctx)
+	return err
 }
 
 // find finds the units that the piece was the first of its nation to bring: as a
@@ -149,11 +146,6 @@ func (in *inspection) find(ctx context.Context) error {
 			in.waiting = true
 			return nil
 		}
-		for _, c := range rec.Unit.Claims {
-			if c.Source == in.Source {
-				in.accepted = c.Accepted
-			}
-		}
 	}
 	return nil
 }
@@ -163,6 +155,7 @@ func (in *inspection) unit(ctx context.Context, id ledger.UnitID) (*ledger.Unit,
 	if u, ok := in.units[id]; ok {
 		return u, nil
 	}
+	in.restated[id] = true
 	return in.hub.unit(ctx, id)
 }
 
@@ -176,17 +169,26 @@ func (h *Hub) unit(ctx context.Context, id ledger.UnitID) (*ledger.Unit, error) 
 	return nil, nil
 }
 
-// follows reports whether a unit was brought by an earlier piece of the nation that
-// waits itself. What withdraws or revises a key must not overtake it: those who
-// read nothing but pieces would take the key for good. Nobody has that key yet by a
-// piece, so nothing is told late.
-func (in *inspection) follows(u *ledger.Unit) bool {
-	for _, c := range u.Claims {
-		if c.Source == in.Source && c.Upload != in.upload() && in.waits[waitsAs(c.Source, c.Upload)] {
-			return in.accepted.IsZero() || !c.Accepted.After(in.accepted)
+// overtakes reports whether an earlier piece of the nation waits that has a key of
+// which this one says something new. What withdraws or revises a key must not leave
+// before it, nor beside it: those who read nothing but pieces would take it for what
+// it was. By a piece nobody has that key yet, so nothing is told late.
+func (in *inspection) overtakes(ctx context.Context) (bool, error) {
+	for _, p := range in.others[in.Source] {
+		if p.Seq >= in.Seq {
+			continue
+		}
+		said, err := in.hub.readStatements(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		for i := range said {
+			if in.restated[said[i].id] && !said[i].revokes() {
+				return true, nil
+			}
 		}
 	}
-	return false
+	return false, nil
 }
 
 // key looks at a key of the piece, and reports whether the piece must wait for it.

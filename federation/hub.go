@@ -24,7 +24,7 @@ type Hub struct {
 	listing *listing
 	listed  time.Time // by this machine's clock
 
-	kinds  sync.Map // of sources that are known: whether they seal
+	plain  sync.Map // sources that are known not to seal
 	sealed sealedHub
 }
 
@@ -121,7 +121,7 @@ func (h *Hub) Upload(ctx context.Context, n *Nation, in *Incoming) (*ledger.Rece
 		a.Upload = uploadID(in.Tag)
 		d.Unreadable = append(d.Unreadable, a)
 	}
-	receipt, err := h.accept(ctx, d, false)
+	receipt, err := h.accept(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("federation: upload of %s: %w", n.Name, err)
 	}

@@ -19,7 +19,8 @@ import (
 // A piece is a sealed upload as registers remember it.
 type piece struct {
 	Source ledger.Source `json:"source"`
-	ID     string        `json:"id"` // stands for the tag in names
+	ID     string        `json:"id"`  // stands for the tag in names
+	Seq    int64         `json:"seq"` // 1 for the first of its source
 	Region keys.Region   `json:"region,omitzero"`
 	Keys   int           `json:"keys"`
 	Latest int64         `json:"latest"` // Unix time before which one of its keys may not leave
@@ -81,8 +82,7 @@ type tagRegister struct {
 	Hash ledger.Hash `json:"hash"`
 }
 
-// registers returns the registers that keep an upload. That of the tag comes first:
-// it is the one that another upload of the same tag meets.
+// registers returns the registers that keep an upload.
 func (p *piece) registers(s *Sealed) ([]ledger.Swap, error) {
 	tag, err := swapTo(p.name(tagsPrefix), 0, tagRegister{p.Hash})
 	if err != nil {

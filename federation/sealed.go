@@ -3,9 +3,9 @@ package federation
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/keys"
@@ -108,13 +108,9 @@ func (h *Hub) UploadSealed(ctx context.Context, n *Nation, s *Sealed) (*SealedAn
 
 func (h *Hub) storeSealed(ctx context.Context, n *Nation, s *Sealed) (*SealedAnswer, error) {
 	p := h.pieceOf(n, s)
-	registers, err := p.registers(s)
-	if err != nil {
-		return nil, err
-	}
 	d, places := n.delivery(p.upload(), s.Keys)
 	d.Whole = true
-	_, err = h.accept(ctx, d, true, registers...)
+	err := h.acceptSealed(ctx, d, p, s)
 	partial, isPartial := errors.AsType[*ledger.PartialError](err)
 	switch {
 	case err == nil:
@@ -219,53 +215,81 @@ func (p place) fate(d *ledger.Delivery, partial *ledger.PartialError) ledger.Fat
 	return ledger.Fate{Refused: &keys.Rejection{Field: why.Field, Reason: why.Reason, Detail: why.Detail}}
 }
 
-// accept has the ledger take a delivery of a nation that seals, or of one that does
-// not, with registers that are new.
-func (h *Hub) accept(ctx context.Context, d *ledger.Delivery, seals bool, registers ...ledger.Swap) (*ledger.Receipt, error) {
+// accept has the ledger take a delivery of a nation that does not seal.
+func (h *Hub) accept(ctx context.Context, d *ledger.Delivery) (*ledger.Receipt, error) {
 	for {
-		kind, err := h.settleKind(ctx, d.Source, seals)
-		if err != nil {
-			return nil, err
+		var swaps []ledger.Swap
+		if _, known := h.plain.Load(d.Source); !known {
+			k, version, err := h.readKind(ctx, d.Source)
+			switch {
+			case err != nil:
+				return nil, err
+			case version == 0:
+				swap, err := swapTo(kindRegister(d.Source), 0, k)
+				if err != nil {
+					return nil, err
+				}
+				swaps = []ledger.Swap{swap}
+			case k.Sealed > 0:
+				return nil, ErrKind
+			}
 		}
-		d.Nonce, d.Swaps = ledger.NewNonce(), slices.Concat(kind, registers)
+		d.Nonce, d.Swaps = ledger.NewNonce(), swaps
 		receipt, err := h.ledger.Accept(ctx, d)
-		conflict, ok := errors.AsType[*ledger.ConflictError](err)
-		if ok && conflict.Have.Name == kindRegister(d.Source) {
+		if isConflict(err) {
 			continue // two first uploads at once
 		}
 		if err == nil {
-			h.kinds.Store(d.Source, seals)
+			h.plain.Store(d.Source, true)
 		}
 		return receipt, err
 	}
 }
 
+// acceptSealed has the ledger take a delivery of a nation that seals, with the
+// registers of its piece. Those of one nation come one after another.
+func (h *Hub) acceptSealed(ctx context.Context, d *ledger.Delivery, p *piece, s *Sealed) error {
+	for {
+		k, version, err := h.readKind(ctx, d.Source)
+		if err != nil {
+			return err
+		}
+		if version > 0 && k.Sealed == 0 {
+			return ErrKind
+		}
+		k.Sealed++
+		p.Seq = k.Sealed
+		kind, err := swapTo(kindRegister(d.Source), version, k)
+		if err != nil {
+			return err
+		}
+		registers, err := p.registers(s)
+		if err != nil {
+			return err
+		}
+		d.Nonce, d.Swaps = ledger.NewNonce(), append(registers, kind)
+		_, err = h.ledger.Accept(ctx, d)
+		conflict, ok := errors.AsType[*ledger.ConflictError](err)
+		if !ok || conflict.Have.Name != kind.Name {
+			return err
+		}
+	}
+}
+
 // sourceKind is what the ledger remembers of a source of the hub's.
 type sourceKind struct {
-	Seals bool `json:"seals"`
+	Sealed int64 `json:"sealed"` // how many uploads it has sealed; 0 if it does not
 }
 
 const kindPrefix = registerPrefix + "hub/sources/"
 
 func kindRegister(name ledger.Source) string { return kindPrefix + string(name) }
 
-// settleKind returns the swap that notes of which kind a source is, none if that
-// has been noted, or [ErrKind].
-func (h *Hub) settleKind(ctx context.Context, name ledger.Source, seals bool) ([]ledger.Swap, error) {
-	have, ok := h.kinds.Load(name)
-	if !ok {
-		kinds, err := h.readKinds(ctx, kindRegister(name))
-		if err != nil {
-			return nil, err
-		}
-		if have, ok = kinds[name]; !ok {
-			swap, err := swapTo(kindRegister(name), 0, sourceKind{seals})
-			return []ledger.Swap{swap}, err
-		}
-		h.kinds.Store(name, have)
+// readKind returns what kind of source one is, with the version of its register.
+func (h *Hub) readKind(ctx context.Context, name ledger.Source) (k sourceKind, version int64, err error) {
+	registers, err := h.ledger.Registers(ctx, kindRegister(name))
+	if err != nil || len(registers) == 0 || registers[0].Name != kindRegister(name) {
+		return k, 0, err // names that only begin with it come after it
 	}
-	if have != seals {
-		return nil, ErrKind
-	}
-	return nil, nil
+	return k, registers[0].Version, json.Unmarshal(registers[0].Value, &k)
 }

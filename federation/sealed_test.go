@@ -434,6 +434,18 @@ func TestSealedTagsOfBatches(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("the tags are %q, want %q", got, want)
 	}
+	slow := must(federation.NewHub(h.ledger, &federation.HubOptions{Fresh: time.Hour}))
+	at := federation.Place{Day: federation.DayOf(epoch)}
+	must(slow.DownloadSealed(t.Context(), &france, at))
+	h.put(&germany, "4", h.keysOf(de, 2)...)
+	h.release()
+	c.read()
+	if page := must(slow.DownloadSealed(t.Context(), &france, c.pages[6].Next)); page != nil {
+		t.Error("a process that has just looked looks again")
+	}
+	if page := must(slow.DownloadSealedBatch(t.Context(), &france, c.pages[7].Tag)); page == nil {
+		t.Error("a process that has not looked for a while does not know the tags that others give")
+	}
 	for i, p := range c.pages {
 		again := must(h.hub.DownloadSealedBatch(t.Context(), &france, p.Tag))
 		if again == nil || again.Tag != p.Tag || len(again.Pieces) != len(p.Pieces) || len(again.Keys) != len(p.Keys) {
@@ -463,6 +475,29 @@ func TestSealedTagsOfBatches(t *testing.T) {
 	}
 	if page := must(h.hub.DownloadSealed(t.Context(), &france, federation.Place{Day: federation.DayOf(epoch) + 2})); page != nil {
 		t.Error("a batch of tomorrow")
+	}
+}
+
+// TestSealedPruned: of what is pruned before its batches are made nothing is told,
+// nor of batches that are still listed.
+func TestSealedPruned(t *testing.T) {
+	h := newSealed(t)
+	h.put(&germany, "a", h.keysOf(de, 2)...)
+	h.upload(&gateway, "1", h.keysOf(it, 2)...)
+	h.release()
+	h.put(&germany, "b", h.keysOf(de, 2)...)
+	h.upload(&gateway, "2", h.keysOf(it, 2)...)
+	h.clock = h.clock.Add(5 * time.Minute)
+	must(h.ledger.Release(t.Context(), nil))
+	h.clock = h.clock.Add(14*24*time.Hour - 30*time.Minute)
+	later := h.keysOf(it, 1)
+	h.upload(&gateway, "3", later...)
+	must(h.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	must(h.ledger.Prune(t.Context()))
+	must(h.hub.Release(t.Context()))
+	h.serve(&federation.HubOptions{Fresh: 1})
+	if got := h.checker(&france).read(); len(got.pages) != 1 || !sameUnits(got.loose, later) {
+		t.Errorf("France has read %d pages with %d keys", len(got.pages), len(got.loose))
 	}
 }
 
@@ -515,6 +550,25 @@ func TestSealedWithdrawnMeanwhile(t *testing.T) {
 	}
 	if got := h.checker(&germany).read(); len(got.loose) > 0 {
 		t.Errorf("Germany is told %d things of its own piece", len(got.loose))
+	}
+}
+
+// TestSealedInCircles: pieces that withdraw each other's keys, at the same moment or
+// one after the other, do not wait for each other.
+func TestSealedInCircles(t *testing.T) {
+	for _, between := range []time.Duration{0, time.Microsecond} {
+		h := newSealed(t)
+		k := h.keysOf(de, 4)
+		h.put(&germany, "a", k[0], k[1], revoked(k[2])) // known to nobody yet
+		h.clock = h.clock.Add(between)
+		h.put(&germany, "b", k[2], k[3], revoked(k[0]))
+		h.release()
+		h.release()
+		c := h.checker(&france).read()
+		c.expectPieces("de/a", "de/b")
+		for i, want := range []string{"REVOKED", "SELF_REPORT", "REVOKED", "SELF_REPORT"} {
+			c.expect(k[i], want)
+		}
 	}
 }
 

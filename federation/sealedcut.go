@@ -71,7 +71,7 @@ type sealing struct {
 }
 
 func (h *Hub) readSealing(ctx context.Context) (*sealing, error) {
-	kinds, err := h.readKinds(ctx, kindPrefix)
+	kinds, err := h.readKinds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +92,9 @@ func (h *Hub) readSealing(ctx context.Context) (*sealing, error) {
 	return s, nil
 }
 
-// readKinds returns the kinds of sources whose registers begin with a prefix.
-func (h *Hub) readKinds(ctx context.Context, prefix string) (map[ledger.Source]bool, error) {
-	registers, err := h.ledger.Registers(ctx, prefix)
+// readKinds returns the sources, and whether they seal.
+func (h *Hub) readKinds(ctx context.Context) (map[ledger.Source]bool, error) {
+	registers, err := h.ledger.Registers(ctx, kindPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (h *Hub) readKinds(ctx context.Context, prefix string) (map[ledger.Source]b
 		if err := json.Unmarshal(r.Value, &k); err != nil {
 			return nil, fmt.Errorf("register %s: %w", r.Name, err)
 		}
-		kinds[ledger.Source(strings.TrimPrefix(r.Name, kindPrefix))] = k.Seals
+		kinds[ledger.Source(strings.TrimPrefix(r.Name, kindPrefix))] = k.Sealed > 0
 	}
 	return kinds, nil
 }

@@ -304,6 +304,7 @@ type sealedWorld struct {
 	others  *checker // checks no seals
 	mine    map[*federation.Nation][]keys.DiagnosisKey
 	touched map[ledger.UnitID]bool // by the operator
+	early   map[ledger.UnitID]bool // taken back before they were brought, or in one breath
 	nth     int
 	pending map[*federation.Nation]*federation.Sealed // without an answer yet
 }
@@ -333,7 +334,7 @@ func TestSealedHistories(t *testing.T) {
 
 func newSealedWorld(t *testing.T, seed uint64) *sealedWorld {
 	w := &sealedWorld{sealedSite: newSealed(t), t: t, mine: map[*federation.Nation][]keys.DiagnosisKey{},
-		touched: map[ledger.UnitID]bool{}, pending: map[*federation.Nation]*federation.Sealed{}}
+		touched: map[ledger.UnitID]bool{}, early: map[ledger.UnitID]bool{}, pending: map[*federation.Nation]*federation.Sealed{}}
 	w.rand = newNetwork(t, seed).rand
 	w.data = keystest.New(seed, nil)
 	w.restart()
@@ -380,8 +381,11 @@ func (w *sealedWorld) run() {
 }
 
 func (w *sealedWorld) meanwhile() {
-	switch w.rand.IntN(3) {
+	switch w.rand.IntN(4) {
 	case 0:
+		w.hubs[1].Release(w.t.Context())
+	case 3: // it is slow, so that there may be further cuts
+		w.clock = w.clock.Add(5 * time.Minute)
 		w.hubs[1].Release(w.t.Context())
 	case 1:
 		w.bring(w.hubs[1])
@@ -447,11 +451,19 @@ func (w *sealedWorld) bring(hub *federation.Hub) {
 		if w.rand.IntN(6) == 0 { // a withdrawal that comes before its key
 			k := w.key(n.Region, -time.Hour)
 			w.mine[n] = append(w.mine[n], k)
+			w.early[ledger.IDOf(&k)] = true
 			all = append(all, revoked(k))
+		}
+		said := map[ledger.UnitID]bool{}
+		for i := range all {
+			id := ledger.IDOf(&all[i])
+			w.early[id] = w.early[id] || said[id]
+			said[id] = true
 		}
 		s = w.seal(fmt.Sprint(w.nth), all...)
 		w.pending[n] = s
 	}
+	w.clock = w.clock.Add(time.Microsecond) // no two at the same moment
 	a, err := hub.UploadSealed(w.t.Context(), n, s)
 	switch {
 	case err != nil && !errors.Is(err, ledgertest.ErrFault):
@@ -499,6 +511,11 @@ func (w *sealedWorld) loose(hub *federation.Hub) {
 		}
 	}
 	w.mine[&gateway] = append(w.mine[&gateway], all[0])
+	if mine := w.mine[&germany]; len(mine) > 0 && w.rand.IntN(3) == 0 { // the same key data, of another origin
+		k := mine[w.rand.IntN(len(mine))]
+		k.Origin = it
+		all = append(all, k)
+	}
 	_, err := hub.Upload(w.t.Context(), &gateway, &federation.Incoming{Tag: fmt.Sprint(w.nth), Keys: all})
 	if err != nil && !errors.Is(err, ledgertest.ErrFault) {
 		w.t.Error(err)
@@ -588,6 +605,9 @@ func (w *sealedWorld) checkUnit(r *checker, u *ledger.Unit) {
 		// not what its nation took back.
 		if e.Partners == ledger.Active && seals && !ok && !w.touched[u.ID()] && u.Events[0].Sources != "gw" && !strings.Contains(string(e.Sources), "gw") {
 			w.t.Errorf("%s, who reads only what is sealed, was never told of a key", n.Name)
+		}
+		if e.Partners == ledger.Withdrawn && !w.early[u.ID()] && len(u.Claims) == 1 && u.Claims[0].Source != "gw" && ok && told != keys.ReportRevoked {
+			w.t.Errorf("%s, who reads only what is sealed, was told %v of a key that its nation took back", n.Name, told)
 		}
 	case e.Partners == ledger.Active && (!ok || told != want):
 		w.t.Errorf("%s was told %v (%v) of a key that is active with %v", n.Name, told, ok, want)

@@ -150,6 +150,8 @@ func (in *intake) claim(upload string, k *keys.DiagnosisKey) Fate {
 	switch {
 	case rejected != nil:
 		return Fate{Refused: rejected}
+	case in.delivery.Whole && outcome == revised && rec.Unit.SourceWithdrew: // whoever is handed it would have the key back
+		return Fate{Refused: &keys.Rejection{Field: keys.FieldKeyData, Reason: ReasonWithdrawn}}
 	case outcome == accepted:
 		in.receipt.Accepted++
 		in.use(pair, c.Held)

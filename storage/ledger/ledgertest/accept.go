@@ -258,6 +258,13 @@ func checkAcceptPartial(tr *trial) {
 	if tr.unit(fresh) == nil || !tr.unit(gone).SourceWithdrew {
 		tr.fail("what is all to be taken was not")
 	}
+
+	gone.ReportType = keys.Some(keys.ReportConfirmedTest)
+	_, err = tr.ledger.Accept(tr.ctx, &ledger.Delivery{Source: "p", Whole: true, Uploads: []ledger.Upload{tr.upload(gone)}})
+	partial, ok = errors.AsType[*ledger.PartialError](err)
+	if !ok || fmt.Sprint(words(partial.Keys)) != "[key_data/withdrawn]" {
+		tr.fail("a revision of what was withdrawn is answered with %v", err)
+	}
 }
 
 // words returns what fates say, in a word each.
