@@ -492,6 +492,7 @@ func TestSealedPruned(t *testing.T) {
 	h.clock = h.clock.Add(14*24*time.Hour - 30*time.Minute)
 	later := h.keysOf(it, 1)
 	h.upload(&gateway, "3", later...)
+	h.clock = h.clock.Add(5 * time.Minute)
 	must(h.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
 	must(h.ledger.Prune(t.Context()))
 	must(h.hub.Release(t.Context()))
