@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 )
 
 // relay is a gateway that seals: it brings keys of Italy and of its own region.
@@ -705,4 +707,54 @@ func TestSealedByGateways(t *testing.T) {
 	h.checker(&france).read().expectPieces("relay/mixed", "relay/pure")
 	none := federation.Nation{Name: "hub2", Relays: keys.All[keys.Region]()}
 	h.checker(&none).read().expectPieces("relay/mixed", "relay/pure")
+}
+
+// TestSealedOnDisk has a large upload taken, handed out and forgotten by a ledger
+// that stores it.
+func TestSealedOnDisk(t *testing.T) {
+	now := epoch
+	store := must(sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "hub.db"), &sqliteledger.Options{Clock: func() time.Time { return now }}))
+	defer store.Close()
+	policy := eager(5 * time.Minute)
+	l := must(ledger.Open(t.Context(), store, &ledger.Options{Policy: &policy}))
+	hub := must(federation.NewHub(l, &federation.HubOptions{Fresh: 1}))
+	phones := newSealed(t)
+	s := &federation.Sealed{Tag: "a", Keys: phones.keysOf(de, 500), Body: bytes.Repeat([]byte("body"), federation.MaxSealed/4), Seal: []byte("seal")}
+	gone := s.Keys[17]
+	small := &federation.Sealed{Tag: "b", Keys: []keys.DiagnosisKey{revoked(gone)}, Body: []byte("b"), Seal: []byte("seal")}
+	for _, s := range []*federation.Sealed{s, small} {
+		if a := must(hub.UploadSealed(t.Context(), &germany, s)); !a.Stored || a.Again {
+			t.Fatalf("%d known, refused %v", len(a.Known), a.Refused)
+		}
+		if a := must(hub.UploadSealed(t.Context(), &germany, s)); !a.Again {
+			t.Error("the same again is not known")
+		}
+	}
+	if a := must(hub.UploadSealed(t.Context(), &germany, &federation.Sealed{Tag: "c", Keys: s.Keys, Body: []byte("c"), Seal: []byte("seal")})); a.Stored || len(a.Known) != 500 {
+		t.Errorf("of 500 keys that are known, %d are said to be", len(a.Known))
+	}
+	now = now.Add(5 * time.Minute)
+	must(hub.Release(t.Context()))
+	page := must(hub.DownloadSealed(t.Context(), &france, federation.Place{}))
+	if len(page.Pieces) != 1 || !bytes.Equal(page.Pieces[0].Body, s.Body) || page.Following == "" {
+		t.Errorf("%d pieces, followed by %q", len(page.Pieces), page.Following)
+	}
+	page = must(hub.DownloadSealed(t.Context(), &france, page.Next))
+	if len(page.Keys) != 1 || page.Keys[0] != revoked(gone) {
+		t.Errorf("after it %d keys, want the one that was withdrawn", len(page.Keys))
+	}
+	now = now.Add(5 * time.Minute)
+	must(hub.Release(t.Context()))
+	if page = must(hub.DownloadSealed(t.Context(), &france, page.Next)); page != nil {
+		t.Errorf("after that %+v, want nothing: b tells of a key that was never active", page)
+	}
+	now = now.Add(16 * 24 * time.Hour)
+	must(l.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	for range 2 {
+		must(hub.Release(t.Context()))
+		now = now.Add(5 * time.Minute)
+	}
+	if left := must(l.Registers(t.Context(), "federation/hub/sealed/")); len(left) > 0 {
+		t.Errorf("%d registers are left", len(left))
+	}
 }
