@@ -215,7 +215,9 @@ func TestParseStructure(t *testing.T) {
 		{"digest by SHA-1", func(n *node) { si(n).inner[fieldDigest] = identifierNode(t, oidSHA1, nil) }, ReasonAlgorithm, ReasonAlgorithm},
 		{"digest with parameters", func(n *node) { si(n).inner[fieldDigest] = identifierNode(t, oidSHA256, derTime) }, ReasonAlgorithm, ReasonAlgorithm},
 		{"digest with NULL", func(n *node) { si(n).inner[fieldDigest] = identifierNode(t, oidSHA256, null) }, "", ""},
-		{"digest with two parameters", func(n *node) { si(n).at(fieldDigest).inner = append(si(n).at(fieldDigest).inner, tree(t, null), tree(t, null)) }, ReasonMalformed, ReasonMalformed},
+		{"digest with two parameters", func(n *node) {
+			si(n).at(fieldDigest).inner = append(si(n).at(fieldDigest).inner, tree(t, null), tree(t, null))
+		}, ReasonMalformed, ReasonMalformed},
 		{"digest by SHA-512 and signature by SHA-256", func(n *node) { si(n).inner[fieldDigest] = identifierNode(t, oidSHA512, nil) }, ReasonAlgorithm, ReasonAlgorithm},
 		{"signature by SHA-384 and digest by SHA-256", func(n *node) { si(n).inner[fieldAlgorithm] = identifierNode(t, oidECDSASHA384, nil) }, ReasonAlgorithm, ReasonAlgorithm},
 		{"signature with parameters", func(n *node) { si(n).inner[fieldAlgorithm] = identifierNode(t, oidECDSASHA256, derTime) }, ReasonAlgorithm, ReasonAlgorithm},
