@@ -41,8 +41,8 @@ type Audit struct {
 
 	// Patience is for how long a batch is asked for again whose audit cannot be
 	// had, or speaks of another number of keys than it has: an answer that was cut
-	// off looks like that. After that its keys are set aside, so that it does not
-	// stop those that follow. 0 is 6 h.
+	// off looks like that. After that, and five tries, its keys are set aside, so
+	// that it does not stop those that follow. 0 is 6 h.
 	Patience time.Duration
 }
 
@@ -111,7 +111,12 @@ const maxAudit = 64 << 20
 type doubt struct {
 	tag   string
 	since time.Time
+	tries int
 }
+
+// minTries is how often a batch is asked for at least before patience is at an end:
+// after an outage there was patience, and no try.
+const minTries = 5
 
 // audited returns which keys of a batch are to be set aside.
 func (c *Client) audited(ctx context.Context, h *handout) (aside map[int]*keys.Rejection, err error) {
@@ -154,9 +159,10 @@ func (c *Client) bearsWith(tag string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.doubted.tag != tag {
-		c.doubted = doubt{tag, now}
+		c.doubted = doubt{tag: tag, since: now}
 	}
-	return now.Sub(c.doubted.since) < c.opts.Audit.Patience
+	c.doubted.tries++
+	return c.doubted.tries < minTries || now.Sub(c.doubted.since) < c.opts.Audit.Patience
 }
 
 // entries asks for the audit of a batch.

@@ -79,7 +79,7 @@ func random(r *rand.Rand, n int) []DiagnosisKey {
 // TestLikeProtobuf holds both formats against protobuf's own code, both ways.
 func TestLikeProtobuf(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	for range 100 {
 		all := random(r, r.IntN(10))
 		want, err := proto.MarshalOptions{Deterministic: true}.Marshal(message(all))
 		if err != nil {

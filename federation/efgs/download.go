@@ -133,14 +133,12 @@ func (c *Client) handout(a *answer, day federation.Day, tag string) (*handout, e
 		return nil, unavailable(opDownload, a.status, "%w", err)
 	}
 	switch {
-	case tag != "" && h.tag == "":
-		h.tag = tag
-	case tag != "" && h.tag != tag:
-		return nil, unavailable(opDownload, a.status, "another batch than the one that was asked for")
-	case h.tag == "" && len(h.batch.Keys) == 0:
+	case h.tag == "" && tag == "" && len(h.batch.Keys) == 0:
 		return nil, nil // the gateway has answered so where there was nothing (CWA 819)
 	case h.tag == "":
 		return nil, unavailable(opDownload, a.status, "the batch has no tag")
+	case tag != "" && h.tag != tag:
+		return nil, unavailable(opDownload, a.status, "another batch than the one that was asked for")
 	}
 	h.day = dayOf(h.tag, day)
 	return h, nil

@@ -69,7 +69,7 @@ func meaning(op string, status int) (class, why error) {
 		return federation.ErrDenied, errors.New("the gateway does not know the certificate, or not for this")
 	case status == http.StatusTooManyRequests:
 		return federation.ErrThrottled, errors.New("too many requests")
-	case status == http.StatusGone && !upload:
+	case status == http.StatusGone && op == opDownload:
 		return federation.ErrGone, errors.New("no longer kept")
 	case upload && (status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge):
 		// The gateway says 400 to one key that is too old, to a bad signature and to

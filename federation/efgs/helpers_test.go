@@ -251,3 +251,42 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// A recorded is an answer of the gateway that is changed on its way.
+type recorded struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func record(h http.Handler, path string, header http.Header) *recorded {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Header = header
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return &recorded{w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// change changes an audit.
+func (a *recorded) change(f func(all []AuditEntry) []AuditEntry) {
+	var all []AuditEntry
+	if err := json.Unmarshal(a.body, &all); err != nil {
+		panic(err)
+	}
+	a.body = must(json.Marshal(f(all)))
+}
+
+// between puts something between the gateway and its clients that changes answers.
+func (e *europe) between(t *testing.T, change func(r *http.Request, a *recorded)) {
+	t.Helper()
+	e.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := record(e.gateway, r.URL.String(), r.Header)
+		change(r, a)
+		for name, values := range a.header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(a.status)
+		w.Write(a.body)
+	}))
+	t.Cleanup(e.http.Close)
+}
