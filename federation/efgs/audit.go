@@ -1,13 +1,9 @@
 package efgs
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,6 +14,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // An Audit says how a [Client] holds batches against the signatures of the uploads
@@ -31,8 +28,9 @@ type Audit struct {
 	// Verifier knows the certificates that nations sign with. It is required.
 	Verifier Verifier
 
-	// Anchor, if it is not nil, has to confirm each certificate, too.
-	Anchor Anchor
+	// Anchor is the certificate of the gateway's operator, who has to have signed
+	// each nation's certificate. Nil leaves that to the Verifier's list.
+	Anchor *x509.Certificate
 
 	// Unsigned takes keys that nobody has signed. A gateway of this package has
 	// some, in batches of their own: those that came by other protocols. Otherwise
@@ -44,14 +42,6 @@ type Audit struct {
 	// off looks like that. After that, and five tries, its keys are set aside, so
 	// that it does not stop those that follow. 0 is 6 h.
 	Patience time.Duration
-}
-
-// An Anchor checks what the gateway's operator says of certificates. It may be
-// called from several goroutines at once.
-type Anchor interface {
-	// Confirm must return an error if the signature is not the operator's over a
-	// certificate in PEM, as text.
-	Confirm(certificate []byte, signature string) error
 }
 
 func (a *Audit) complete() error {
@@ -137,7 +127,7 @@ func (c *Client) audited(ctx context.Context, h *handout) (aside map[int]*keys.R
 	case err != nil:
 		return h.all("its audit cannot be had"), nil
 	}
-	return c.check(entries, h), nil
+	return c.check(ctx, entries, h)
 }
 
 // all sets all keys of a batch aside.
@@ -215,12 +205,16 @@ func (c *Client) fit(entries []AuditEntry, has int) ([]AuditEntry, error) {
 }
 
 // check verifies upload by upload, and returns which keys are to be set aside.
-func (c *Client) check(entries []AuditEntry, h *handout) map[int]*keys.Rejection {
+func (c *Client) check(ctx context.Context, entries []AuditEntry, h *handout) (map[int]*keys.Rejection, error) {
 	aside := map[int]*keys.Rejection{}
 	from := 0
 	for i := range entries {
 		to := from + int(entries[i].Amount)
-		if err := c.opts.Audit.verify(&entries[i], h.batch.Keys[from:to], c.opts.Clock()); err != nil {
+		err := c.opts.Audit.verify(ctx, &entries[i], h.batch.Keys[from:to], c.opts.Clock())
+		if errors.Is(err, cms.ReasonUnavailable) || ctx.Err() != nil {
+			return nil, unavailable(opAudit, 0, "who may sign cannot be found out: %w", err)
+		}
+		if err != nil {
 			why := unverified(err.Error())
 			for n := from; n < to; n++ {
 				aside[n] = why
@@ -228,28 +222,28 @@ func (c *Client) check(entries []AuditEntry, h *handout) map[int]*keys.Rejection
 		}
 		from = to
 	}
-	return aside
+	return aside, nil
 }
 
 // verify returns why an upload is not what the country signed that it is said to be
 // of, as the field's clients check it: signature, certificate, thumbprint, trust
 // anchor, origins.
-func (a *Audit) verify(e *AuditEntry, part []DiagnosisKey, now time.Time) error {
+func (a *Audit) verify(ctx context.Context, e *AuditEntry, part []DiagnosisKey, now time.Time) error {
 	if len(part) == 0 {
 		return nil
 	}
-	cert, err := a.Verifier.Verify(SigningBytes(part), e.BatchSignature, e.signedAt(now))
+	s, err := a.Verifier.Verify(ctx, SigningBytes(part), e.BatchSignature, e.signedAt(now))
 	switch {
+	case errors.Is(err, cms.ReasonUnavailable):
+		return err
 	case err != nil:
 		return fmt.Errorf("the signature is not good: %s", printable(err.Error()))
-	case cert == nil:
-		return errors.New("the signature is of no certificate")
-	case len(cert.Subject.Country) != 1 || cert.Subject.Country[0] != e.Country:
+	case s.Country != e.Country:
 		return errors.New("the certificate is of another country")
-	case !sameThumbprint(cert, e.UploaderSigningThumbprint):
+	case !sameThumbprint(s.Thumbprint, e.UploaderSigningThumbprint):
 		return errors.New("the certificate is not the one that the gateway names")
 	}
-	if err := a.confirm(cert, e); err != nil {
+	if err := a.confirm(s.Certificate, e); err != nil {
 		return err
 	}
 	for i := range part {
@@ -265,14 +259,14 @@ func (a *Audit) confirm(cert *x509.Certificate, e *AuditEntry) error {
 	if e.SigningCertificate == "" && a.Anchor == nil {
 		return nil
 	}
-	block, _ := pem.Decode([]byte(e.SigningCertificate))
-	if block == nil || !bytes.Equal(block.Bytes, cert.Raw) {
+	shown, err := cms.ParseCertificate(e.SigningCertificate)
+	if err != nil || !shown.Equal(cert) {
 		return errors.New("the certificate is not the one that the gateway shows")
 	}
 	if a.Anchor == nil {
 		return nil
 	}
-	if err := a.Anchor.Confirm([]byte(e.SigningCertificate), e.SigningCertificateOperatorSignature); err != nil {
+	if err := cms.VerifyAnchor(a.Anchor, e.SigningCertificate, e.SigningCertificateOperatorSignature); err != nil {
 		return fmt.Errorf("the operator has not confirmed the certificate: %s", printable(err.Error()))
 	}
 	return nil
@@ -291,12 +285,8 @@ func (e *AuditEntry) signedAt(now time.Time) time.Time {
 // sameThumbprint reports whether a thumbprint is that of a certificate. One that
 // begins with a zero byte loses its zeros in the gateway; one that is not there says
 // nothing.
-func sameThumbprint(cert *x509.Certificate, thumbprint string) bool {
-	if thumbprint == "" {
-		return true
-	}
-	sum := sha256.Sum256(cert.Raw)
-	return strings.EqualFold(strings.TrimLeft(hex.EncodeToString(sum[:]), "0"), strings.TrimLeft(thumbprint, "0"))
+func sameThumbprint(have cms.Thumbprint, told string) bool {
+	return told == "" || strings.EqualFold(strings.TrimLeft(have.String(), "0"), strings.TrimLeft(told, "0"))
 }
 
 // printable returns a text as it can be stored and shown.

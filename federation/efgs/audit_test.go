@@ -1,7 +1,9 @@
 package efgs
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/gaenkit/gaen/federation/federationtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // mixed is a gateway with one batch of five uploads, two of them of DE.
@@ -41,7 +44,7 @@ func (e *europe) audited(audit *Audit) (*federation.Page, error) {
 func TestAudit(t *testing.T) {
 	for _, format := range []Format{Protobuf, JSON} {
 		e, others := mixed(t)
-		for _, audit := range []*Audit{e.audit(), {Verifier: e.trusted}} {
+		for _, audit := range []*Audit{e.audit(), {Verifier: e.verifier()}} {
 			c := e.client("DE", &ClientOptions{Audit: audit, Format: format})
 			page, err := c.Download(t.Context(), federation.Place{Day: today})
 			if err != nil || !slices.Equal(page.Keys, others) || len(page.Unreadable) > 0 {
@@ -67,8 +70,8 @@ func TestAuditSetsAside(t *testing.T) {
 		why    string
 	}{
 		{"nothing is wrong", func(*europe, []AuditEntry) {}, "FR:11 IT:6", ""},
-		{"a certificate that is not trusted", func(e *europe, _ []AuditEntry) { e.distrust("IT") }, "FR:11", "unknown certificate"},
-		{"the signature of another upload", func(_ *europe, all []AuditEntry) { all[1].BatchSignature = all[4].BatchSignature }, "FR:7 IT:6", "of something else"},
+		{"a certificate that is not trusted", func(e *europe, _ []AuditEntry) { e.trust("DE", "FR") }, "FR:11", "is not listed"},
+		{"the signature of another upload", func(_ *europe, all []AuditEntry) { all[1].BatchSignature = all[4].BatchSignature }, "FR:7 IT:6", "the signature is not good"},
 		{"no signature", func(_ *europe, all []AuditEntry) { all[3].BatchSignature = "" }, "FR:11", "the signature is not good"},
 		{"another country's signature", func(_ *europe, all []AuditEntry) { all[3].Country = "FR" }, "FR:11", "of another country"},
 		{"lower case is another country", func(_ *europe, all []AuditEntry) { all[3].Country = "it" }, "FR:11", "of another country"},
@@ -89,7 +92,7 @@ func TestAuditSetsAside(t *testing.T) {
 			all[1].UploaderSigningThumbprint = "00" + strings.ToUpper(all[1].UploaderSigningThumbprint)
 		}, "FR:11 IT:6", ""},
 		{"no thumbprint", func(_ *europe, all []AuditEntry) { all[1].UploaderSigningThumbprint = "" }, "FR:11 IT:6", ""},
-		{"slices that are shifted", func(_ *europe, all []AuditEntry) { all[1].Amount, all[3].Amount = 5, 5 }, "FR:7", "of something else"},
+		{"slices that are shifted", func(_ *europe, all []AuditEntry) { all[1].Amount, all[3].Amount = 5, 5 }, "FR:7", "the signature is not good"},
 	} {
 		e, others := mixed(t)
 		e.tamper(t, func(all []AuditEntry) { c.change(e, all) })
@@ -124,11 +127,6 @@ func counts(all []keys.DiagnosisKey) string {
 	return strings.Trim(fmt.Sprint(n), "map[]")
 }
 
-// distrust has nobody trust a country any more.
-func (e *europe) distrust(country string) {
-	e.trusted.certs = slices.DeleteFunc(slices.Clone(e.trusted.certs), e.signers[country].cert.Equal)
-}
-
 // tamper puts something between the gateway and its clients that changes audits.
 func (e *europe) tamper(t *testing.T, change func(all []AuditEntry)) {
 	e.between(t, func(r *http.Request, a *recorded) {
@@ -153,15 +151,15 @@ func TestAuditOfWrongOrigin(t *testing.T) {
 	signature := must(e.signers["IT"].Sign(SigningBytes(part), noon))
 	entry := AuditEntry{Country: "IT", Amount: 2, BatchSignature: signature, SigningCertificate: e.nations["IT"].SigningCertificate,
 		SigningCertificateOperatorSignature: e.nations["IT"].SigningCertificateOperatorSignature}
-	if err := e.audit().verify(&entry, part, noon); err == nil || !strings.Contains(err.Error(), "another origin") {
+	if err := e.audit().verify(t.Context(), &entry, part, noon); err == nil || !strings.Contains(err.Error(), "another origin") {
 		t.Errorf("got %v", err)
 	}
 	fr := BatchOf(forged).Keys
 	entry = AuditEntry{Country: "FR", Amount: 2, BatchSignature: must(e.signers["FR"].Sign(SigningBytes(fr), noon))}
-	if err := (&Audit{Verifier: e.trusted}).verify(&entry, fr, noon); err != nil {
+	if err := (&Audit{Verifier: e.verifier()}).verify(t.Context(), &entry, fr, noon); err != nil {
 		t.Errorf("no certificate shown, and no anchor to confirm it: %v", err)
 	}
-	if err := e.audit().verify(&AuditEntry{}, nil, noon); err != nil {
+	if err := e.audit().verify(t.Context(), &AuditEntry{}, nil, noon); err != nil {
 		t.Errorf("an upload without keys: %v", err)
 	}
 }
@@ -170,11 +168,12 @@ func TestAuditOfWrongOrigin(t *testing.T) {
 func TestAuditByTheTimeOfUpload(t *testing.T) {
 	e := newEurope(t, nil)
 	old := newAuthority(t, []string{"FR"}, noon.AddDate(-1, 0, 0), noon.Add(time.Hour))
-	e.signers["FR"], e.trusted.certs = old, append(e.trusted.certs, old.cert)
+	e.signers["FR"] = old
+	e.trust("FR")
 	e.upload("FR", "1", e.newKeys("FR", 3))
 	e.gateway.Assemble()
 	e.clock.add(24 * time.Hour)
-	page, err := e.client("DE", &ClientOptions{Audit: &Audit{Verifier: e.trusted}}).Download(t.Context(), federation.Place{Day: today})
+	page, err := e.client("DE", &ClientOptions{Audit: &Audit{Verifier: e.verifier()}}).Download(t.Context(), federation.Place{Day: today})
 	if err != nil || len(page.Keys) != 0 { // the gateway shows the nation's other certificate
 		t.Errorf("got %v, %v", page, err)
 	}
@@ -196,11 +195,11 @@ func TestAuditByTheTimeOfUpload(t *testing.T) {
 	entry := AuditEntry{Country: "FR", Amount: 1, UploadedTime: UploadTime{noon}}
 	part := BatchOf(e.newKeys("FR", 1)).Keys
 	entry.BatchSignature = must(old.Sign(SigningBytes(part), noon))
-	if err := (&Audit{Verifier: e.trusted}).verify(&entry, part, noon.Add(24*time.Hour)); err != nil {
+	if err := (&Audit{Verifier: e.verifier()}).verify(t.Context(), &entry, part, noon.Add(24*time.Hour)); err != nil {
 		t.Errorf("a certificate that was good when the upload came: %v", err)
 	}
 	entry.UploadedTime = UploadTime{}
-	if err := (&Audit{Verifier: e.trusted}).verify(&entry, part, noon.Add(24*time.Hour)); err == nil {
+	if err := (&Audit{Verifier: e.verifier()}).verify(t.Context(), &entry, part, noon.Add(24*time.Hour)); err == nil {
 		t.Error("a certificate that has run out is good")
 	}
 }
@@ -289,7 +288,7 @@ func TestAuditPatience(t *testing.T) {
 			a.status = 403
 		}
 	})
-	c = e.client("DE", &ClientOptions{Audit: &Audit{Verifier: e.trusted, Patience: 1}})
+	c = e.client("DE", &ClientOptions{Audit: &Audit{Verifier: e.verifier(), Patience: 1}})
 	for range 2 * minTries {
 		e.clock.add(time.Hour / 4)
 		if _, err := c.Download(t.Context(), federation.Place{Day: today}); classOf(err) != federation.ErrDenied {
@@ -340,6 +339,25 @@ func TestAuditDay(t *testing.T) {
 		})
 		if page, err := e.audited(e.audit()); err != nil || len(page.Keys) != len(others) {
 			t.Errorf("%d days off: got %v, %v", off, page, err)
+		}
+	}
+}
+
+// broken is a list of certificates that cannot be asked.
+type broken struct{}
+
+func (broken) Find(context.Context, cms.Thumbprint, cms.Use) (cms.Entry, error) {
+	return cms.Entry{}, errors.New("no database")
+}
+
+// TestAuditListIsDown: that it cannot be found out who may sign is nobody's fault.
+func TestAuditListIsDown(t *testing.T) {
+	e, _ := mixed(t)
+	c := e.client("DE", &ClientOptions{Audit: &Audit{Verifier: must(cms.NewVerifier(broken{}, nil)), Patience: time.Nanosecond}})
+	for range 2 * minTries {
+		e.clock.add(time.Hour / 4)
+		if page, err := c.Download(t.Context(), federation.Place{Day: today}); classOf(err) != federation.ErrUnavailable {
+			t.Errorf("got %v, %v", page, err)
 		}
 	}
 }

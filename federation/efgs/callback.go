@@ -2,7 +2,6 @@ package efgs
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // A Subscription is a URL that the gateway calls when it has made a batch.
@@ -87,14 +87,13 @@ func (c *Client) change(ctx context.Context, method, path string) error {
 // tls.Config must ask for one: tls.RequireAnyClientCert is enough, since it is known
 // by its hash and not by who issued it.
 type Callback struct {
-	allowed [][sha256.Size]byte
+	allowed []cms.Thumbprint
 	hints   chan struct{}
 }
 
 // NewCallback returns the handler for a gateway that calls with one of these
-// certificates, by their SHA-256; several during a rotation. Without any it
-// answers everybody 403.
-func NewCallback(allowed ...[sha256.Size]byte) *Callback {
+// certificates, several during a rotation. Without any it answers everybody 403.
+func NewCallback(allowed ...cms.Thumbprint) *Callback {
 	return &Callback{allowed: slices.Clone(allowed), hints: make(chan struct{}, 1)}
 }
 
@@ -127,7 +126,7 @@ func (h *Callback) knows(r *http.Request) bool {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return false
 	}
-	return slices.Contains(h.allowed, sha256.Sum256(r.TLS.PeerCertificates[0].Raw))
+	return slices.Contains(h.allowed, cms.ThumbprintOf(r.TLS.PeerCertificates[0]))
 }
 
 // isHint reports whether a query is that of a call.

@@ -1,11 +1,9 @@
 package efgs
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/federationtest"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // write writes a certificate and its key.
@@ -32,8 +31,6 @@ func (a *authority) write(t *testing.T, dir string) (certFile, keyFile string) {
 	}
 	return certFile, keyFile
 }
-
-func (a *authority) sum() [sha256.Size]byte { return sha256.Sum256(a.cert.Raw) }
 
 // later has files look as if they had been written later.
 func later(t *testing.T, n int, names ...string) {
@@ -70,7 +67,7 @@ func TestCertificateIsRotated(t *testing.T) {
 	certFile, keyFile := first.write(t, dir)
 	later(t, 1, certFile, keyFile)
 	var mu sync.Mutex
-	var seen [][sha256.Size]byte
+	var seen []cms.Thumbprint
 	s, client := mutual(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -78,7 +75,7 @@ func TestCertificateIsRotated(t *testing.T) {
 			t.Error("no certificate was sent")
 			return
 		}
-		seen = append(seen, sha256.Sum256(r.TLS.PeerCertificates[0].Raw))
+		seen = append(seen, cms.ThumbprintOf(r.TLS.PeerCertificates[0]))
 		w.WriteHeader(http.StatusNotFound)
 	}), certFile, keyFile)
 	c := must(NewClient(s.URL, de, &ClientOptions{HTTPClient: client}))
@@ -89,7 +86,7 @@ func TestCertificateIsRotated(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if seen[len(seen)-1] != want.sum() {
+		if seen[len(seen)-1] != want.thumbprint() {
 			t.Errorf("%s: another certificate", what)
 		}
 	}
@@ -132,7 +129,7 @@ func TestCertificateIsReadOnce(t *testing.T) {
 func TestCallback(t *testing.T) {
 	gateway := newAuthority(t, nil, noon, noon.AddDate(10, 0, 0))
 	other := newAuthority(t, nil, noon, noon.AddDate(10, 0, 0))
-	h := NewCallback(other.sum(), gateway.sum())
+	h := NewCallback(other.thumbprint(), gateway.thumbprint())
 	const good = "?batchTag=20210602-7&date=2021-06-02"
 	certFile, keyFile := gateway.write(t, t.TempDir())
 	s, client := mutual(t, h, certFile, keyFile)
@@ -195,7 +192,7 @@ func TestCallback(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest("GET", "/callback"+good, nil) // without TLS
-	r.Header.Set("X-SSL-Client-SHA256", fmt.Sprintf("%x", gateway.sum()))
+	r.Header.Set("X-SSL-Client-SHA256", gateway.thumbprint().String())
 	w := httptest.NewRecorder()
 	if h.ServeHTTP(w, r); w.Code != http.StatusForbidden {
 		t.Errorf("without TLS: status %d, want 403", w.Code)

@@ -3,6 +3,7 @@ package efgs
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 const (
@@ -107,8 +109,10 @@ func NewClient(base string, country keys.Region, opts *ClientOptions) (*Client, 
 	if country.IsZero() {
 		return nil, errors.New("efgs: country is zero")
 	}
-	if err := c.opts.complete(); err != nil {
-		return nil, fmt.Errorf("efgs: %w", err)
+	for _, err := range []error{c.opts.complete(), checkSigner(c.opts.Signer, country)} {
+		if err != nil {
+			return nil, fmt.Errorf("efgs: %w", err)
+		}
 	}
 	var err error
 	if c.base, err = parseBase(base, c.opts.PlainHTTP); err != nil {
@@ -150,6 +154,23 @@ func (o *ClientOptions) complete() error {
 	audit := *o.Audit
 	o.Audit = &audit
 	return audit.complete()
+}
+
+// checkSigner returns an error if a signer says that it is another country's: the
+// gateway would refuse each key by itself.
+func checkSigner(s Signer, country keys.Region) error {
+	named, ok := s.(interface{ Certificate() *x509.Certificate })
+	if !ok {
+		return nil
+	}
+	code, err := cms.CountryOf(named.Certificate())
+	if err == nil && code != country.String() {
+		err = fmt.Errorf("its certificate is of %s, not of %s", code, country)
+	}
+	if err != nil {
+		return fmt.Errorf("ClientOptions.Signer: %w", err)
+	}
+	return nil
 }
 
 func setDefault[T comparable](field *T, def T) {

@@ -16,12 +16,14 @@ import (
 	"github.com/gaenkit/gaen/federation/federationtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 var de = keys.MustRegion("DE")
 
 func TestNewClient(t *testing.T) {
-	audit := &Audit{Verifier: &list{}}
+	verifier := must(cms.NewVerifier(must(cms.NewAllowList()), nil))
+	audit := &Audit{Verifier: verifier}
 	for _, c := range []struct {
 		name    string
 		base    string
@@ -47,7 +49,7 @@ func TestNewClient(t *testing.T) {
 		{"page", "https://efgs.example", de, &ClientOptions{MaxPage: -1}, "ClientOptions.MaxPage"},
 		{"keys", "https://efgs.example", de, &ClientOptions{MaxKeys: -1}, "ClientOptions.MaxKeys"},
 		{"verifier", "https://efgs.example", de, &ClientOptions{Audit: &Audit{}}, "ClientOptions.Audit.Verifier"},
-		{"patience", "https://efgs.example", de, &ClientOptions{Audit: &Audit{Verifier: &list{}, Patience: -1}}, "ClientOptions.Audit.Patience"},
+		{"patience", "https://efgs.example", de, &ClientOptions{Audit: &Audit{Verifier: verifier, Patience: -1}}, "ClientOptions.Audit.Patience"},
 	} {
 		client, err := NewClient(c.base, c.country, c.opts)
 		if (err != nil) != (c.want != "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret")) {
@@ -59,6 +61,13 @@ func TestNewClient(t *testing.T) {
 	}
 	if audit.Patience != 0 {
 		t.Error("the caller's options were changed")
+	}
+	e := newEurope(t, nil)
+	if _, err := NewClient("https://efgs.example", de, &ClientOptions{Signer: e.signers["FR"]}); err == nil || !strings.Contains(err.Error(), "ClientOptions.Signer") {
+		t.Errorf("a signer of another country: %v", err)
+	}
+	if _, err := NewClient("https://efgs.example", de, &ClientOptions{Signer: e.signers["DE"]}); err != nil {
+		t.Errorf("a signer: %v", err)
 	}
 	mute := must(NewClient("https://efgs.example", de, nil))
 	if !mute.Origins().IsEmpty() {
@@ -168,7 +177,7 @@ func TestUploadAnswers(t *testing.T) {
 		{"503", 503, ``, nil, federation.ErrUnavailable},
 	} {
 		url := answering(t, c.status, map[string]string{"Location": "https://elsewhere.example/", "Retry-After": "7"}, c.body)
-		client := must(NewClient(url, de, &ClientOptions{Signer: e.signers["DE"]}))
+		client := must(NewClient(url, de, &ClientOptions{Signer: e.signers["DE"], Clock: e.clock.Now}))
 		got, err := client.Upload(t.Context(), &federation.Batch{Tag: "t", Keys: all})
 		if classOf(err) != c.class || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, %v", c.name, got, err)
@@ -180,7 +189,7 @@ func TestUploadAnswers(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	one := must(NewClient(answering(t, 207, nil, `{"500":[0]}`), de, &ClientOptions{Signer: e.signers["DE"]}))
+	one := must(NewClient(answering(t, 207, nil, `{"500":[0]}`), de, &ClientOptions{Signer: e.signers["DE"], Clock: e.clock.Now}))
 	if got, err := one.Upload(t.Context(), &federation.Batch{Tag: "t", Keys: all[:1]}); err != nil || len(got.Refused) != 1 {
 		t.Errorf("one key that the gateway fails at: %+v, %v", got, err)
 	}

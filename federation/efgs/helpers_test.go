@@ -1,6 +1,7 @@
 package efgs
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -17,7 +17,6 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +25,7 @@ import (
 	"github.com/gaenkit/gaen/federation/federationtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 var noon = time.Date(2021, 6, 2, 12, 0, 0, 0, time.UTC)
@@ -50,83 +50,32 @@ func (c *clock) add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// An authority signs as a country does. What it makes is no CMS, which is another
-// package's, but has what matters here: the certificate, and a signature by its key.
+// An authority is a certificate with its key.
 type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	*cms.Signer
+	key *ecdsa.PrivateKey
 }
 
 func newAuthority(t testing.TB, country []string, from, to time.Time) *authority {
 	t.Helper()
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Country: country, CommonName: "signing"}, NotBefore: from, NotAfter: to}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Country: country, CommonName: "test"}, NotBefore: from, NotAfter: to}
 	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
-	return &authority{must(x509.ParseCertificate(der)), key}
-}
-
-// signed is a signature with the certificate.
-type signed struct{ Certificate, Signature []byte }
-
-func (a *authority) Sign(content []byte, at time.Time) (string, error) {
-	sum := sha256.Sum256(content)
-	signature, err := a.key.Sign(rand.Reader, sum[:], crypto.SHA256)
-	return base64.StdEncoding.EncodeToString(must(json.Marshal(signed{a.cert.Raw, signature}))), err
+	return &authority{must(cms.NewSigner(must(x509.ParseCertificate(der)), key, nil)), key}
 }
 
 func (a *authority) pem() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw}))
 }
 
-func (a *authority) thumbprint() string {
-	sum := sha256.Sum256(a.cert.Raw)
-	return hex.EncodeToString(sum[:])
+func (a *authority) thumbprint() cms.Thumbprint { return cms.ThumbprintOf(a.Certificate()) }
+
+// entry returns what a list has of the authority.
+func (a *authority) entry() cms.Entry {
+	return cms.Entry{Use: cms.UseSigning, Country: a.Certificate().Subject.Country[0], Certificate: a.pem()}
 }
 
-// A list is the certificates that are trusted.
-type list struct {
-	mu    sync.Mutex
-	certs []*x509.Certificate
-}
-
-func (l *list) Verify(content []byte, signature string, at time.Time) (*x509.Certificate, error) {
-	text, err := base64.StdEncoding.DecodeString(signature)
-	if err != nil {
-		return nil, errors.New("no base64")
-	}
-	var s signed
-	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, errors.New("no signature")
-	}
-	cert, err := x509.ParseCertificate(s.Certificate)
-	if err != nil {
-		return nil, errors.New("no certificate")
-	}
-	l.mu.Lock()
-	known := slices.ContainsFunc(l.certs, cert.Equal)
-	l.mu.Unlock()
-	sum := sha256.Sum256(content)
-	switch {
-	case !known:
-		return nil, errors.New("unknown certificate")
-	case at.Before(cert.NotBefore) || at.After(cert.NotAfter):
-		return nil, errors.New("the certificate has run out")
-	case !ecdsa.VerifyASN1(cert.PublicKey.(*ecdsa.PublicKey), sum[:], s.Signature):
-		return nil, errors.New("of something else")
-	}
-	return cert, nil
-}
-
-// Confirm makes an authority an anchor.
-func (a *authority) Confirm(certificate []byte, signature string) error {
-	sum := sha256.Sum256(certificate)
-	raw, err := base64.StdEncoding.DecodeString(signature)
-	if err != nil || !ecdsa.VerifyASN1(&a.key.PublicKey, sum[:], raw) {
-		return errors.New("not the operator's")
-	}
-	return nil
-}
-
+// confirm returns an operator's signature over a certificate.
 func (a *authority) confirm(certificate string) string {
 	sum := sha256.Sum256([]byte(certificate))
 	return base64.StdEncoding.EncodeToString(must(a.key.Sign(rand.Reader, sum[:], crypto.SHA256)))
@@ -141,7 +90,7 @@ type europe struct {
 	anchor  *authority
 	signers map[string]*authority
 	nations map[string]federationtest.EFGSNation
-	trusted *list
+	trusted *cms.AllowList
 	keys    *keystest.Generator
 }
 
@@ -149,19 +98,19 @@ var countries = []string{"DE", "FR", "IT", "AT"}
 
 func newEurope(t testing.TB, opts *federationtest.EFGSOptions) *europe {
 	t.Helper()
-	e := &europe{t: t, clock: &clock{now: noon}, signers: map[string]*authority{}, nations: map[string]federationtest.EFGSNation{}, trusted: &list{},
-		keys: keystest.New(1, &keystest.Options{EndOfPeriod: true})}
+	e := &europe{t: t, clock: &clock{now: noon}, signers: map[string]*authority{}, nations: map[string]federationtest.EFGSNation{},
+		trusted: must(cms.NewAllowList()), keys: keystest.New(1, &keystest.Options{EndOfPeriod: true})}
 	e.anchor = newAuthority(t, nil, noon, noon.AddDate(1, 0, 0))
 	var all []federationtest.EFGSNation
 	for _, country := range countries {
 		a := newAuthority(t, []string{country}, noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))
 		e.signers[country] = a
-		e.trusted.certs = append(e.trusted.certs, a.cert)
 		n := federationtest.EFGSNation{Country: country, Thumbprint: fmt.Sprintf("%064x", sha256.Sum256([]byte(country))),
-			SigningCertificate: a.pem(), SigningThumbprint: a.thumbprint(), SigningCertificateOperatorSignature: e.anchor.confirm(a.pem())}
+			SigningCertificate: a.pem(), SigningThumbprint: a.thumbprint().String(), SigningCertificateOperatorSignature: e.anchor.confirm(a.pem())}
 		e.nations[country] = n
 		all = append(all, n)
 	}
+	e.trust(countries...)
 	o := federationtest.EFGSOptions{Verify: e.verify}
 	if opts != nil {
 		o = *opts
@@ -173,10 +122,24 @@ func newEurope(t testing.TB, opts *federationtest.EFGSOptions) *europe {
 	return e
 }
 
+// trust has everybody trust these countries, and no others.
+func (e *europe) trust(countries ...string) {
+	e.t.Helper()
+	var entries []cms.Entry
+	for _, country := range countries {
+		entries = append(entries, e.signers[country].entry())
+	}
+	if err := e.trusted.Replace(entries...); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func (e *europe) verifier() *cms.Verifier { return must(cms.NewVerifier(e.trusted, nil)) }
+
 // verify is what the gateway does with a signature.
 func (e *europe) verify(country string, content []byte, signature string) error {
-	cert, err := e.trusted.Verify(content, signature, e.clock.Now())
-	if err == nil && !slices.Equal(cert.Subject.Country, []string{country}) {
+	s, err := e.verifier().Verify(context.Background(), content, signature, e.clock.Now())
+	if err == nil && s.Country != country {
 		err = errors.New("another country's")
 	}
 	return err
@@ -198,7 +161,9 @@ func (e *europe) client(country string, opts *ClientOptions) *Client {
 }
 
 // audit returns the option that has everything verified.
-func (e *europe) audit() *Audit { return &Audit{Verifier: e.trusted, Anchor: e.anchor} }
+func (e *europe) audit() *Audit {
+	return &Audit{Verifier: e.verifier(), Anchor: e.anchor.Certificate()}
+}
 
 // newKeys returns keys of a country, as they look when they have come.
 func (e *europe) newKeys(country string, n int) []keys.DiagnosisKey {

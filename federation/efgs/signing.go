@@ -2,16 +2,23 @@ package efgs
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
 	"time"
 	"unicode"
+
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
-// A Signer signs the bytes of batches: a *cms.Signer is one. It may be called from
+var (
+	_ Signer   = (*cms.Signer)(nil)
+	_ Verifier = (*cms.Verifier)(nil)
+)
+
+// A Signer signs the bytes of batches: a [*cms.Signer] is one. It may be called from
 // several goroutines at once.
 type Signer interface {
 	// Sign must return a signature of content, made at this time, as the header
@@ -19,13 +26,15 @@ type Signer interface {
 	Sign(content []byte, at time.Time) (string, error)
 }
 
-// A Verifier checks the signatures of batches. It may be called from several
-// goroutines at once.
+// A Verifier checks the signatures of batches: a [*cms.Verifier] is one. It may be
+// called from several goroutines at once.
 type Verifier interface {
-	// Verify must return the certificate of whoever signed content, or an error if
-	// the signature is not a good one of it, or if the certificate was not good at
-	// this time or is not one that is trusted. The error must be without content.
-	Verify(content []byte, signature string, at time.Time) (*x509.Certificate, error)
+	// Verify must return who has signed content, or an error if the signature is
+	// not a good one of it, or if its certificate was not good at this time or is
+	// not one that is trusted. An error that satisfies errors.Is with
+	// [cms.ReasonUnavailable] means that it could not be found out. Errors must be
+	// without content.
+	Verify(ctx context.Context, content []byte, signature string, at time.Time) (*cms.Signature, error)
 }
 
 // AppendSigningString appends to b what is signed of a key: eight fields in
