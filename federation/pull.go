@@ -223,7 +223,9 @@ func (r *pulling) follow(ctx context.Context) error {
 }
 
 // skip goes on when the server no longer has what comes next: with what it still
-// has of the day, else with the next day.
+// has of the day, else with the next day. Where a run has come to the end since that
+// day, there was nothing: a server that is quiet for longer than it keeps its pages
+// loses none.
 func (r *pulling) skip(ctx context.Context, gone error) error {
 	at := r.cursor.At
 	next := Place{Day: at.Day}
@@ -233,7 +235,9 @@ func (r *pulling) skip(ctx context.Context, gone error) error {
 	if next.Day > DayOf(r.now) {
 		return gone
 	}
-	r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
+	if r.cursor.Ended.Before((at.Day + 1).Start()) {
+		r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
+	}
 	r.cursor.At = next
 	r.cursor.settleAt(next)
 	return r.save(ctx)
@@ -247,7 +251,7 @@ func (r *pulling) finish(ctx context.Context) error {
 	if found := r.cursor.Found; !found.IsZero() && r.now.Sub(found) > r.opts.Stale {
 		r.report.warn("no new page for %s", r.now.Sub(found).Round(time.Minute))
 	}
-	r.cursor.Worked = r.now
+	r.cursor.Worked, r.cursor.Ended = r.now, r.now
 	return r.save(ctx)
 }
 

@@ -235,7 +235,7 @@ func TestSealedPollersMissNothing(t *testing.T) {
 			var both sync.WaitGroup
 			for _, m := range makers {
 				both.Go(func() {
-					if _, err := m.Release(t.Context()); err != nil {
+					if _, err := m.Release(t.Context(), nil); err != nil {
 						t.Error(err)
 					}
 				})
@@ -383,10 +383,10 @@ func (w *sealedWorld) run() {
 func (w *sealedWorld) meanwhile() {
 	switch w.rand.IntN(4) {
 	case 0:
-		w.hubs[1].Release(w.t.Context())
+		w.hubs[1].Release(w.t.Context(), nil)
 	case 3: // it is slow, so that there may be further cuts
 		w.clock = w.clock.Add(5 * time.Minute)
-		w.hubs[1].Release(w.t.Context())
+		w.hubs[1].Release(w.t.Context(), nil)
 	case 1:
 		w.bring(w.hubs[1])
 	case 2:
@@ -420,7 +420,7 @@ func (w *sealedWorld) step() {
 		w.healthy(func() { r.read() })
 	default:
 		w.clock = w.clock.Add([]time.Duration{time.Minute, 5 * time.Minute, 17 * time.Minute}[w.rand.IntN(3)])
-		if _, err := w.hubs[w.rand.IntN(2)].Release(ctx); err != nil && !errors.Is(err, ledgertest.ErrFault) {
+		if _, err := w.hubs[w.rand.IntN(2)].Release(ctx, nil); err != nil && !errors.Is(err, ledgertest.ErrFault) {
 			w.t.Error(err)
 		}
 	}
@@ -549,7 +549,7 @@ func (w *sealedWorld) settle() {
 	w.clock = w.clock.Add(3 * time.Hour)
 	for range 12 {
 		w.clock = w.clock.Add(5 * time.Minute)
-		must(w.hubs[w.rand.IntN(2)].Release(ctx))
+		must(w.hubs[w.rand.IntN(2)].Release(ctx, nil))
 	}
 	if n := len(must(w.ledger.Registers(ctx, "federation/hub/sealed/waiting/"))); n > 0 {
 		w.t.Errorf("%d pieces wait for ever", n)
