@@ -36,8 +36,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	}{
 		{
 			&federation.HubOptions{}, newHub,
-			map[string][]int64{"BatchSize": {-1, 1, 99}, "Fresh": {-1}, "Shelf": {-1}},
-			map[string][]int64{"BatchSize": {0, 100, 1 << 40}, "Fresh": {0, 1, days(1)}, "Shelf": {0, 1}},
+			map[string][]int64{"BatchSize": {-1, 1, 99}, "Fresh": {-1}, "Shelf": {-1}, "Keep": {-1}, "SealedShelf": {-1}},
+			map[string][]int64{"BatchSize": {0, 100, 1 << 40}, "Fresh": {0, 1, days(1)}, "Shelf": {0, 1}, "Keep": {0, 1}, "SealedShelf": {0, 1}},
 		},
 		{
 			&federation.PullOptions{}, newPull,

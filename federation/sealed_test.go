@@ -491,7 +491,7 @@ func TestSealedPruned(t *testing.T) {
 	h.upload(&gateway, "2", h.keysOf(it, 2)...)
 	h.clock = h.clock.Add(5 * time.Minute)
 	must(h.ledger.Release(t.Context(), nil))
-	h.clock = h.clock.Add(14*24*time.Hour - 30*time.Minute)
+	h.clock = h.clock.Add(14*24*time.Hour + 12*time.Hour)
 	later := h.keysOf(it, 1)
 	h.upload(&gateway, "3", later...)
 	h.clock = h.clock.Add(5 * time.Minute)
