@@ -99,6 +99,9 @@ func TestPruneWaitsForPeers(t *testing.T) {
 	if p.counts.failedOf("other") != 2 || other.uploads != 1 {
 		t.Errorf("%d failures and %d uploads, want 2 and 1", p.counts.failedOf("other"), other.uploads)
 	}
+	if _, err := hub.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}); err != nil { // nor do nations any longer
+		t.Fatal(err)
+	}
 	prune("sent", 0)
 }
 
