@@ -114,6 +114,17 @@ func (t *tick) fail(what string, name ledger.Source, err error) {
 	t.log.Warn(what+" failed", "instance", name, "err", err)
 }
 
+// failed notes what became of one server, if it is a failure. That another process
+// of this back end was quicker is none: it does what this one would have done.
+func (t *tick) failed(what string, name ledger.Source, err error) {
+	switch {
+	case errors.Is(err, federation.ErrOvertaken):
+		t.log.Info(what+" was overtaken by another process", "instance", name)
+	case err != nil:
+		t.fail(what, name, err)
+	}
+}
+
 // all calls f for every instance at the same time: servers do not wait for each
 // other.
 func (t *tick) all(f func(*exchange)) {
@@ -156,9 +167,7 @@ func (t *tick) pull(ctx context.Context) error {
 		if r.Pages > 0 || len(r.Warnings) > 0 {
 			t.log.Info("pulled", "instance", x.Name, "pages", r.Pages, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)
 		}
-		if err != nil {
-			t.fail("pull", x.Name, err)
-		}
+		t.failed("pull", x.Name, err)
 	})
 	return ctx.Err()
 }
@@ -220,7 +229,7 @@ func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
 		}
 		switch {
 		case err != nil:
-			t.fail("push", x.Name, err)
+			t.failed("push", x.Name, err)
 			return false
 		case r.Batches == 0:
 			return true
