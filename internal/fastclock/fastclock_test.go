@@ -18,7 +18,7 @@ func TestEnvironment(t *testing.T) {
 	if before, now, after := c.Now(), other(), c.Now(); now.Before(before) || now.After(after) {
 		t.Errorf("%s, %s, %s", before, now, after)
 	}
-	if ahead := c.Now().Sub(time.Now()); ahead < 900*time.Second {
+	if ahead := time.Until(c.Now()); ahead < 900*time.Second {
 		t.Errorf("a second makes %s", ahead)
 	}
 	if d := c.Real(time.Hour); d != 3600*time.Millisecond {

@@ -47,6 +47,8 @@ type program struct {
 	// steady is spared: how its memory grows is seen of a process that lives long.
 	steady bool
 
+	tell func(...any) // logs what must not be
+
 	// prepare returns the command line, when everything it names is in place.
 	prepare func() []string
 
@@ -139,7 +141,9 @@ func (p *program) judge(err error) {
 
 // found notes something that must not be; p.mu is held.
 func (p *program) found(format string, args ...any) {
-	p.findings = append(p.findings, p.name+": "+fmt.Sprintf(format, args...))
+	what := p.name + ": " + fmt.Sprintf(format, args...)
+	p.findings = append(p.findings, what)
+	p.tell(what) // at once: a run may be long
 }
 
 const tailLines = 200
@@ -189,7 +193,7 @@ func (p *program) signal(s os.Signal) {
 	if !p.running {
 		return
 	}
-	p.killed = s == os.Kill
+	p.killed = p.killed || s == os.Kill // it may be told to end while it is dying
 	p.cmd.Process.Signal(s)
 }
 

@@ -182,7 +182,7 @@ func (s *site) open(ctx context.Context) (*ledger.Ledger, func(), error) {
 
 // program adds a program that runs in the site's folder.
 func (s *site) program(name string, prepare func() []string) *program {
-	p := &program{name: name, dir: s.dir, clock: s.ring.clock, leaks: s.ring.leaks, prepare: prepare}
+	p := &program{name: name, dir: s.dir, clock: s.ring.clock, leaks: s.ring.leaks, tell: s.ring.t.Log, prepare: prepare}
 	s.ring.t.Cleanup(p.abandon)
 	return p
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,6 +228,46 @@ func TestLeftAlone(t *testing.T) {
 	if n := a.origins()[de]; n != 4 {
 		t.Errorf("the server has %d keys, want 4", n)
 	}
+}
+
+// TestOvertaken has another process of the same back end do everything while one is
+// waiting for an answer: it is no failure, and nothing is repeated or left out.
+func TestOvertaken(t *testing.T) {
+	w := newWorld(t)
+	a := w.hub()
+	germany := w.country(de)
+	germany.joins(a, plain("hub-a"), interop.Member{})
+	germany.open()
+	germany.tick()
+	ks := germany.submit(4)
+	w.add(time.Hour)
+	other, err := Open(t.Context(), germany.config, &Options{Clock: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, path := range []string{"/upload", "/download/"} {
+		var overtaken atomic.Bool
+		a.before = func(r *http.Request) {
+			if !strings.Contains(r.URL.Path, path) || !overtaken.CompareAndSwap(false, true) {
+				return
+			}
+			if _, err := other.Tick(t.Context()); err != nil {
+				t.Errorf("the other: %v", err)
+			}
+		}
+		germany.tick()
+		w.add(time.Hour)
+		a.release()
+	}
+	if n := strings.Count(w.log.String(), "overtaken"); n != 2 {
+		t.Errorf("overtaken %d times, want 2", n)
+	}
+	if n := a.origins()[de]; n != 4 {
+		t.Errorf("the server has %d keys, want 4", n)
+	}
+	germany.shows("EUR", ks)
+	w.clean(ks, germany)
 }
 
 // TestSecretsReplaced has a token and a signing key replaced without a restart; and
