@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
@@ -88,4 +89,33 @@ func TestPeerIsNotedOnce(t *testing.T) {
 	if err := newRegistry(l).free(t.Context(), q.Name); err == nil {
 		t.Error("a nation may have the name of a peer")
 	}
+}
+
+// TestCutNudgesPeers: what has been cut is sent at once, however long it is until the
+// next look.
+func TestCutNudgesPeers(t *testing.T) {
+	l, _ := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	text := `{"instances": [{"name": "a", "url": "http://` + unused(t) + `", "token": {"file": "peers.json"}, "gateway": false}]}`
+	if err := os.WriteFile(filepath.Join(dir, "peers.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	p, err := newPeering(t.Context(), newRegistry(l), filepath.Join(dir, "peers.json"), time.Hour, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{ledger: l, hub: hub, peering: p, log: log, monitor: &monitor{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	over := p.start(ctx, time.Hour)
+	defer func() { cancel(); <-over }()
+	await(t, "there is a first round", func() bool { return p.counts.failedOf("a") == 1 })
+	if err := s.release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "there is another after the cut", func() bool { return p.counts.failedOf("a") == 2 })
 }
