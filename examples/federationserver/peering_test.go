@@ -114,7 +114,7 @@ func TestCutNudgesPeers(t *testing.T) {
 	over := p.start(ctx, time.Hour)
 	defer func() { cancel(); <-over }()
 	await(t, "there is a first round", func() bool { return p.counts.failedOf("a") == 1 })
-	if err := s.release(t.Context()); err != nil {
+	if err := s.release(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "there is another after the cut", func() bool { return p.counts.failedOf("a") == 2 })
