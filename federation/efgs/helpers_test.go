@@ -98,7 +98,12 @@ var countries = []string{"DE", "FR", "IT", "AT"}
 
 func newEurope(t testing.TB, opts *federationtest.EFGSOptions) *europe {
 	t.Helper()
-	e := &europe{t: t, clock: &clock{now: noon}, signers: map[string]*authority{}, nations: map[string]federationtest.EFGSNation{},
+	return newGateway(t, &clock{now: noon}, countries, opts)
+}
+
+func newGateway(t testing.TB, c *clock, countries []string, opts *federationtest.EFGSOptions) *europe {
+	t.Helper()
+	e := &europe{t: t, clock: c, signers: map[string]*authority{}, nations: map[string]federationtest.EFGSNation{},
 		trusted: must(cms.NewAllowList()), keys: keystest.New(1, &keystest.Options{EndOfPeriod: true})}
 	e.anchor = newAuthority(t, nil, noon, noon.AddDate(1, 0, 0))
 	var all []federationtest.EFGSNation
