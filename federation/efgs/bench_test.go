@@ -18,7 +18,7 @@ func whole(b *testing.B, e *europe) []keys.DiagnosisKey {
 	return all
 }
 
-func perKey(b *testing.B) {
+func keysPerSecond(b *testing.B) {
 	b.ReportMetric(float64(MaxBatch)*float64(b.N)/b.Elapsed().Seconds(), "keys/s")
 }
 
@@ -28,7 +28,7 @@ func BenchmarkSigningBytes(b *testing.B) {
 	for b.Loop() {
 		SigningBytes(batch.Keys)
 	}
-	perKey(b)
+	keysPerSecond(b)
 }
 
 // BenchmarkSign is what an upload takes beside the network: the form on the wire,
@@ -43,7 +43,7 @@ func BenchmarkSign(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	perKey(b)
+	keysPerSecond(b)
 }
 
 // BenchmarkVerify is what the audit of a batch takes beside the network, with all
@@ -61,7 +61,7 @@ func BenchmarkVerify(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	perKey(b)
+	keysPerSecond(b)
 }
 
 func BenchmarkEncode(b *testing.B) {
@@ -74,7 +74,7 @@ func BenchmarkEncode(b *testing.B) {
 			for b.Loop() {
 				body = f.Append(body[:0], all)
 			}
-			perKey(b)
+			keysPerSecond(b)
 		})
 	}
 }
@@ -96,7 +96,7 @@ func BenchmarkDecode(b *testing.B) {
 					b.Fatal(len(page.Keys))
 				}
 			}
-			perKey(b)
+			keysPerSecond(b)
 		})
 	}
 }
@@ -119,7 +119,7 @@ func BenchmarkDownload(b *testing.B) {
 					b.Fatal(page, err)
 				}
 			}
-			perKey(b)
+			keysPerSecond(b)
 		})
 	}
 }
