@@ -854,6 +854,36 @@ func TestPushIsNotStuckAtOthersWithdrawals(t *testing.T) {
 	}
 }
 
+// TestPushRepeatsWhatWasRecorded: the answer was lost, and before the next try a key
+// was revised and the rules were changed. It is sent as it was, under its tag.
+func TestPushRepeatsWhatWasRecorded(t *testing.T) {
+	p := newPusher(t)
+	k := p.gen.Keys(p.clock.Add(-3*time.Hour), 1)[0]
+	k.ConsentToFederate, k.ReportType = keys.ConsentGiven, keys.Some(keys.ReportSelfReport)
+	bring := func() {
+		must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "u", Keys: []keys.DiagnosisKey{k}}}}))
+		p.cut()
+	}
+	bring()
+	p.server.answer = unavailable
+	p.try()
+	k.ReportType = keys.Some(keys.ReportConfirmedTest)
+	bring()
+	p.rules.Defaults.TransmissionRiskLevel = federation.Always(keys.TransmissionRiskLevel(0))
+	p.server.answer = nil
+	p.run()
+	tried := p.server.tried
+	if len(tried) != 3 || tried[0].Tag != tried[1].Tag || tried[1].Tag == tried[2].Tag {
+		t.Fatalf("sent under the tags %v", p.server.tags())
+	}
+	if first, again := plain(tried[0].Keys), plain(tried[1].Keys); !slices.Equal(first, again) {
+		t.Error("the repeat has other content")
+	}
+	if got := tried[2].Keys[0].ReportType; got != k.ReportType {
+		t.Errorf("the revision is sent as %v", got)
+	}
+}
+
 // TestPushSaysARevisionOnce: that another source brings the key afterwards changes
 // nothing of what a partner is told.
 func TestPushSaysARevisionOnce(t *testing.T) {
