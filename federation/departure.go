@@ -189,7 +189,7 @@ func (in *inspection) overtakes(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		for i := range said {
-			if in.restated[said[i].id] && !said[i].revokes() {
+			if in.restated[said[i].id] {
 				return true, nil
 			}
 		}

@@ -287,6 +287,9 @@ func TestSealedOrNot(t *testing.T) {
 		}
 		h.serve(&federation.HubOptions{Fresh: 1})
 	}
+	longer := federation.Nation{Name: "relay-2", Region: ch}
+	h.upload(&longer, "a", h.keysOf(ch, 1)...)
+	h.put(&relay, "a", h.keysOf(ch, 1)...) // whose name the other's begins with
 	hubs := []*federation.Hub{h.hub, must(federation.NewHub(h.ledger, nil))}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -542,6 +545,9 @@ func TestSealedWithdrawnMeanwhile(t *testing.T) {
 	c.expect(stays, "SELF_REPORT")
 	h.release()
 	c.read().expectPieces("de/a", "de/c") // b tells of nothing that was ever active
+	if open := must(h.ledger.Registers(t.Context(), "federation/hub/sealed/open/")); len(open) > 0 {
+		t.Error("what its nation took back is marked as if it could come back")
+	}
 	only := france
 	only.SealedOnly = true
 	d := h.checker(&only).read()
@@ -554,6 +560,24 @@ func TestSealedWithdrawnMeanwhile(t *testing.T) {
 	if got := h.checker(&germany).read(); len(got.loose) > 0 {
 		t.Errorf("Germany is told %d things of its own piece", len(got.loose))
 	}
+}
+
+// TestSealedAfterTheCut: what comes after a cut does not leave with it, though its
+// batches are made later.
+func TestSealedAfterTheCut(t *testing.T) {
+	h := newSealed(t)
+	k := h.key(de, -time.Hour)
+	h.put(&germany, "a", k)
+	h.release()
+	h.clock = h.clock.Add(5 * time.Minute)
+	must(h.ledger.Release(t.Context(), nil))
+	h.put(&germany, "b", revoked(k))
+	h.put(&germany, "c", h.key(de, -time.Hour))
+	must(h.hub.Release(t.Context()))
+	c := h.checker(&france).read()
+	c.expectPieces("de/a")
+	h.release()
+	c.read().expectPieces("de/a", "de/b", "de/c")
 }
 
 // TestSealedInCircles: pieces that withdraw each other's keys, at the same moment or
@@ -705,6 +729,11 @@ func TestSealedByGateways(t *testing.T) {
 	}
 	h.checker(&relay).read().expectPieces()
 	h.checker(&france).read().expectPieces("relay/mixed", "relay/pure")
+	h.upload(&gateway, "1", h.key(it, -time.Hour))
+	h.release()
+	if got := h.checker(&gateway).read(); len(got.loose) > 0 { // it may check seals though it makes none
+		t.Errorf("the gateway is told %d keys that it brought", len(got.loose))
+	}
 	none := federation.Nation{Name: "hub2", Relays: keys.All[keys.Region]()}
 	h.checker(&none).read().expectPieces("relay/mixed", "relay/pure")
 }
