@@ -573,7 +573,7 @@ func TestSealedAfterTheCut(t *testing.T) {
 	must(h.ledger.Release(t.Context(), nil))
 	h.put(&germany, "b", revoked(k))
 	h.put(&germany, "c", h.key(de, -time.Hour))
-	must(h.hub.Release(t.Context()))
+	must(h.hub.Release(t.Context(), nil))
 	c := h.checker(&france).read()
 	c.expectPieces("de/a")
 	h.release()
