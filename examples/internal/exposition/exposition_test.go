@@ -3,6 +3,7 @@ package exposition
 import (
 	"bytes"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -38,5 +39,6 @@ func TestLabels(t *testing.T) {
 			t.Error("a label without a value does not panic")
 		}
 	}()
-	Labels([]string{"nation"}...)
+	pairs := strings.Fields("nation")
+	Labels(pairs...)
 }
