@@ -149,11 +149,12 @@ func (l *listing) view(n *Nation) *view {
 	}}
 }
 
-// units returns the units of a batch, nil if they have been pruned. They are not to
-// be changed.
-func (h *Hub) units(ctx context.Context, b *hubBatch) ([]*ledger.Unit, error) {
+// units returns the units of a batch, nil if they have been pruned, as of the
+// cut by which the head has a version: the operator may have withdrawn some since. They are not to be changed.
+func (h *Hub) units(ctx context.Context, version int64, b *hubBatch) ([]*ledger.Unit, error) {
 	ctx = context.WithoutCancel(ctx) // others wait for them
-	return h.shelf.get(b.tag, func() ([]*ledger.Unit, error) { return h.readUnits(ctx, b.span) })
+	name := fmt.Sprintf("%s@%d", b.tag, version)
+	return h.shelf.get(name, func() ([]*ledger.Unit, error) { return h.readUnits(ctx, b.span) })
 }
 
 func (h *Hub) readUnits(ctx context.Context, b span) ([]*ledger.Unit, error) {

@@ -158,6 +158,10 @@ func (h *Hub) Release(ctx context.Context, opts *ledger.ReleaseOptions) (*ledger
 // there is none yet. A tag that this hub did not give, or no longer keeps, is as
 // good as the day beside it, or the oldest batch kept: what a reader gets twice
 // does no harm, what it never gets does.
+//
+// A batch is always the same but for keys that the hub's operator has withdrawn,
+// which is a matter of this hub alone: from the cut after that on no batch carries
+// them, also if it is read again. Whoever has them is not told.
 func (h *Hub) Download(ctx context.Context, n *Nation, at Place) (*Page, error) {
 	if err := n.check(); err != nil {
 		return nil, fmt.Errorf("federation: download: %w", err)
@@ -181,7 +185,7 @@ func (h *Hub) Download(ctx context.Context, n *Nation, at Place) (*Page, error) 
 // page returns batch i as a nation is given it, nil if its keys have been pruned.
 func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page, error) {
 	b := &list.batches[i]
-	units, err := h.units(ctx, b)
+	units, err := h.units(ctx, list.version, b)
 	if err != nil || units == nil {
 		return nil, err
 	}
@@ -189,7 +193,7 @@ func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page,
 	page := &Page{Tag: b.tag, Next: Place{Day: DayOf(b.time), Tag: b.tag}}
 	enter := func(u *ledger.Unit) {
 		what, e, _ := v.tells(i, u)
-		if what == aKey || what == withdrawal && n.Withdrawals {
+		if what == aKey && !u.OperatorWithdrew || what == withdrawal && n.Withdrawals {
 			page.Keys = append(page.Keys, said(what, u, e, &Defaults{}))
 		}
 	}

@@ -527,3 +527,33 @@ func TestHubAfterAnOutage(t *testing.T) {
 		t.Errorf("twice: got %+v", r)
 	}
 }
+
+// TestHubOperatorWithdraws: what the operator of a hub withdraws, no batch of it
+// carries from the next cut on, and nobody is told; reinstated, it is there again.
+func TestHubOperatorWithdraws(t *testing.T) {
+	h := newHub(t)
+	h.serve(&federation.HubOptions{Fresh: 1})
+	at := today(h)
+	ks := h.make(de, 4)
+	h.upload(&germany, "1", ks...)
+	h.release()
+	before, next := h.drain(&france, at)
+	if len(before) != 4 {
+		t.Fatalf("got %d keys", len(before))
+	}
+	must(h.ledger.Withdraw(t.Context(), ledger.IDOf(&ks[0])))
+	h.release()
+	for _, n := range []*federation.Nation{&france, &italy} {
+		if got, _ := h.drain(n, at); !sameUnits(got, ks[1:]) {
+			t.Errorf("%s is given %d keys, want 3", n.Name, len(got))
+		}
+	}
+	if got, _ := h.drain(&france, next); len(got) != 0 {
+		t.Errorf("France is told %d times", len(got))
+	}
+	must(h.ledger.Reinstate(t.Context(), ledger.IDOf(&ks[0])))
+	h.release()
+	if got, _ := h.drain(&italy, at); !sameUnits(got, ks) {
+		t.Errorf("reinstated, Italy is given %d keys, want 4", len(got))
+	}
+}

@@ -131,7 +131,7 @@ func (h *Hub) sealedPage(ctx context.Context, n *Nation, list *sealedList, i int
 	case ofTells:
 		there, err = h.addTells(ctx, page, n, b, list.spans[b.view].to)
 	default:
-		there, err = h.addSpan(ctx, page, n, b, list.view(n))
+		there, err = h.addSpan(ctx, page, n, list, b)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("federation: sealed batch %s: %w", b.tag, err)
@@ -154,8 +154,9 @@ func (h *Hub) addPieces(ctx context.Context, page *SealedPage, n *Nation, b *sea
 }
 
 // addSpan adds what a span of the log tells a nation.
-func (h *Hub) addSpan(ctx context.Context, page *SealedPage, n *Nation, b *sealedBatch, v *view) (bool, error) {
-	units, err := h.units(ctx, &b.hubBatch)
+func (h *Hub) addSpan(ctx context.Context, page *SealedPage, n *Nation, list *sealedList, b *sealedBatch) (bool, error) {
+	v := list.view(n)
+	units, err := h.units(ctx, list.version, &b.hubBatch)
 	enter := func(u *ledger.Unit) {
 		what, e, _ := v.tells(b.view, u)
 		if e.Number <= b.from || e.Number > b.to {
@@ -173,7 +174,7 @@ func (h *Hub) addSpan(ctx context.Context, page *SealedPage, n *Nation, b *seale
 }
 
 func (p *SealedPage) add(n *Nation, what telling, u *ledger.Unit, e ledger.Event) {
-	if what == aKey || what == withdrawal && n.Withdrawals {
+	if what == aKey && !u.OperatorWithdrew || what == withdrawal && n.Withdrawals {
 		p.Keys = append(p.Keys, said(what, u, e, &Defaults{}))
 	}
 }
