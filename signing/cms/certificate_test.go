@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -24,9 +25,9 @@ func TestThumbprint(t *testing.T) {
 	if !strings.ContainsAny(padded, "+") || !strings.ContainsAny(padded, "/") {
 		t.Fatal("the base64 is too plain to tell anything")
 	}
-	full := ""
+	var full strings.Builder
 	for _, c := range []byte(padded) {
-		full += "%" + hex.EncodeToString([]byte{c})
+		full.WriteString("%" + hex.EncodeToString([]byte{c}))
 	}
 	for _, tt := range []struct {
 		name, text string
@@ -39,7 +40,7 @@ func TestThumbprint(t *testing.T) {
 		{"base64 without padding", strings.TrimRight(padded, "="), true},
 		{"escaped base64", url.QueryEscape(padded), true},
 		{"base64 with its padding escaped", strings.Replace(padded, "=", "%3D", 1), true},
-		{"base64, every character escaped", full, true},
+		{"base64, every character escaped", full.String(), true},
 		{"hex, one digit less", raw.String()[1:], false},
 		{"hex, a zero byte lost", raw.String()[2:], false},
 		{"hex, one digit more", "0" + raw.String(), false},
@@ -55,7 +56,7 @@ func TestThumbprint(t *testing.T) {
 		{"base64, padded twice", padded + "=", false},
 		{"a bad escape", padded + "%", false},
 		{"empty", "", false},
-		{"long", full + "A", false},
+		{"long", full.String() + "A", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := ParseThumbprint(tt.text)
@@ -79,6 +80,29 @@ func TestThumbprint(t *testing.T) {
 	var back Thumbprint
 	if err := back.UnmarshalText(text); err != nil || back != raw {
 		t.Errorf("got %s, %v", back, err)
+	}
+}
+
+// Where no list is asked, as for the client of a TLS connection, the country must
+// be right all the same.
+func TestCountryOf(t *testing.T) {
+	for _, tt := range []struct {
+		countries []string
+		want      string // "" for an error
+	}{
+		{[]string{"DE"}, "DE"}, {[]string{"AZ"}, "AZ"}, {[]string{"ZA"}, "ZA"},
+		{nil, ""}, {[]string{"DE", "DE"}, ""}, {[]string{"DE", "FR"}, ""},
+		{[]string{"de"}, ""}, {[]string{"dE"}, ""}, {[]string{"De"}, ""}, {[]string{"D"}, ""}, {[]string{"DEU"}, ""},
+		{[]string{"D1"}, ""}, {[]string{"@A"}, ""}, {[]string{"A["}, ""}, {[]string{""}, ""}, {[]string{"\u00dc"}, ""},
+	} {
+		id := issue(t, newKey(t, elliptic.P256()), func(c *x509.Certificate) { c.Subject.Country = tt.countries })
+		got, err := CountryOf(id.cert)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%q: got %q, %v", tt.countries, got, err)
+		}
+		if err != nil {
+			checkReason(t, err, ReasonCountry)
+		}
 	}
 }
 
