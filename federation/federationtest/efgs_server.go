@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -177,11 +178,7 @@ func (s *EFGSServer) Requests() []Request {
 func (s *EFGSServer) Answers() map[int]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	counts := map[int]int{}
-	for status, n := range s.answers {
-		counts[status] = n
-	}
-	return counts
+	return maps.Clone(s.answers)
 }
 
 // Keys returns the report types with which each key of a country was stored, in
