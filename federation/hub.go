@@ -18,11 +18,14 @@ import (
 type Hub struct {
 	ledger *ledger.Ledger
 	opts   HubOptions
-	shelf  *shelf
+	shelf  *shelf[[]*ledger.Unit] // by tag
 
 	mu      sync.Mutex
 	listing *listing
 	listed  time.Time // by this machine's clock
+
+	plain  sync.Map // sources that are known not to seal
+	sealed sealedHub
 }
 
 // HubOptions are limits of a [Hub]. The zero value is what a server of any size
@@ -38,6 +41,10 @@ type HubOptions struct {
 
 	// Shelf is how many batches are kept in memory; 0 is 100.
 	Shelf int
+
+	// SealedShelf is how many bytes of sealed uploads are kept in memory, beside the
+	// batch read last; 0 is 64 MiB.
+	SealedShelf int
 }
 
 // A Nation is who uploads to a hub and downloads from it.
@@ -51,6 +58,12 @@ type Nation struct {
 
 	// Withdrawals has it told what is withdrawn.
 	Withdrawals bool
+
+	// SealedOnly has it told nothing, by those who check seals, that nobody has
+	// sealed: keys from nations of other protocols, and what has become of a key
+	// since it was sealed, among it withdrawals by others than its nation. It loses
+	// warnings, and keeps matching keys that are no longer good.
+	SealedOnly bool
 }
 
 func (n *Nation) check() error {
@@ -72,6 +85,7 @@ func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
 	setDefault(&h.opts.BatchSize, 1000)
 	setDefault(&h.opts.Fresh, time.Second)
 	setDefault(&h.opts.Shelf, 100)
+	setDefault(&h.opts.SealedShelf, 64<<20)
 	switch {
 	case h.opts.BatchSize < 100:
 		return nil, fmt.Errorf("federation: HubOptions.BatchSize: %d, want at least 100", h.opts.BatchSize)
@@ -79,8 +93,11 @@ func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
 		return nil, fmt.Errorf("federation: HubOptions.Fresh: %s is negative", h.opts.Fresh)
 	case h.opts.Shelf < 1:
 		return nil, fmt.Errorf("federation: HubOptions.Shelf: %d, want at least 1", h.opts.Shelf)
+	case h.opts.SealedShelf < 0:
+		return nil, fmt.Errorf("federation: HubOptions.SealedShelf: %d is negative", h.opts.SealedShelf)
 	}
-	h.shelf = newShelf(h.opts.Shelf)
+	h.shelf = newShelf(h.opts.Shelf, func([]*ledger.Unit) int { return 1 })
+	h.sealed.shelf = newShelf(h.opts.SealedShelf, weighPieces)
 	return h, nil
 }
 
@@ -93,30 +110,18 @@ type Incoming struct {
 }
 
 // Upload stores what a nation brings. Each key is judged alone; the receipt says
-// what became of it. The same upload again is all duplicates.
+// what became of it. The same upload again is all duplicates. The error satisfies
+// errors.Is with [ErrKind] for a nation that has uploaded something [Sealed].
 func (h *Hub) Upload(ctx context.Context, n *Nation, in *Incoming) (*ledger.Receipt, error) {
 	if err := n.check(); err != nil {
 		return nil, fmt.Errorf("federation: upload: %w", err)
 	}
-	up := ledger.Upload{ID: uploadID(in.Tag)}
-	d := &ledger.Delivery{Source: n.Name, Unreadable: slices.Clone(in.Unreadable)}
-	for i := range d.Unreadable {
-		d.Unreadable[i].Upload = up.ID
+	d, _ := n.delivery(uploadID(in.Tag), in.Keys)
+	for _, a := range in.Unreadable {
+		a.Upload = uploadID(in.Tag)
+		d.Unreadable = append(d.Unreadable, a)
 	}
-	for _, k := range in.Keys {
-		switch {
-		case k.Origin != n.Region && !n.Relays.Has(k.Origin):
-			d.Unreadable = append(d.Unreadable, ledger.SetAside{Upload: up.ID, ID: ledger.IDOf(&k), Field: keys.FieldOrigin, Reason: keys.ReasonNotAllowed, Detail: "not an origin that this nation may bring"})
-		case k.ReportType == keys.Some(keys.ReportRevoked):
-			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k))
-		default:
-			up.Keys = append(up.Keys, k)
-		}
-	}
-	if len(up.Keys) > 0 {
-		d.Uploads = []ledger.Upload{up}
-	}
-	receipt, err := h.ledger.Accept(ctx, d)
+	receipt, err := h.accept(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("federation: upload of %s: %w", n.Name, err)
 	}
@@ -165,7 +170,7 @@ func (h *Hub) Download(ctx context.Context, n *Nation, at Place) (*Page, error) 
 // page returns batch i as a nation is given it, nil if its keys have been pruned.
 func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page, error) {
 	b := &list.batches[i]
-	units, err := h.shelf.units(ctx, h.ledger, b)
+	units, err := h.units(ctx, b)
 	if err != nil || units == nil {
 		return nil, err
 	}
@@ -191,6 +196,11 @@ func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page,
 type hubHead struct {
 	Position ledger.Position `json:"position"` // up to where batches are recorded
 	Swept    Day             `json:"swept"`    // when batches were last forgotten
+
+	// How many batches those have been given who check seals, of the cuts of the
+	// last day that has any.
+	SealedDay   Day `json:"sealedDay"`
+	SealedCount int `json:"sealedCount"`
 }
 
 const (
@@ -212,23 +222,17 @@ func (h *Hub) record(ctx context.Context) error {
 	if err != nil || len(log.Cuts) == 0 {
 		return err
 	}
-	var swaps []ledger.Swap
-	for _, c := range log.Cuts {
-		if c.Last > head.Position.Number {
-			swap, err := swapTo(batchesRegister(c.Seq), 0, divideCut(head.Position, c, h.opts.BatchSize))
-			if err != nil {
-				return err
-			}
-			swaps = append(swaps, swap)
-		}
-		head.Position = c.Position()
+	swaps, err := h.recordCuts(ctx, &head, log.Cuts)
+	if err != nil {
+		return err
 	}
 	var old []ledger.Swap
 	if today := DayOf(log.Now); head.Swept != today {
-		if old, err = h.forgotten(ctx, log.Now); err != nil {
+		forgotten, done, err := h.forgotten(ctx, log.Now)
+		if err != nil {
 			return err
 		}
-		if len(old) < maxForget {
+		if old = forgotten; done {
 			head.Swept = today
 		}
 	}
@@ -243,6 +247,37 @@ func (h *Hub) record(ctx context.Context) error {
 	return err
 }
 
+// recordCuts returns the swaps that record the batches of cuts, and moves the head
+// past them.
+func (h *Hub) recordCuts(ctx context.Context, head *hubHead, cuts []ledger.Cut) (swaps []ledger.Swap, err error) {
+	sealing, err := h.readSealing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range cuts {
+		if c.Last > head.Position.Number {
+			swap, err := swapTo(batchesRegister(c.Seq), 0, divideCut(head.Position, c, h.opts.BatchSize))
+			if err != nil {
+				return nil, err
+			}
+			swaps = append(swaps, swap)
+		}
+		var leaving *departure
+		if i == len(cuts)-1 {
+			if leaving, err = h.depart(ctx, c); err != nil {
+				return nil, err
+			}
+		}
+		sealed, err := h.sealCut(ctx, sealing, head, c, leaving)
+		if err != nil {
+			return nil, err
+		}
+		swaps = append(swaps, sealed...)
+		head.Position = c.Position()
+	}
+	return swaps, nil
+}
+
 func (h *Hub) head(ctx context.Context) (head hubHead, version int64, err error) {
 	found, err := h.ledger.Registers(ctx, headRegister)
 	if err != nil || len(found) == 0 {
@@ -251,23 +286,24 @@ func (h *Hub) head(ctx context.Context) (head hubHead, version int64, err error)
 	return head, found[0].Version, json.Unmarshal(found[0].Value, &head)
 }
 
-// forgotten returns the swaps that forget batches from before the prune age.
-func (h *Hub) forgotten(ctx context.Context, now time.Time) ([]ledger.Swap, error) {
+// forgotten returns the swaps that forget batches from before the prune age, and
+// whether they forget all of them.
+func (h *Hub) forgotten(ctx context.Context, now time.Time) (swaps []ledger.Swap, done bool, err error) {
 	policy, _ := h.ledger.Policy()
 	before := now.Add(-policy.PruneAge - 24*time.Hour)
 	registers, err := h.ledger.Registers(ctx, batchesPrefix)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var swaps []ledger.Swap
 	for _, r := range registers {
 		var c cutBatches
 		if err := json.Unmarshal(r.Value, &c); err != nil {
-			return nil, fmt.Errorf("register %s: %w", r.Name, err)
+			return nil, false, fmt.Errorf("register %s: %w", r.Name, err)
 		}
 		if c.Time.Before(before) && len(swaps) < maxForget {
 			swaps = append(swaps, ledger.Swap{Name: r.Name, Version: r.Version, Delete: true})
 		}
 	}
-	return swaps, nil
+	sealed, done, err := h.forgottenSealed(ctx, now.Add(-policy.PruneAge), before)
+	return slices.Concat(swaps, sealed), done && len(swaps) < maxForget, err
 }

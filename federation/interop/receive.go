@@ -40,7 +40,10 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*rep
 	}
 	in.Tag = tag
 	receipt, err := s.hub.Upload(r.Context(), &m.Nation, in)
-	if err != nil {
+	switch {
+	case errors.Is(err, federation.ErrKind):
+		return nil, refuse(http.StatusForbidden, "the nation uploads by a protocol that seals").because(err)
+	case err != nil:
 		return nil, unable(err)
 	}
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "interop: upload", slog.String("nation", string(m.Name)),

@@ -614,6 +614,20 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// TestUploadBesideSeals: a nation that seals its uploads by another protocol is told
+// that it cannot upload by this one.
+func TestUploadBesideSeals(t *testing.T) {
+	w := newWorld(t, nil)
+	ie := w.table["ie"].Nation
+	sealed := &federation.Sealed{Tag: "1", Keys: w.newKeys(ie.Region, 1), Body: []byte("body"), Seal: []byte("seal")}
+	if a, err := w.hub.UploadSealed(t.Context(), &ie, sealed); err != nil || !a.Stored {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if got := w.upload("ie", "2", payload(w.newKeys(ie.Region, 1)[0])); got.status != http.StatusForbidden {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
+
 // FuzzUpload takes apart whatever bodies there are, and opens whatever a nation
 // signs: no more is made of it than is there, and what is wrong is never the
 // server's fault.

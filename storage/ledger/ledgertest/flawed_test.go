@@ -243,7 +243,7 @@ func (s *flawed) Accept(ctx context.Context, in *ledger.Intake) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	conflict := s.check(in.Nonce, in.Swaps)
-	if conflict != nil && !s.is("conflict stores") {
+	if conflict != nil && !s.is("conflict stores") && !s.is("error before conflict") {
 		return conflict
 	}
 	standing := s.standing(in)
@@ -256,6 +256,9 @@ func (s *flawed) Accept(ctx context.Context, in *ledger.Intake) error {
 	}
 	if err != nil && !(s.is("error stores") && changes != nil) {
 		return err
+	}
+	if conflict != nil && !s.is("conflict stores") {
+		return conflict
 	}
 	s.apply(changes)
 	if conflict == nil && !s.is("swaps forgotten") {
