@@ -56,6 +56,15 @@ require (
 // in another case. It has no dependencies.
 require github.com/go-jose/go-jose/v4 v4.1.8
 
+// DER for signing/cms (cryptobyte alone): it reads to the last byte, where
+// encoding/asn1 passes over what stands behind the last field, and writes.
+require golang.org/x/crypto v0.58.0
+
+// Tests only: another implementation of signatures in CMS, that ours are
+// verified by and that signs what ours verifies. It has no dependencies. Why it
+// is not what signing/cms is made of, signing/cms/doc.go says.
+require github.com/smallstep/pkcs7 v0.2.3
+
 require golang.org/x/oauth2 v0.37.0 // indirect
 
 require (
@@ -115,7 +124,6 @@ require (
 	go.opentelemetry.io/otel/sdk v1.45.0 // indirect
 	go.opentelemetry.io/otel/sdk/metric v1.45.0 // indirect
 	go.opentelemetry.io/otel/trace v1.45.0 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

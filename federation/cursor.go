@@ -18,6 +18,7 @@ type cursor struct {
 	Found  time.Time `json:"found,omitzero"` // when the last new page came
 	Heard  time.Time `json:"heard"`          // that, or when silence was last found to be honest
 	Worked time.Time `json:"worked"`         // when a run last came to the end, or stored a page
+	Ended  time.Time `json:"ended,omitzero"` // when a run last came to the end
 
 	Probe *probe `json:"probe,omitempty"` // that is under way
 

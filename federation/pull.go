@@ -243,13 +243,17 @@ func (r *pulling) follow(ctx context.Context) error {
 }
 
 // skip goes on with the next day, when the server no longer has what comes next.
+// Where a run has come to the end since that day, there was nothing: a server that
+// is quiet for longer than it keeps its pages loses none.
 func (r *pulling) skip(ctx context.Context, gone error) error {
 	at := r.cursor.At
 	if at.Day >= DayOf(r.now) {
 		return gone
 	}
-	r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
 	next := Place{Day: at.Day + 1}
+	if r.cursor.Ended.Before(next.Day.Start()) {
+		r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
+	}
 	r.cursor.At, r.cursor.Settled, r.cursor.Marks = next, next, nil
 	return r.save(ctx)
 }
@@ -325,7 +329,7 @@ func (r *pulling) finish(ctx context.Context) error {
 	if found := r.cursor.Found; !found.IsZero() && r.now.Sub(found) > r.opts.Stale {
 		r.report.warn("no new page for %s", r.now.Sub(found).Round(time.Minute))
 	}
-	r.cursor.Worked = r.now
+	r.cursor.Worked, r.cursor.Ended = r.now, r.now
 	return r.save(ctx)
 }
 

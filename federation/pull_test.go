@@ -274,6 +274,34 @@ func TestPullSkipsWhatIsGone(t *testing.T) {
 	}
 }
 
+// TestPullMissesNothingOnQuietDays: days that the server no longer keeps are only
+// worth a warning if nobody has looked since.
+func TestPullMissesNothingOnQuietDays(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1, Silence: -1, History: 48 * time.Hour, Retention: 48 * time.Hour, Stale: 1000 * time.Hour}
+	all := p.foreign(10)
+	p.server.add(p.clock, "a", all[:5]...)
+	p.server.fail = func(at federation.Place) error {
+		if at.Day < federation.DayOf(p.clock)-2 {
+			return fmt.Errorf("%w: too old", federation.ErrGone)
+		}
+		return nil
+	}
+	for range 5 * 24 { // quiet ones
+		if r := p.run(); len(r.Warnings) > 0 {
+			t.Fatalf("on %s: %v", p.clock, r.Warnings)
+		}
+		p.clock = p.clock.Add(time.Hour)
+	}
+	for range 4 { // while nobody looks
+		p.clock = p.clock.Add(24 * time.Hour)
+	}
+	p.server.add(p.clock, "b", all[5:]...)
+	if r := p.run(); r.Pages != 1 || !strings.Contains(fmt.Sprint(r.Warnings), "no longer has what followed on 2026-03-06") {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // TestPullIsNotStuckAtWhatIsGone: what was to be read once more, or to be searched
 // for a tag, is no longer kept, and what is new comes all the same.
 func TestPullIsNotStuckAtWhatIsGone(t *testing.T) {

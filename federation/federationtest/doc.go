@@ -54,6 +54,12 @@
 // does not know, and batches that can be asked for before they are filled
 // ([Server.Begin]).
 //
+// # The European gateway
+//
+// [EFGSServer] plays the European federation gateway: its rules in its order, and
+// with the same hooks what it does on a bad day. [Silence] is a 404 there, [Repeat]
+// a batch that says it follows itself, [Odd] a batch with unreadable keys in it.
+//
 // In both suites each subtest is a clause, and each failure quotes it. A clause that
 // is not kept is declared in Skip, with a reason, which is printed. What the suites
 // do not check, the contracts do not promise.

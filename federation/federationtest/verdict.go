@@ -77,6 +77,9 @@ const (
 	// cannot verify, and NotNull one that its database does not take; both 500.
 	NoKeyFound
 	NotNull
+
+	// Short answers an audit of an [EFGSServer] without its last upload.
+	Short
 )
 
 // status reports whether the verdict is an answer of HTTP by itself.

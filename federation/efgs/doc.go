@@ -1,0 +1,2 @@
+// Package efgs speaks the protocol of the European federation gateway.
+package efgs

@@ -1,0 +1,111 @@
+package efgs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gaenkit/gaen/federation"
+)
+
+// Upload implements [federation.Uploader]. Keys go in the order of the batch; only
+// the signature has another.
+//
+// Only 201 means that the batch is stored, or 409, since the tag is a function of
+// what is in the batch: it has been stored before, and the answer was lost. 207
+// means that nothing was: of six national clients three took it for a success and
+// lost keys for months (CWA 1391).
+func (c *Client) Upload(ctx context.Context, b *federation.Batch) (*federation.Answer, error) {
+	r, err := c.message(b)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch a.status {
+	case http.StatusCreated:
+		return &federation.Answer{Inserted: len(b.Keys)}, nil
+	case http.StatusConflict:
+		return &federation.Answer{Inserted: -1}, nil
+	case http.StatusMultiStatus:
+		return perKey(a, len(b.Keys))
+	}
+	return nil, failed(opUpload, a)
+}
+
+// message returns the request of an upload.
+func (c *Client) message(b *federation.Batch) (*request, error) {
+	if c.opts.Signer == nil {
+		return nil, &Error{Op: opUpload, Class: federation.ErrDenied, Err: errNoSigner}
+	}
+	if strings.ContainsFunc(b.Tag, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return nil, unavailable(opUpload, 0, "the tag is not printable ASCII")
+	}
+	for i := range b.Keys {
+		if b.Keys[i].Origin != c.country {
+			return nil, &Error{Op: opUpload, Class: federation.ErrDenied, Err: errOrigin}
+		}
+	}
+	batch := BatchOf(b.Keys)
+	signature, err := c.opts.Signer.Sign(SigningBytes(batch.Keys), c.opts.Clock())
+	if err != nil {
+		return nil, unavailable(opUpload, 0, "signing: %w", err)
+	}
+	media := c.opts.Format.MediaType()
+	return &request{
+		op: opUpload, method: http.MethodPost, path: "/upload", accept: media,
+		header: map[string]string{"Content-Type": media, headerBatchTag: b.Tag, headerBatchSignature: signature},
+		body:   c.opts.Format.Append(make([]byte, 0, usualKey*len(b.Keys)), batch.Keys),
+	}, nil
+}
+
+// perKey reads the answer 207: what the gateway would have stored, has already, and
+// failed at, by the places in the batch. Whatever is not named is sent again.
+func perKey(a *answer, sent int) (*federation.Answer, error) {
+	answer := &federation.Answer{Inserted: -1}
+	lists, twice, ok := membersOf(a.body, "409", "500")
+	if !ok || twice != "" || !json.Valid(a.body) {
+		return nil, unavailable(opUpload, a.status, "the answer is no JSON object")
+	}
+	var err error
+	if answer.Known, err = places(lists["409"], sent); err != nil {
+		return nil, unavailable(opUpload, a.status, "409: %w", err)
+	}
+	if answer.Refused, err = places(lists["500"], sent); err != nil {
+		return nil, unavailable(opUpload, a.status, "500: %w", err)
+	}
+	answer.Refused = slices.DeleteFunc(answer.Refused, func(n int) bool { return slices.Contains(answer.Known, n) })
+	switch {
+	case len(answer.Known)+len(answer.Refused) == 0:
+		return nil, unavailable(opUpload, a.status, "the answer names no key that keeps the batch from being stored")
+	case len(answer.Refused) == sent && sent > 1:
+		// It is the gateway that is broken, and not every key.
+		return nil, unavailable(opUpload, a.status, "the gateway failed at each of %d keys", sent)
+	}
+	return answer, nil
+}
+
+var errPlaces = errors.New("not a list of places in the batch")
+
+// places reads a list of places, each of which it returns once.
+func places(list json.RawMessage, sent int) (found []int, err error) {
+	err = elementsOf(list, func(e json.RawMessage) error {
+		n, err := strconv.Atoi(string(e))
+		if err != nil || n < 0 || n >= sent {
+			return errPlaces
+		}
+		found = append(found, n)
+		return nil
+	})
+	if err != nil {
+		return nil, errPlaces
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
