@@ -32,7 +32,7 @@ func (v vector) record(t *testing.T) {
 	}
 	text := fmt.Sprintf("made-by: %s\nwant: %s\nwant-leniently: %s\ncontent: %s\ncertificate: %s\nsignature: %s\n",
 		v.madeBy, v.want, v.unsafe, v.content, v.certificate, v.signature)
-	name := strings.NewReplacer("/", "-", " ", "-", ",", "").Replace(v.name) + ".txt"
+	name := strings.NewReplacer(", ", "-", "/", "-", " ", "-", ",", "-", "'", "").Replace(v.name) + ".txt"
 	if err := os.WriteFile(filepath.Join("testdata", "vectors", name), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
