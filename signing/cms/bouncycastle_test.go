@@ -25,6 +25,9 @@ func bouncyCastle(t *testing.T, lines [][]string) (answers [][]string, version s
 	if err != nil {
 		t.Skip("java is not installed here: nothing checked with BouncyCastle")
 	}
+	if _, err := exec.LookPath("javac"); err != nil {
+		t.Skip("java is here without its compiler: nothing checked with BouncyCastle")
+	}
 	dir := os.Getenv("GAEN_BOUNCYCASTLE")
 	if dir == "" {
 		dir = javaFolder

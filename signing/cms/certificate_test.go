@@ -24,9 +24,9 @@ func TestThumbprint(t *testing.T) {
 	if !strings.ContainsAny(padded, "+") || !strings.ContainsAny(padded, "/") {
 		t.Fatal("the base64 is too plain to tell anything")
 	}
-	full := ""
+	var full strings.Builder
 	for _, c := range []byte(padded) {
-		full += "%" + hex.EncodeToString([]byte{c})
+		full.WriteString("%" + hex.EncodeToString([]byte{c}))
 	}
 	for _, tt := range []struct {
 		name, text string
@@ -39,7 +39,7 @@ func TestThumbprint(t *testing.T) {
 		{"base64 without padding", strings.TrimRight(padded, "="), true},
 		{"escaped base64", url.QueryEscape(padded), true},
 		{"base64 with its padding escaped", strings.Replace(padded, "=", "%3D", 1), true},
-		{"base64, every character escaped", full, true},
+		{"base64, every character escaped", full.String(), true},
 		{"hex, one digit less", raw.String()[1:], false},
 		{"hex, a zero byte lost", raw.String()[2:], false},
 		{"hex, one digit more", "0" + raw.String(), false},
@@ -55,7 +55,7 @@ func TestThumbprint(t *testing.T) {
 		{"base64, padded twice", padded + "=", false},
 		{"a bad escape", padded + "%", false},
 		{"empty", "", false},
-		{"long", full + "A", false},
+		{"long", full.String() + "A", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := ParseThumbprint(tt.text)

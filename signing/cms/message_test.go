@@ -66,7 +66,7 @@ func TestParseText(t *testing.T) {
 func attribute(t testing.TB, oid string, values ...[]byte) *node {
 	t.Helper()
 	var id encoding.ObjectIdentifier
-	for _, part := range strings.Split(oid, ".") {
+	for part := range strings.SplitSeq(oid, ".") {
 		n, _ := new(big.Int).SetString(part, 10)
 		id = append(id, int(n.Int64()))
 	}
