@@ -39,6 +39,7 @@ var may = map[string][]string{
 	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
 	"federation":                  {"keys", "storage/ledger"},
 	"federation/interop":          {"keys", "signing/jws", "storage/ledger", "federation"},
+	"federation/efgs":             {"keys", "signing/cms", "storage/ledger", "federation"},
 
 	"keys/keystest":             {"keys"},
 	"signing/signingtest":       {"signing"},
