@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -79,6 +80,29 @@ func TestThumbprint(t *testing.T) {
 	var back Thumbprint
 	if err := back.UnmarshalText(text); err != nil || back != raw {
 		t.Errorf("got %s, %v", back, err)
+	}
+}
+
+// Where no list is asked, as for the client of a TLS connection, the country must
+// be right all the same.
+func TestCountryOf(t *testing.T) {
+	for _, tt := range []struct {
+		countries []string
+		want      string // "" for an error
+	}{
+		{[]string{"DE"}, "DE"}, {[]string{"AZ"}, "AZ"}, {[]string{"ZA"}, "ZA"},
+		{nil, ""}, {[]string{"DE", "DE"}, ""}, {[]string{"DE", "FR"}, ""},
+		{[]string{"de"}, ""}, {[]string{"dE"}, ""}, {[]string{"De"}, ""}, {[]string{"D"}, ""}, {[]string{"DEU"}, ""},
+		{[]string{"D1"}, ""}, {[]string{"@A"}, ""}, {[]string{"A["}, ""}, {[]string{""}, ""}, {[]string{"\u00dc"}, ""},
+	} {
+		id := issue(t, newKey(t, elliptic.P256()), func(c *x509.Certificate) { c.Subject.Country = tt.countries })
+		got, err := CountryOf(id.cert)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%q: got %q, %v", tt.countries, got, err)
+		}
+		if err != nil {
+			checkReason(t, err, ReasonCountry)
+		}
 	}
 }
 

@@ -221,6 +221,9 @@ func TestParseListWithAnchor(t *testing.T) {
 		{"signed by another", func(e *Entry) { e.AnchorSignature = anchorSign(t, other, e.Certificate) }, ReasonAnchor},
 		{"written otherwise", func(e *Entry) { e.Certificate += "\n" }, ReasonAnchor},
 		{"only a thumbprint", func(e *Entry) { e.Certificate, e.Thumbprint = "", ThumbprintOf(id.cert) }, ReasonAnchor},
+		{"only a thumbprint, and nothing signed", func(e *Entry) {
+			e.Certificate, e.Thumbprint, e.AnchorSignature = "", ThumbprintOf(id.cert), anchorSign(t, anchor, "")
+		}, ReasonAnchor},
 		{"revoked, not signed", func(e *Entry) { e.Revoked, e.AnchorSignature = true, "" }, ReasonAnchor},
 		{"a signature that is none", func(e *Entry) { e.AnchorSignature = "%" }, ReasonAnchor},
 	} {

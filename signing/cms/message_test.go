@@ -428,6 +428,18 @@ func TestPSSParameters(t *testing.T) {
 	n.at(atSigner...).at(field).inner = n.at(atSigner...).at(field).inner[:1]
 	_, err := Parse(encode(n.der()), nil)
 	checkReason(t, err, ReasonAlgorithm) // no parameters: all by SHA-1
+
+	// What one of the two ways of RSA has made is not taken for the other's.
+	for _, tt := range []struct{ named, made *SignerOptions }{{&SignerOptions{PSS: true}, nil}, {nil, &SignerOptions{PSS: true}}} {
+		n := tree(t, decode(t, id.sign(t, batch, tt.named)))
+		made := tree(t, decode(t, id.sign(t, batch, tt.made)))
+		n.at(atSigner...).at(fieldSignature).value = made.at(atSigner...).at(fieldSignature).value
+		m, err := Parse(encode(n.der()), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkReason(t, m.Verify([]byte(batch)), ReasonSignature)
+	}
 }
 
 // SHA-384 and SHA-512 are taken from others, by each kind of key.
@@ -462,6 +474,20 @@ func TestLongerHashes(t *testing.T) {
 		}
 		checkReason(t, m.Verify([]byte(batch)), "")
 	}
+}
+
+// No key id is not the key id of a certificate that has none.
+func TestParseWithoutKeyID(t *testing.T) {
+	id := issue(t, newKey(t, elliptic.P256()), func(c *x509.Certificate) { c.SubjectKeyId = nil })
+	if len(id.cert.SubjectKeyId) > 0 {
+		t.Fatal("the certificate has a key id")
+	}
+	n := tree(t, decode(t, id.sign(t, batch, nil)))
+	n.at(atVersion...).value[0] = 3
+	n.at(atSigner...).at(fieldVersion).value[0] = 3
+	n.at(atSigner...).inner[fieldSigner] = &node{tag: 0x80}
+	_, err := Parse(encode(n.der()), nil)
+	checkReason(t, err, ReasonCertificate)
 }
 
 // A certificate with a key that is too weak or unknown is refused, whoever

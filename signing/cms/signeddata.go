@@ -57,13 +57,13 @@ type signerInfo struct {
 
 var errNotSignedData = fail(ReasonMalformed, "signature", "not SignedData")
 
-// readSignedData reads a ContentInfo with SignedData in it, as DER.
+// readSignedData reads a ContentInfo with SignedData in it, one element of DER.
 func readSignedData(der cryptobyte.String) (*signedData, error) {
 	var info, content, seq, digests, certificates, crls, signers cryptobyte.String
 	var oid encoding.ObjectIdentifier
 	var version int
 	var hasCertificates, hasCRLs bool
-	if !der.ReadASN1(&info, asn1.SEQUENCE) || !der.Empty() ||
+	if !der.ReadASN1(&info, asn1.SEQUENCE) ||
 		!info.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(oidSignedData) ||
 		!info.ReadASN1(&content, tagContent) || !info.Empty() ||
 		!content.ReadASN1(&seq, asn1.SEQUENCE) || !content.Empty() ||
