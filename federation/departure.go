@@ -39,26 +39,27 @@ func (h *Hub) depart(ctx context.Context, c ledger.Cut) (*departure, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting := map[ledger.Source][]*piece{}
-	var due []*inspection
+	all := map[ledger.Source][]*waiting{}
+	var due []*waiting
 	for _, r := range registers {
-		in := &inspection{hub: h, cut: c, others: waiting, register: r}
-		if err := json.Unmarshal(r.Value, &in.piece); err != nil {
+		w := &waiting{version: r.Version}
+		if err := json.Unmarshal(r.Value, &w.piece); err != nil {
 			return nil, fmt.Errorf("register %s: %w", r.Name, err)
 		}
-		waiting[in.Source] = append(waiting[in.Source], &in.piece)
-		if in.latest().Before(c.Time) {
-			due = append(due, in)
+		all[w.Source] = append(all[w.Source], w)
+		if w.latest().Before(c.Time) {
+			due = append(due, w)
 		}
 	}
-	slices.SortFunc(due, func(a, b *inspection) int { return cmp.Or(cmp.Compare(a.Latest, b.Latest), a.compare(&b.piece)) })
+	slices.SortFunc(due, func(a, b *waiting) int { return cmp.Or(cmp.Compare(a.Latest, b.Latest), a.compare(&b.piece)) })
 	d := &departure{}
-	for _, in := range due {
+	for _, w := range due {
 		if len(d.gone) == maxLeaving {
 			break
 		}
+		in := &inspection{hub: h, waiting: w, cut: c, others: all[w.Source]}
 		if err := in.run(ctx); err != nil {
-			return nil, fmt.Errorf("register %s: %w", in.register.Name, err)
+			return nil, fmt.Errorf("register %s: %w", w.name(waitingPrefix), err)
 		}
 		d.add(in)
 	}
@@ -70,10 +71,10 @@ func (h *Hub) depart(ctx context.Context, c ledger.Cut) (*departure, error) {
 
 // add adds what an inspection found.
 func (d *departure) add(in *inspection) {
-	if in.waiting {
+	if in.stays {
 		return
 	}
-	d.gone = append(d.gone, ledger.Swap{Name: in.register.Name, Version: in.register.Version, Delete: true})
+	d.gone = append(d.gone, ledger.Swap{Name: in.name(waitingPrefix), Version: in.version, Delete: true})
 	d.open = append(d.open, in.open...)
 	switch {
 	case in.foreign:
@@ -85,18 +86,23 @@ func (d *departure) add(in *inspection) {
 	}
 }
 
+// waiting is a piece that has not left.
+type waiting struct {
+	piece
+	version int64 // of its register
+}
+
 // An inspection looks at a waiting piece as a cut finds it.
 type inspection struct {
-	piece
-	hub      *Hub
-	cut      ledger.Cut
-	others   map[ledger.Source][]*piece // all that wait
-	register ledger.Register
+	*waiting
+	hub    *Hub
+	cut    ledger.Cut
+	others []*waiting // of the nation, this one among them
 
 	units    map[ledger.UnitID]*ledger.Unit // that it was the first of its nation to bring
 	restated map[ledger.UnitID]bool         // those it only says something new of
 
-	waiting bool     // it stays
+	stays   bool     // it waits for a later cut
 	foreign bool     // it would withdraw what its nation never brought
 	told    bool     // a key of it has been released
 	tell    []int    // keys of which it does not say the state
@@ -105,7 +111,7 @@ type inspection struct {
 }
 
 func (in *inspection) run(ctx context.Context) error {
-	if err := in.find(ctx); err != nil || in.waiting {
+	if err := in.find(ctx); err != nil || in.stays {
 		return err
 	}
 	said, err := in.hub.readStatements(ctx, &in.piece)
@@ -113,7 +119,7 @@ func (in *inspection) run(ctx context.Context) error {
 		return err
 	}
 	in.restated = map[ledger.UnitID]bool{}
-	for i := 0; i < len(said) && !in.waiting; i++ {
+	for i := 0; i < len(said) && !in.stays; i++ {
 		u, err := in.unit(ctx, said[i].id)
 		if err != nil {
 			return err
@@ -121,15 +127,15 @@ func (in *inspection) run(ctx context.Context) error {
 		switch {
 		case u == nil: // pruned, or withdrawn before anybody brought it
 		case said[i].revokes():
-			in.waiting = in.revoked(u)
+			in.stays = in.revoked(u)
 		default:
-			in.waiting = in.key(i, &said[i], u)
+			in.stays = in.key(i, &said[i], u)
 		}
 	}
-	if in.waiting || len(in.restated) == 0 {
+	if in.stays || len(in.restated) == 0 {
 		return nil
 	}
-	in.waiting, err = in.overtakes(ctx)
+	in.stays, err = in.overtakes(ctx)
 	return err
 }
 
@@ -143,7 +149,7 @@ func (in *inspection) find(ctx context.Context) error {
 		}
 		in.units[rec.ID] = rec.Unit
 		if _, wait := rec.Unit.Pending(); wait == ledger.WaitNew {
-			in.waiting = true
+			in.stays = true
 			return nil
 		}
 	}
@@ -174,16 +180,16 @@ func (h *Hub) unit(ctx context.Context, id ledger.UnitID) (*ledger.Unit, error) 
 // before it, nor beside it: those who read nothing but pieces would take it for what
 // it was. By a piece nobody has that key yet, so nothing is told late.
 func (in *inspection) overtakes(ctx context.Context) (bool, error) {
-	for _, p := range in.others[in.Source] {
+	for _, p := range in.others {
 		if p.Seq >= in.Seq {
 			continue
 		}
-		said, err := in.hub.readStatements(ctx, p)
+		said, err := in.hub.readStatements(ctx, &p.piece)
 		if err != nil {
 			return false, err
 		}
 		for i := range said {
-			if in.restated[said[i].id] && !said[i].revokes() {
+			if in.restated[said[i].id] {
 				return true, nil
 			}
 		}

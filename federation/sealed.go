@@ -218,21 +218,9 @@ func (p place) fate(d *ledger.Delivery, partial *ledger.PartialError) ledger.Fat
 // accept has the ledger take a delivery of a nation that does not seal.
 func (h *Hub) accept(ctx context.Context, d *ledger.Delivery) (*ledger.Receipt, error) {
 	for {
-		var swaps []ledger.Swap
-		if _, known := h.plain.Load(d.Source); !known {
-			k, version, err := h.readKind(ctx, d.Source)
-			switch {
-			case err != nil:
-				return nil, err
-			case version == 0:
-				swap, err := swapTo(kindRegister(d.Source), 0, k)
-				if err != nil {
-					return nil, err
-				}
-				swaps = []ledger.Swap{swap}
-			case k.Sealed > 0:
-				return nil, ErrKind
-			}
+		swaps, err := h.notePlain(ctx, d.Source)
+		if err != nil {
+			return nil, err
 		}
 		d.Nonce, d.Swaps = ledger.NewNonce(), swaps
 		receipt, err := h.ledger.Accept(ctx, d)
@@ -244,6 +232,25 @@ func (h *Hub) accept(ctx context.Context, d *ledger.Delivery) (*ledger.Receipt, 
 		}
 		return receipt, err
 	}
+}
+
+// notePlain returns the swap that notes that a source does not seal, none if that
+// has been noted, or [ErrKind].
+func (h *Hub) notePlain(ctx context.Context, name ledger.Source) ([]ledger.Swap, error) {
+	if _, known := h.plain.Load(name); known {
+		return nil, nil
+	}
+	k, version, err := h.readKind(ctx, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case k.Sealed > 0:
+		return nil, ErrKind
+	case version > 0:
+		return nil, nil
+	}
+	swap, err := swapTo(kindRegister(name), 0, k)
+	return []ledger.Swap{swap}, err
 }
 
 // acceptSealed has the ledger take a delivery of a nation that seals, with the

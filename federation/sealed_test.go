@@ -18,6 +18,7 @@ import (
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 )
 
@@ -287,6 +288,9 @@ func TestSealedOrNot(t *testing.T) {
 		}
 		h.serve(&federation.HubOptions{Fresh: 1})
 	}
+	longer := federation.Nation{Name: "relay-2", Region: ch}
+	h.upload(&longer, "a", h.keysOf(ch, 1)...)
+	h.put(&relay, "a", h.keysOf(ch, 1)...) // whose name the other's begins with
 	hubs := []*federation.Hub{h.hub, must(federation.NewHub(h.ledger, nil))}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -359,6 +363,15 @@ func TestSealedOrder(t *testing.T) {
 	h.upload(&gateway, "g", h.keysOf(it, 230)...)
 	h.release()
 	c := h.checker(&italy).read()
+	loose := 0
+	for _, p := range c.pages {
+		if len(p.Pieces) == 0 {
+			loose++
+		}
+	}
+	if loose < 5 { // that few keys are spread over that many numbers
+		t.Errorf("%d batches of what is not sealed, want none that goes over thousands of numbers", loose)
+	}
 	if len(c.pieces) != 231 || len(c.loose) != 0 {
 		t.Errorf("Italy has read %d pieces and %d keys, want 231 and none", len(c.pieces), len(c.loose))
 	}
@@ -375,6 +388,115 @@ func TestSealedOrder(t *testing.T) {
 	}
 	if got := h.checker(&france).read(); len(got.loose) != 230 || len(got.pages) != len(c.pages) {
 		t.Errorf("France is given %d keys of others on %d pages, want 230 on %d", len(got.loose), len(got.pages), len(c.pages))
+	}
+}
+
+// TestSealedLoads: a batch has neither too many keys nor too many bytes.
+func TestSealedLoads(t *testing.T) {
+	h := newSealed(t)
+	for i := range 3 {
+		h.put(&germany, fmt.Sprint(i), h.keysOf(de, 2000)...)
+	}
+	h.release()
+	c := h.checker(&france).read()
+	if len(c.pages) != 2 || len(c.pieces) != 3 {
+		t.Errorf("%d pieces of 2000 keys in %d batches", len(c.pieces), len(c.pages))
+	}
+	for i := range 9 {
+		s := &federation.Sealed{Tag: fmt.Sprint("large", i), Keys: h.keysOf(de, 1), Body: bytes.Repeat([]byte{byte(i)}, federation.MaxSealed), Seal: []byte("seal")}
+		must(h.hub.UploadSealed(t.Context(), &germany, s))
+	}
+	h.release()
+	sizes := []int{}
+	for at := c.at; ; {
+		page := must(h.hub.DownloadSealed(t.Context(), &france, at))
+		if page == nil {
+			break
+		}
+		sizes, at = append(sizes, len(page.Pieces)), page.Next
+	}
+	if !slices.Equal(sizes, []int{7, 2}) {
+		t.Errorf("batches of %v pieces of 2 MiB", sizes)
+	}
+}
+
+// TestSealedSiblings: what is told of two origins of one key data is told once each,
+// though the numbers of their one cut are in several batches.
+func TestSealedSiblings(t *testing.T) {
+	h := newSealed(t)
+	h.serve(&federation.HubOptions{Fresh: 1, BatchSize: 100})
+	h.put(&germany, "a", h.keysOf(de, 1)...)
+	all := h.keysOf(it, 250)
+	for i := range all {
+		all[i].RollingStartIntervalNumber -= keys.Interval(i)
+	}
+	twin := all[249]
+	twin.Origin, twin.RollingStartIntervalNumber = ch, all[0].RollingStartIntervalNumber
+	h.upload(&gateway, "1", append(all, twin)...)
+	h.release()
+	c := h.checker(&france).read()
+	if len(c.loose) != 251 || !sameUnits(c.loose, append(all, twin)) {
+		t.Errorf("%d keys are told, want 251", len(c.loose))
+	}
+	pages := len(c.pages)
+	h.upload(&gateway, "2", as(all[3], keys.ReportConfirmedTest))
+	h.release()
+	if c.read(); len(c.pages) != pages+1 || len(c.loose) != 252 {
+		t.Errorf("of one key that is revised %d things are told on %d pages", len(c.loose)-251, len(c.pages)-pages)
+	}
+}
+
+// TestSealedWithdrawnBeforeDue: that a key is withdrawn is no reason to show it
+// before it may be.
+func TestSealedWithdrawnBeforeDue(t *testing.T) {
+	h := newSealed(t)
+	early := h.key(de, 40*time.Minute)
+	h.put(&germany, "a", h.key(de, -time.Hour), early)
+	h.put(&germany, "b", revoked(early), h.key(de, -time.Hour))
+	c := h.checker(&france)
+	for range 8 {
+		h.release()
+		c.read().expectPieces()
+	}
+	h.release()
+	c.read().expectPieces("de/a")
+	h.release()
+	c.read().expectPieces("de/a", "de/b")
+}
+
+// TestSealedCutsMeanwhile: a piece leaves with no cut before that of its last key,
+// whenever another process makes that.
+func TestSealedCutsMeanwhile(t *testing.T) {
+	for nth := 1; nth < 15; nth++ {
+		h := newSealed(t)
+		must(0, h.ledger.Hold(t.Context(), ledger.Holds{Origins: []keys.Region{de}}))
+		k := h.key(de, -time.Hour)
+		h.put(&germany, "a", k)
+		h.clock = h.clock.Add(5 * time.Minute)
+		calls := 0
+		h.fault = func() ledgertest.Verdict {
+			if calls++; calls == nth {
+				must(0, h.ledger.Resume(t.Context(), ledger.Holds{Origins: []keys.Region{de}}))
+				h.clock = h.clock.Add(5 * time.Minute)
+				must(h.ledger.Release(t.Context(), nil))
+			}
+			return ledgertest.Pass
+		}
+		h.hub.Release(t.Context())
+		h.fault = func() ledgertest.Verdict { return ledgertest.Pass }
+		must(0, h.ledger.Resume(t.Context(), ledger.Holds{Origins: []keys.Region{de}}))
+		h.release()
+		h.release()
+		c := h.checker(&france).read()
+		c.expectPieces("de/a")
+		id := ledger.IDOf(&k)
+		for rec := range h.ledger.Find(t.Context(), ledger.Query{Unit: &id}) {
+			for _, cut := range must(h.ledger.Log(t.Context(), 0)).Cuts {
+				if cut.Last < rec.Unit.Events[0].Number && !c.pages[0].Time.After(cut.Time) {
+					t.Errorf("after call %d: it leaves with the cut of %s, its key only after that", nth, cut.Time)
+				}
+			}
+		}
 	}
 }
 
@@ -542,6 +664,9 @@ func TestSealedWithdrawnMeanwhile(t *testing.T) {
 	c.expect(stays, "SELF_REPORT")
 	h.release()
 	c.read().expectPieces("de/a", "de/c") // b tells of nothing that was ever active
+	if open := must(h.ledger.Registers(t.Context(), "federation/hub/sealed/open/")); len(open) > 0 {
+		t.Error("what its nation took back is marked as if it could come back")
+	}
 	only := france
 	only.SealedOnly = true
 	d := h.checker(&only).read()
@@ -554,6 +679,24 @@ func TestSealedWithdrawnMeanwhile(t *testing.T) {
 	if got := h.checker(&germany).read(); len(got.loose) > 0 {
 		t.Errorf("Germany is told %d things of its own piece", len(got.loose))
 	}
+}
+
+// TestSealedAfterTheCut: what comes after a cut does not leave with it, though its
+// batches are made later.
+func TestSealedAfterTheCut(t *testing.T) {
+	h := newSealed(t)
+	k := h.key(de, -time.Hour)
+	h.put(&germany, "a", k)
+	h.release()
+	h.clock = h.clock.Add(5 * time.Minute)
+	must(h.ledger.Release(t.Context(), nil))
+	h.put(&germany, "b", revoked(k))
+	h.put(&germany, "c", h.key(de, -time.Hour))
+	must(h.hub.Release(t.Context()))
+	c := h.checker(&france).read()
+	c.expectPieces("de/a")
+	h.release()
+	c.read().expectPieces("de/a", "de/b", "de/c")
 }
 
 // TestSealedInCircles: pieces that withdraw each other's keys, at the same moment or
@@ -705,6 +848,11 @@ func TestSealedByGateways(t *testing.T) {
 	}
 	h.checker(&relay).read().expectPieces()
 	h.checker(&france).read().expectPieces("relay/mixed", "relay/pure")
+	h.upload(&gateway, "1", h.key(it, -time.Hour))
+	h.release()
+	if got := h.checker(&gateway).read(); len(got.loose) > 0 { // it may check seals though it makes none
+		t.Errorf("the gateway is told %d keys that it brought", len(got.loose))
+	}
 	none := federation.Nation{Name: "hub2", Relays: keys.All[keys.Region]()}
 	h.checker(&none).read().expectPieces("relay/mixed", "relay/pure")
 }
