@@ -2,8 +2,8 @@ module github.com/gaenkit/gaen
 
 go 1.26.0
 
-// The wire format of archives and of the European gateway: archives are written
-// and read with its protowire, and tested against its generated messages.
+// The wire format of archives and of the European gateway: both are written and
+// read with its protowire, and tested against its generated messages.
 require google.golang.org/protobuf v1.36.12
 
 // The embedded default of ledgers: SQLite without cgo, so that one binary is the

@@ -1,6 +1,6 @@
 // Package federation exchanges diagnosis keys with federation servers: it pulls
 // from them, pushes to them, relays between them, and is such a server itself. It
-// knows no protocol; the packages below it do (interop, ...).
+// knows no protocol; the packages below it do (interop, efgs).
 //
 // A national back end has an instance for each server. An instance is a name: the
 // ledger's source under which the server's keys are kept, and under which cursors

@@ -87,7 +87,7 @@ func (t *UploadTime) UnmarshalJSON(b []byte) error {
 	if !ok {
 		return nil
 	}
-	if parsed, err := time.Parse(time.RFC3339, text); err == nil {
+	if parsed, err := time.Parse(time.RFC3339, string(text)); err == nil {
 		t.Time = parsed
 	}
 	return nil

@@ -30,18 +30,21 @@ type Batch struct {
 // BatchOf returns the batch of keys in the order in which they are.
 func BatchOf(all []keys.DiagnosisKey) *Batch {
 	b := &Batch{Keys: make([]DiagnosisKey, len(all))}
+	var a atlas
 	for i := range all {
-		b.Keys[i] = Of(&all[i])
+		b.Keys[i] = a.of(&all[i])
 	}
 	return b
 }
 
 // Key returns the key with an index. The error is a [*keys.Rejection].
-func (b *Batch) Key(i int) (keys.DiagnosisKey, error) {
+func (b *Batch) Key(i int) (keys.DiagnosisKey, error) { return b.key(new(atlas), i) }
+
+func (b *Batch) key(a *atlas, i int) (keys.DiagnosisKey, error) {
 	if why := b.Malformed[i]; why != nil {
 		return keys.DiagnosisKey{}, why
 	}
-	return b.Keys[i].Key()
+	return a.key(&b.Keys[i])
 }
 
 // add adds a key, or why there is none.
@@ -60,8 +63,9 @@ func (b *Batch) add(k DiagnosisKey, why *keys.Rejection) {
 // others with the reason. What is set aside already, by its index, stays so.
 func (b *Batch) sort(page *federation.Page, aside map[int]*keys.Rejection) {
 	page.Keys = make([]keys.DiagnosisKey, 0, len(b.Keys)-len(aside))
+	var a atlas
 	for i := range b.Keys {
-		k, err := b.Key(i)
+		k, err := b.key(&a, i)
 		if why := aside[i]; why != nil {
 			err = why
 		}

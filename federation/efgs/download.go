@@ -59,9 +59,11 @@ func (c *Client) first(ctx context.Context, day federation.Day) (*federation.Pag
 }
 
 // following returns the tag of the batch after a place, empty if there is none yet.
+// What is remembered is used once: should it be wrong, the gateway is asked again.
 func (c *Client) following(ctx context.Context, at federation.Place) (string, error) {
 	c.mu.Lock()
 	known := c.ahead
+	c.ahead = step{}
 	c.mu.Unlock()
 	if known.tag == at.Tag && known.next != "" {
 		return known.next, nil
@@ -137,6 +139,8 @@ func (c *Client) handout(a *answer, day federation.Day, tag string) (*handout, e
 		return nil, nil // the gateway has answered so where there was nothing (CWA 819)
 	case h.tag == "":
 		return nil, unavailable(opDownload, a.status, "the batch has no tag")
+	case len(h.next) > federation.MaxTag:
+		return nil, unavailable(opDownload, a.status, "the next batch has a tag of %d bytes, at most %d", len(h.next), federation.MaxTag)
 	case tag != "" && h.tag != tag:
 		return nil, unavailable(opDownload, a.status, "another batch than the one that was asked for")
 	}

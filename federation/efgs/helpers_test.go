@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -98,7 +99,12 @@ var countries = []string{"DE", "FR", "IT", "AT"}
 
 func newEurope(t testing.TB, opts *federationtest.EFGSOptions) *europe {
 	t.Helper()
-	e := &europe{t: t, clock: &clock{now: noon}, signers: map[string]*authority{}, nations: map[string]federationtest.EFGSNation{},
+	return newGateway(t, &clock{now: noon}, countries, opts)
+}
+
+func newGateway(t testing.TB, c *clock, countries []string, opts *federationtest.EFGSOptions) *europe {
+	t.Helper()
+	e := &europe{t: t, clock: c, signers: map[string]*authority{}, nations: map[string]federationtest.EFGSNation{},
 		trusted: must(cms.NewAllowList()), keys: keystest.New(1, &keystest.Options{EndOfPeriod: true})}
 	e.anchor = newAuthority(t, nil, noon, noon.AddDate(1, 0, 0))
 	var all []federationtest.EFGSNation
@@ -247,9 +253,7 @@ func (e *europe) between(t *testing.T, change func(r *http.Request, a *recorded)
 	e.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := record(e.gateway, r.URL.String(), r.Header)
 		change(r, a)
-		for name, values := range a.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), a.header)
 		w.WriteHeader(a.status)
 		w.Write(a.body)
 	}))

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/gaenkit/gaen/keys"
 )
@@ -95,215 +95,149 @@ func decodeJSON(into *Batch, body []byte, limit int) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	if !json.Valid(body) {
-		return errJSON
-	}
-	list, twice, ok := membersOf(body, "keys")
-	if !ok || twice != "" {
+	var found [1][]byte
+	if twice, ok := membersOf(body, []string{"keys"}, found[:]); !ok || twice != "" || !isList(found[0]) {
 		return errJSON
 	}
 	r := jsonReader{}
-	return elementsOf(list["keys"], func(e json.RawMessage) error {
+	for e := range elements(found[0]) {
 		if len(into.Keys) == limit {
 			return ErrTooManyKeys
 		}
 		into.add(r.key(e))
-		return nil
-	})
-}
-
-// membersOf returns those members of an object that have one of these names. Twice
-// is the first of them that comes twice, of which readers disagree which counts.
-func membersOf(text []byte, names ...string) (found map[string]json.RawMessage, twice string, ok bool) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, "", false
-	}
-	found = make(map[string]json.RawMessage, len(names))
-	for d.More() {
-		t, err := d.Token()
-		name, isName := t.(string)
-		if err != nil || !isName {
-			return nil, "", false
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, "", false
-		}
-		for _, known := range names {
-			if name != known {
-				continue
-			}
-			if _, again := found[name]; again && twice == "" {
-				twice = name
-			}
-			if string(value) != "null" {
-				found[name] = value
-			}
-		}
-	}
-	return found, twice, true
-}
-
-// elementsOf calls each with the elements of an array, of which there are none if
-// there is no array.
-func elementsOf(text json.RawMessage, each func(json.RawMessage) error) error {
-	if text == nil {
-		return nil
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return errJSON
-	}
-	for d.More() {
-		var e json.RawMessage
-		if err := d.Decode(&e); err != nil {
-			return errJSON
-		}
-		if err := each(e); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-// jsonNames are the names of a key's members. Those of protobuf's own JSON, where
-// they differ from the file's, follow them.
-var jsonNames = []string{
-	"keyData", "rollingStartIntervalNumber", "rollingPeriod", "transmissionRiskLevel", "visitedCountries", "origin", "reportType",
-	"days_since_onset_of_symptoms", "daysSinceOnsetOfSymptoms",
-}
+// The members of a key. Those of protobuf's own JSON, where they differ from the
+// file's, follow them.
+const (
+	jsonKeyData = iota
+	jsonRollingStart
+	jsonRollingPeriod
+	jsonRisk
+	jsonCountries
+	jsonOrigin
+	jsonReportType
+	jsonOnset
+	jsonOnsetToo
+	jsonMembers
+)
+
+var (
+	jsonNames = []string{
+		"keyData", "rollingStartIntervalNumber", "rollingPeriod", "transmissionRiskLevel", "visitedCountries", "origin", "reportType",
+		"days_since_onset_of_symptoms", "daysSinceOnsetOfSymptoms",
+	}
+	jsonFields = [jsonMembers]keys.Field{
+		keys.FieldKeyData, keys.FieldRollingStart, keys.FieldRollingPeriod, keys.FieldTransmissionRisk, keys.FieldVisitedCountries,
+		keys.FieldOrigin, keys.FieldReportType, keys.FieldDaysSinceOnset, keys.FieldDaysSinceOnset,
+	}
+)
 
 // A jsonReader reads the keys of a body.
 type jsonReader struct {
 	speller
+	countries [][]byte // of the key being read
 }
 
 // key reads a key.
-func (r *jsonReader) key(text json.RawMessage) (k DiagnosisKey, why *keys.Rejection) {
-	m, twice, ok := membersOf(text, jsonNames...)
-	if !ok {
+func (r *jsonReader) key(text []byte) (k DiagnosisKey, why *keys.Rejection) {
+	var m [jsonMembers][]byte
+	twice, ok := membersIn(text, jsonNames, m[:])
+	switch {
+	case !ok:
 		return k, malformed(keys.FieldKeyData, "not a JSON object")
-	}
-	if twice != "" {
-		return k, malformed(fieldNamed(twice), "there twice")
-	}
-	onset, other := m["days_since_onset_of_symptoms"], m["daysSinceOnsetOfSymptoms"]
-	if onset != nil && other != nil {
+	case twice != "":
+		return k, malformed(jsonFields[slices.Index(jsonNames, twice)], "there twice")
+	case m[jsonOnset] != nil && m[jsonOnsetToo] != nil:
 		return k, malformed(keys.FieldDaysSinceOnset, "there twice")
+	case m[jsonOnset] == nil:
+		m[jsonOnset] = m[jsonOnsetToo]
 	}
-	if onset == nil {
-		onset = other
-	}
-	if why = r.texts(&k, m); why != nil {
+	if why = r.texts(&k, &m); why != nil {
 		return k, why
 	}
-	start, whyStart := integer(m["rollingStartIntervalNumber"], keys.FieldRollingStart, 0, math.MaxUint32)
-	period, whyPeriod := integer(m["rollingPeriod"], keys.FieldRollingPeriod, 0, math.MaxUint32)
-	risk, whyRisk := integer(m["transmissionRiskLevel"], keys.FieldTransmissionRisk, math.MinInt32, math.MaxInt32)
-	report, whyReport := enumerator(m["reportType"])
-	days, whyDays := integer(onset, keys.FieldDaysSinceOnset, math.MinInt32, math.MaxInt32)
-	for _, why := range []*keys.Rejection{whyStart, whyPeriod, whyRisk, whyReport, whyDays} {
-		if why != nil {
-			return k, why
-		}
-	}
-	k.RollingStartIntervalNumber, k.RollingPeriod, k.TransmissionRiskLevel = uint32(start), uint32(period), int32(risk)
-	k.ReportType, k.DaysSinceOnsetOfSymptoms = int32(report), int32(days)
-	return k, nil
+	return k, k.numbers(&m)
 }
 
-func fieldNamed(name string) keys.Field {
-	switch name {
-	case "rollingStartIntervalNumber":
-		return keys.FieldRollingStart
-	case "rollingPeriod":
-		return keys.FieldRollingPeriod
-	case "transmissionRiskLevel":
-		return keys.FieldTransmissionRisk
-	case "visitedCountries":
-		return keys.FieldVisitedCountries
-	case "origin":
-		return keys.FieldOrigin
-	case "reportType":
-		return keys.FieldReportType
-	case "days_since_onset_of_symptoms", "daysSinceOnsetOfSymptoms":
-		return keys.FieldDaysSinceOnset
+// numbers reads what is a number.
+func (k *DiagnosisKey) numbers(m *[jsonMembers][]byte) *keys.Rejection {
+	var n [jsonMembers]int64
+	for _, f := range []struct {
+		member    int
+		low, high int64
+	}{
+		{jsonRollingStart, 0, math.MaxUint32}, {jsonRollingPeriod, 0, math.MaxUint32}, {jsonRisk, math.MinInt32, math.MaxInt32},
+		{jsonReportType, math.MinInt32, math.MaxInt32}, {jsonOnset, math.MinInt32, math.MaxInt32},
+	} {
+		v := m[f.member]
+		if f.member == jsonReportType {
+			v = enumerator(v)
+		}
+		var why *keys.Rejection
+		if n[f.member], why = integer(v, jsonFields[f.member], f.low, f.high); why != nil {
+			return why
+		}
 	}
-	return keys.FieldKeyData
+	k.RollingStartIntervalNumber, k.RollingPeriod, k.TransmissionRiskLevel = uint32(n[jsonRollingStart]), uint32(n[jsonRollingPeriod]), int32(n[jsonRisk])
+	k.ReportType, k.DaysSinceOnsetOfSymptoms = int32(n[jsonReportType]), int32(n[jsonOnset])
+	return nil
 }
 
 // texts reads key data, origin and countries.
-func (r *jsonReader) texts(k *DiagnosisKey, m map[string]json.RawMessage) *keys.Rejection {
-	data, ok := text(m["keyData"])
+func (r *jsonReader) texts(k *DiagnosisKey, m *[jsonMembers][]byte) *keys.Rejection {
+	data, ok := text(m[jsonKeyData])
 	if !ok {
 		return malformed(keys.FieldKeyData, "not a string")
 	}
 	if k.KeyData, ok = decodeBase64(data); !ok {
 		return malformed(keys.FieldKeyData, "not base64")
 	}
-	origin, ok := text(m["origin"])
+	origin, ok := text(m[jsonOrigin])
 	if !ok {
 		return malformed(keys.FieldOrigin, "not a string")
 	}
-	k.Origin = r.spell([]byte(origin))
-	var codes [][]byte
-	err := elementsOf(m["visitedCountries"], func(e json.RawMessage) error {
-		code, ok := text(e)
-		if !ok {
-			return malformed(keys.FieldVisitedCountries, "not all strings")
-		}
-		if len(codes) == keys.MaxRegions {
-			return &keys.Rejection{Field: keys.FieldVisitedCountries, Reason: keys.ReasonTooMany}
-		}
-		codes = append(codes, []byte(code))
-		return nil
-	})
-	if why, ok := errors.AsType[*keys.Rejection](err); ok {
-		return why
-	}
-	if err != nil {
+	k.Origin = r.spell(origin)
+	if !isList(m[jsonCountries]) {
 		return malformed(keys.FieldVisitedCountries, "not an array")
 	}
-	k.VisitedCountries = r.spellAll(codes)
+	r.countries = r.countries[:0]
+	for e := range elements(m[jsonCountries]) {
+		code, ok := text(e)
+		switch {
+		case !ok || isNull(e):
+			return malformed(keys.FieldVisitedCountries, "not all strings")
+		case len(r.countries) == keys.MaxRegions:
+			return &keys.Rejection{Field: keys.FieldVisitedCountries, Reason: keys.ReasonTooMany}
+		}
+		r.countries = append(r.countries, code)
+	}
+	k.VisitedCountries = r.spellAll(r.countries)
 	return nil
 }
 
-// text returns the string that a value is, empty if there is none.
-func text(v json.RawMessage) (string, bool) {
-	if v == nil {
-		return "", true
-	}
-	if v[0] != '"' {
-		return "", false
-	}
-	var s string
-	err := json.Unmarshal(v, &s)
-	return s, err == nil
-}
-
 // decodeBase64 reads base64 as readers of protobuf's JSON do.
-func decodeBase64(s string) ([]byte, bool) {
-	s = strings.TrimRight(s, "=")
-	if strings.ContainsAny(s, "-_") {
-		b, err := base64.RawURLEncoding.DecodeString(s)
-		return b, err == nil
+func decodeBase64(s []byte) ([]byte, bool) {
+	s = bytes.TrimRight(s, "=")
+	enc := base64.RawStdEncoding
+	if bytes.ContainsAny(s, "-_") {
+		enc = base64.RawURLEncoding
 	}
-	b, err := base64.RawStdEncoding.DecodeString(s)
+	b, err := enc.AppendDecode(make([]byte, 0, enc.DecodedLen(len(s))), s)
 	return b, err == nil
 }
 
 // integer returns the whole number that a value is, or says as a string, 0 if there
 // is none.
-func integer(v json.RawMessage, field keys.Field, low, high int64) (int64, *keys.Rejection) {
+func integer(v []byte, field keys.Field, low, high int64) (int64, *keys.Rejection) {
 	if v == nil {
 		return 0, nil
 	}
-	digits := string(v)
-	if v[0] == '"' {
-		digits, _ = text(v)
+	if digits, ok := text(v); ok {
+		v = digits
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
+	n, err := strconv.ParseInt(string(v), 10, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange), err == nil && (n < low || n > high):
 		return 0, &keys.Rejection{Field: field, Reason: keys.ReasonRange, Detail: "not of the field's 32 bits"}
@@ -313,14 +247,15 @@ func integer(v json.RawMessage, field keys.Field, low, high int64) (int64, *keys
 	return n, nil
 }
 
-// enumerator returns the number of a report type, which is there by name or number.
-func enumerator(v json.RawMessage) (int64, *keys.Rejection) {
+// enumerator returns the number of a report type that is there by its name, and
+// anything else as it is.
+func enumerator(v []byte) []byte {
 	if name, ok := text(v); ok && v != nil {
 		for n, known := range reportTypes {
-			if name == known {
-				return int64(n), nil
+			if string(name) == known {
+				return strconv.AppendInt(nil, int64(n), 10)
 			}
 		}
 	}
-	return integer(v, keys.FieldReportType, math.MinInt32, math.MaxInt32)
+	return v
 }

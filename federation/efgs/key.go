@@ -33,20 +33,19 @@ const unknownOnset = 4000
 // has no way to leave out the days since the onset, and 0 days is one (EFGS 207):
 // where none are stated, 4000 is, "not known whether there were symptoms". Where no
 // report type is stated, UNKNOWN is. Test type and consent are not on the wire.
-func Of(k *keys.DiagnosisKey) DiagnosisKey {
-	w := DiagnosisKey{
+func Of(k *keys.DiagnosisKey) DiagnosisKey { return new(atlas).of(k) }
+
+func (a *atlas) of(k *keys.DiagnosisKey) DiagnosisKey {
+	return DiagnosisKey{
 		KeyData:                    k.KeyData[:],
 		RollingStartIntervalNumber: uint32(k.RollingStartIntervalNumber),
 		RollingPeriod:              uint32(k.RollingPeriod),
 		TransmissionRiskLevel:      keys.TransmissionRiskNumber(k.TransmissionRiskLevel),
-		Origin:                     k.Origin.String(),
+		VisitedCountries:           a.codes(k.VisitedCountries),
+		Origin:                     a.code(k.Origin),
 		ReportType:                 int32(k.ReportType.Or(keys.ReportUnknown)),
 		DaysSinceOnsetOfSymptoms:   int32(k.DaysSinceOnsetOfSymptoms.Or(unknownOnset)),
 	}
-	for region := range k.VisitedCountries.All() {
-		w.VisitedCountries = append(w.VisitedCountries, region.String())
-	}
-	return w
 }
 
 // Key returns the key that k is. The error is a [*keys.Rejection]; the key then
@@ -55,7 +54,9 @@ func Of(k *keys.DiagnosisKey) DiagnosisKey {
 //
 // The field's visited countries may name the origin, and have empty strings among
 // them (EFGS 227): neither is kept.
-func (k *DiagnosisKey) Key() (key keys.DiagnosisKey, err error) {
+func (k *DiagnosisKey) Key() (key keys.DiagnosisKey, err error) { return new(atlas).key(k) }
+
+func (a *atlas) key(k *DiagnosisKey) (key keys.DiagnosisKey, err error) {
 	if key.KeyData, err = keys.ParseKeyData(k.KeyData); err != nil {
 		return key, err
 	}
@@ -81,23 +82,8 @@ func (k *DiagnosisKey) Key() (key keys.DiagnosisKey, err error) {
 		return key, err
 	}
 	key.DaysSinceOnsetOfSymptoms = keys.Some(onset)
-	key.VisitedCountries, err = visited(k.VisitedCountries, key.Origin)
+	key.VisitedCountries, err = a.visited(k.VisitedCountries, key.Origin)
 	return key, err
-}
-
-// visited returns the set of the countries named but for the origin.
-func visited(codes []string, origin keys.Region) (keys.Regions, error) {
-	set, err := keys.ParseRegions(codes...)
-	if err != nil || !set.Has(origin) {
-		return set, err
-	}
-	var others []keys.Region
-	for region := range set.All() {
-		if region != origin {
-			others = append(others, region)
-		}
-	}
-	return keys.RegionsOf(others...)
 }
 
 // Format prints what is no secret of the key, whatever the verb.

@@ -2,7 +2,6 @@ package efgs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -69,15 +68,15 @@ func (c *Client) message(b *federation.Batch) (*request, error) {
 // failed at, by the places in the batch. Whatever is not named is sent again.
 func perKey(a *answer, sent int) (*federation.Answer, error) {
 	answer := &federation.Answer{Inserted: -1}
-	lists, twice, ok := membersOf(a.body, "409", "500")
-	if !ok || twice != "" || !json.Valid(a.body) {
+	var lists [2][]byte
+	if twice, ok := membersOf(a.body, []string{"409", "500"}, lists[:]); !ok || twice != "" {
 		return nil, unavailable(opUpload, a.status, "the answer is no JSON object")
 	}
 	var err error
-	if answer.Known, err = places(lists["409"], sent); err != nil {
+	if answer.Known, err = places(lists[0], sent); err != nil {
 		return nil, unavailable(opUpload, a.status, "409: %w", err)
 	}
-	if answer.Refused, err = places(lists["500"], sent); err != nil {
+	if answer.Refused, err = places(lists[1], sent); err != nil {
 		return nil, unavailable(opUpload, a.status, "500: %w", err)
 	}
 	answer.Refused = slices.DeleteFunc(answer.Refused, func(n int) bool { return slices.Contains(answer.Known, n) })
@@ -94,17 +93,16 @@ func perKey(a *answer, sent int) (*federation.Answer, error) {
 var errPlaces = errors.New("not a list of places in the batch")
 
 // places reads a list of places, each of which it returns once.
-func places(list json.RawMessage, sent int) (found []int, err error) {
-	err = elementsOf(list, func(e json.RawMessage) error {
+func places(list []byte, sent int) (found []int, err error) {
+	if !isList(list) {
+		return nil, errPlaces
+	}
+	for e := range elements(list) {
 		n, err := strconv.Atoi(string(e))
 		if err != nil || n < 0 || n >= sent {
-			return errPlaces
+			return nil, errPlaces
 		}
 		found = append(found, n)
-		return nil
-	})
-	if err != nil {
-		return nil, errPlaces
 	}
 	slices.Sort(found)
 	return slices.Compact(found), nil

@@ -1,6 +1,7 @@
 // Package federationtest checks both sides of the interoperability protocol over
-// HTTP, and makes servers of it that misbehave on purpose. A national team runs it
-// against its own endpoint, or a partner's, in whatever language that is written.
+// HTTP, and makes servers of it, and of the European gateway's protocol, that
+// misbehave on purpose. A national team runs it against its own endpoint, or a
+// partner's, in whatever language that is written.
 //
 // # A server
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -177,29 +178,26 @@ func (s *EFGSServer) Requests() []Request {
 func (s *EFGSServer) Answers() map[int]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	counts := map[int]int{}
-	for status, n := range s.answers {
-		counts[status] = n
-	}
-	return counts
+	return maps.Clone(s.answers)
 }
 
-// Keys returns how often the key data of each key that a country uploaded was
-// stored, and in how many uploads.
-func (s *EFGSServer) Keys(country string) (counts map[string]int, uploads int) {
+// Keys returns the report types with which each key of a country was stored, in
+// order, by its key data, and in how many uploads.
+func (s *EFGSServer) Keys(country string) (reports map[string][]int32, uploads int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	counts = map[string]int{}
+	reports = map[string][]int32{}
 	for _, u := range s.uploads {
 		if s.nations[u.nation].Country != country {
 			continue
 		}
 		uploads++
 		for _, k := range u.keys {
-			counts[string(k.GetKeyData())]++
+			data := string(k.GetKeyData())
+			reports[data] = append(reports[data], int32(k.GetReportType()))
 		}
 	}
-	return counts, uploads
+	return reports, uploads
 }
 
 // Assemble makes batches of the uploads since the last were made: of whole ones, in

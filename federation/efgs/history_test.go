@@ -1,0 +1,446 @@
+package efgs
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/federationtest"
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/keys/keystest"
+	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
+)
+
+var (
+	histories   = flag.Int("efgs.histories", 6, "how many random histories")
+	historySeed = flag.Uint64("efgs.seed", 1, "of the first of them")
+)
+
+// A back end has a ledger, and an instance for each gateway that it speaks to.
+type backEnd struct {
+	*history
+	country   keys.Region
+	store     *memledger.Store
+	healthy   *ledger.Ledger
+	faulty    *ledger.Ledger
+	gen       *keystest.Generator
+	uploads   int
+	before    map[string]bool // keys that an older process has sent
+	instances []*instance
+}
+
+// An instance is one gateway to one back end.
+type instance struct {
+	*backEnd
+	name   ledger.Source
+	europe *europe
+	audit  bool
+	pull   *federation.Pull
+	push   *federation.Push
+}
+
+// A history is back ends and gateways, what becomes of them, and what goes wrong.
+type history struct {
+	t        *testing.T
+	r        *rand.Rand
+	clock    *clock
+	europes  []*europe
+	backEnds []*backEnd
+	down     map[*europe]time.Time // until when a gateway is out of reach
+	faults   float64               // how probable one is, for each request and each call of a store
+	failed   map[error]int         // runs, by the class of their error
+	warnings map[string]int
+	refused  int // keys that gateways did not take
+}
+
+// bad is what goes wrong with a request. What a client could not know to be wrong is
+// not among it: a false 410, and a batch that is cut off between two keys, which only
+// an audit tells.
+var bad = []federationtest.Verdict{
+	federationtest.Fail, federationtest.FailAfter, federationtest.TimeoutAfter, federationtest.Half, federationtest.Blank,
+	federationtest.NullBody, federationtest.HTML, federationtest.Repeat, federationtest.Odd, federationtest.NoTag, federationtest.LongTag,
+	federationtest.Silence, federationtest.Quote, federationtest.Short, 302, 404, 429, 500, 503,
+}
+
+func newHistory(t *testing.T, seed uint64) *history {
+	return &history{t: t, r: rand.New(rand.NewPCG(seed, 5)), clock: &clock{now: noon.Add(5 * time.Minute)}, down: map[*europe]time.Time{},
+		failed: map[error]int{}, warnings: map[string]int{}}
+}
+
+// gateway adds a gateway, which refuses some keys as a whole and fails at others.
+func (h *history) gateway(countries ...string) *europe {
+	e := newGateway(h.t, h.clock, countries, nil)
+	e.keys = keystest.New(h.r.Uint64(), &keystest.Options{EndOfPeriod: true})
+	e.gateway.Refuse(func(data []byte) bool { return data[0] < 3 }, func(data []byte) bool { return data[0] == 3 || data[0] == 4 })
+	e.gateway.SetHook(h.hook(e))
+	h.europes = append(h.europes, e)
+	return e
+}
+
+// hook decides what becomes of a request.
+func (h *history) hook(e *europe) federationtest.Hook {
+	return func(context.Context, federationtest.Request) federationtest.Verdict {
+		switch {
+		case h.clock.Now().Before(h.down[e]):
+			return []federationtest.Verdict{federationtest.Fail, 503, 404, 500}[h.r.IntN(4)]
+		case h.r.Float64() < h.faults:
+			return bad[h.r.IntN(len(bad))]
+		}
+		return federationtest.Pass
+	}
+}
+
+func (h *history) backEnd(country string) *backEnd {
+	b := &backEnd{history: h, country: keys.MustRegion(country), before: map[string]bool{}}
+	b.gen = keystest.New(h.r.Uint64(), &keystest.Options{Origins: []keys.Region{b.country}, EndOfPeriod: true})
+	policy := ledger.DefaultPolicy()
+	policy.MinKeys, policy.MinUploads, policy.LongestWait, policy.MinWithdrawnUploads, policy.WithdrawalWait = 1, 1, 0, 1, 0
+	b.store = memledger.New(&memledger.Options{Clock: h.clock.Now})
+	b.healthy = must(ledger.Open(h.t.Context(), b.store, &ledger.Options{Policy: &policy}))
+	b.faulty = b.healthy.With(ledgertest.Faulty(b.store, func(context.Context, ledgertest.Call) ledgertest.Verdict {
+		if h.r.Float64() < h.faults/4 {
+			return []ledgertest.Verdict{ledgertest.Fail, ledgertest.FailAfter}[h.r.IntN(2)]
+		}
+		return ledgertest.Pass
+	}))
+	h.backEnds = append(h.backEnds, b)
+	return b
+}
+
+// connect makes a back end a client of a gateway.
+func (b *backEnd) connect(name ledger.Source, e *europe, audit bool) {
+	i := &instance{backEnd: b, name: name, europe: e, audit: audit}
+	i.start()
+	b.instances = append(b.instances, i)
+}
+
+// start starts a process: nothing is known but what the ledger has.
+func (i *instance) start() {
+	opts := &ClientOptions{Format: Format(i.r.IntN(2))}
+	if i.audit {
+		opts.Audit = i.europe.audit()
+	}
+	c := i.europe.client(i.country.String(), opts)
+	rules := federation.Export()
+	rules.Withdrawals = true
+	i.pull = must(federation.NewPull(i.faulty, i.name, c, c.PullOptions()))
+	i.push = must(federation.NewPush(i.faulty, i.name, c, rules, &federation.PushOptions{FromBeginning: true, MaxBatch: 40}))
+}
+
+// submit has phones submit keys, and perhaps an older process of the back end that
+// has sent them to a gateway before.
+func (b *backEnd) submit() {
+	up := b.gen.Upload(b.clock.Now())
+	now := b.clock.Now()
+	up.Keys = slices.DeleteFunc(up.Keys, func(k keys.DiagnosisKey) bool { return now.Sub(k.End()) > 8*24*time.Hour })
+	for i := range up.Keys {
+		up.Keys[i].ConsentToFederate = keys.ConsentGiven
+	}
+	b.uploads++
+	d := &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: fmt.Sprint(b.uploads), Keys: up.Keys}}}
+	if r := must(b.healthy.Accept(b.t.Context(), d)); len(r.Rejected) > 0 {
+		b.t.Fatalf("rejected: %v", r.Rejected[0])
+	}
+	if b.r.IntN(6) == 0 {
+		sent := slices.DeleteFunc(up.Keys, func(k keys.DiagnosisKey) bool { return k.KeyData[0] < 5 || b.r.IntN(2) == 0 })
+		for i := range sent {
+			b.before[string(sent[i].KeyData[:])] = true
+		}
+		b.healed(func() {
+			b.instances[0].europe.upload(b.country.String(), fmt.Sprintf("%s-before-%d", b.country, b.uploads), sent)
+		})
+	}
+}
+
+// withdraw takes one of the keys back that have been released.
+func (b *backEnd) withdraw() {
+	units := b.units(func(u *ledger.Unit) bool {
+		return u.Key.Origin == b.country && u.Released() && lastOf(u) == ledger.Active
+	})
+	if len(units) == 0 {
+		return
+	}
+	must(b.healthy.Accept(b.t.Context(), &ledger.Delivery{Source: ledger.Own, Withdrawals: []ledger.UnitID{units[b.r.IntN(len(units))].ID()}}))
+}
+
+func lastOf(u *ledger.Unit) ledger.State { return u.Events[len(u.Events)-1].Partners }
+
+// units returns the units of a ledger that fit, in the order of their key data.
+func (b *backEnd) units(fits func(u *ledger.Unit) bool) (units []*ledger.Unit) {
+	for rec, err := range b.healthy.Find(b.t.Context(), ledger.Query{}) {
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if rec.Unit != nil && fits(rec.Unit) {
+			units = append(units, rec.Unit)
+		}
+	}
+	slices.SortFunc(units, func(x, y *ledger.Unit) int { return slices.Compare(x.Key.KeyData[:], y.Key.KeyData[:]) })
+	return units
+}
+
+// healed does what must not fail.
+func (h *history) healed(f func()) {
+	faults, down := h.faults, h.down
+	h.faults, h.down = 0, nil
+	f()
+	h.faults, h.down = faults, down
+}
+
+// round has everybody do what is due, in any order, and moves the clock on.
+func (h *history) round(step time.Duration) {
+	for _, b := range h.backEnds {
+		must(b.healthy.Release(h.t.Context(), nil))
+	}
+	var jobs []func()
+	for _, b := range h.backEnds {
+		for _, i := range b.instances {
+			jobs = append(jobs, i.runPull, i.runPush)
+		}
+	}
+	for _, e := range h.europes {
+		jobs = append(jobs, func() { e.gateway.Assemble() })
+	}
+	h.r.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	for _, job := range jobs {
+		job()
+	}
+	h.clock.add(step)
+}
+
+func (i *instance) runPull() {
+	if i.faults > 0 && i.r.IntN(8) == 0 {
+		i.start()
+	}
+	report, err := i.pull.Run(i.t.Context())
+	i.ran(err)
+	for _, w := range report.Warnings {
+		for _, kind := range []string{"nothing was fetched", "no longer has what followed", "again after itself"} {
+			if strings.Contains(w, kind) {
+				i.warnings[kind]++
+			}
+		}
+	}
+}
+
+func (i *instance) runPush() {
+	report, err := i.push.Run(i.t.Context())
+	i.ran(err)
+	for _, n := range report.Refused {
+		i.refused += n
+	}
+}
+
+func (i *instance) ran(err error) {
+	if err == nil {
+		return
+	}
+	class := classOf(err)
+	if errors.Is(err, ledgertest.ErrFault) {
+		class = ledgertest.ErrFault
+	}
+	i.failed[class]++
+	if class != ledgertest.ErrFault && class != federation.ErrUnavailable && class != federation.ErrThrottled {
+		i.t.Errorf("%s: %v", i.name, err)
+	}
+}
+
+// live is some days of ordinary life, with nights and an outage of almost two days.
+func (h *history) live() {
+	var outage time.Time
+	for n := range 100 {
+		for _, b := range h.backEnds {
+			if h.r.IntN(3) == 0 {
+				b.submit()
+			}
+			if h.r.IntN(12) == 0 {
+				b.withdraw()
+			}
+		}
+		for _, e := range h.europes {
+			if h.r.IntN(4) == 0 {
+				h.healed(func() { e.upload(h.stranger(e), fmt.Sprintf("stranger-%d", n), h.strange(e)) })
+			}
+		}
+		if n == 30 {
+			outage = h.clock.Now()
+			h.down[h.europes[0]] = outage.Add(46 * time.Hour)
+		}
+		// What is not read soon after the outage is lost for good.
+		h.faults = 0.15
+		if since := h.clock.Now().Sub(outage); 45*time.Hour < since && since < 48*time.Hour {
+			h.faults = 0
+		}
+		h.round(time.Duration(10+h.r.IntN(80)) * time.Minute)
+	}
+}
+
+// stranger returns the last country of a gateway, which has no back end here.
+func (h *history) stranger(e *europe) string {
+	if len(e.nations) == len(countries) {
+		return "IT"
+	}
+	return "CH"
+}
+
+// strange returns keys of a stranger, none of which the gateway has anything against.
+func (h *history) strange(e *europe) []keys.DiagnosisKey {
+	return slices.DeleteFunc(e.newKeys(h.stranger(e), 3+h.r.IntN(20)), func(k keys.DiagnosisKey) bool {
+		return k.KeyData[0] < 5 || h.clock.Now().Sub(k.End()) > 8*24*time.Hour
+	})
+}
+
+// rest lets everything that is under way arrive.
+func (h *history) rest() {
+	h.faults, h.down = 0, nil
+	for range 8 {
+		h.round(time.Hour)
+	}
+}
+
+// checkArrived: each back end has what other countries uploaded to a gateway, and
+// knows what they took back.
+func (h *history) checkArrived(i *instance) {
+	h.t.Helper()
+	have := map[string]*ledger.Unit{}
+	for _, u := range i.units(func(u *ledger.Unit) bool {
+		return slices.ContainsFunc(u.Claims, func(c ledger.Claim) bool { return c.Source == i.name })
+	}) {
+		have[string(u.Key.KeyData[:])] = u
+	}
+	total, lost, stale := 0, 0, 0
+	for country := range i.europe.nations {
+		if country == i.country.String() {
+			continue
+		}
+		stored, _ := i.europe.gateway.Keys(country)
+		for data, reports := range stored {
+			total++
+			u := have[data]
+			switch withdrawn := reports[len(reports)-1] == int32(keys.ReportRevoked); {
+			case u == nil:
+				lost++
+			case u.Released() && (lastOf(u) == ledger.Withdrawn) != withdrawn:
+				stale++
+			}
+			delete(have, data)
+		}
+	}
+	if lost+stale+len(have) > 0 || total == 0 {
+		h.t.Errorf("%s of %s: of %d keys %d are lost, %d in another state, and %d are there that nobody sent", i.name, i.country, total, lost, stale, len(have))
+	}
+}
+
+// checkSent: a gateway has each key of a back end once, and each that was taken back
+// after that once more, as revoked.
+func (h *history) checkSent(i *instance) {
+	h.t.Helper()
+	stored, _ := i.europe.gateway.Keys(i.country.String())
+	missing, repeated, wrong, sent := 0, 0, 0, 0
+	for _, u := range i.units(func(u *ledger.Unit) bool { return u.Key.Origin == i.country }) {
+		data := string(u.Key.KeyData[:])
+		reports := stored[data]
+		delete(stored, data)
+		revoked := slices.Index(reports, int32(keys.ReportRevoked))
+		active := !u.Released() || lastOf(u) == ledger.Active
+		switch {
+		case data[0] < 5:
+			if len(reports) > 0 {
+				wrong++
+			}
+		case active && len(reports) == 0:
+			missing++
+		case len(reports) > 2 || len(reports) == 2 && revoked != 1:
+			repeated++
+		case active != (revoked < 0) && len(reports) > 0 && !i.before[data]:
+			wrong++
+		default:
+			sent++
+		}
+	}
+	if missing+repeated+wrong+len(stored) > 0 || sent == 0 {
+		h.t.Errorf("%s of %s: %d keys are there, %d missing, %d repeated, %d in another state, %d of nobody", i.name, i.country, sent, missing, repeated, wrong, len(stored))
+	}
+}
+
+// TestHistories: nothing is lost and nothing repeated, whatever the gateway answers
+// and wherever a process ends, over nights and an outage of two days, with one
+// gateway and with two.
+func TestHistories(t *testing.T) {
+	answers := map[int]int{}
+	for n := range uint64(*histories) {
+		seed := *historySeed + n
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			h := newHistory(t, seed)
+			eu := h.gateway(countries...)
+			twin := h.gateway("DE", "CH")
+			de, fr := h.backEnd("DE"), h.backEnd("FR")
+			de.connect("efgs", eu, n%2 == 0)
+			de.connect("chgs", twin, n%2 == 1)
+			fr.connect("efgs", eu, n%2 == 1)
+			h.live()
+			h.rest()
+			for _, b := range h.backEnds {
+				for _, i := range b.instances {
+					h.checkArrived(i)
+					h.checkSent(i)
+				}
+			}
+			if h.warnings["nothing was fetched"] == 0 {
+				t.Error("nobody said that the gateway's retention was about to win")
+			}
+			if h.warnings["no longer has what followed"] > 0 {
+				t.Error("a day is said to be lost, and none was")
+			}
+			for status, n := range eu.gateway.Answers() {
+				answers[status] += n
+			}
+			t.Logf("answers %v; runs that failed: %v; warnings %v; %d keys refused", eu.gateway.Answers(), h.failed, h.warnings, h.refused)
+		})
+	}
+	for _, status := range []int{200, 201, 207, 400, 404, 409} {
+		if answers[status] == 0 {
+			t.Errorf("a gateway never answered %d: %v", status, answers)
+		}
+	}
+}
+
+// TestOutageThatIsTooLong: what the gateway no longer has is lost, which is said, and
+// what it has still comes.
+func TestOutageThatIsTooLong(t *testing.T) {
+	h := newHistory(t, 1)
+	e := h.gateway(countries...)
+	de := h.backEnd("DE")
+	de.connect("efgs", e, true)
+	day := func(n int) { // a batch on each
+		e.upload("IT", fmt.Sprint(n), h.strange(e))
+		e.gateway.Assemble()
+	}
+	day(0)
+	de.instances[0].runPull()
+	h.clock.add(24 * time.Hour)
+	for n := range 5 {
+		day(n + 1)
+		h.clock.add(24 * time.Hour)
+	}
+	de.instances[0].runPull()
+	if h.warnings["nothing was fetched"] == 0 || h.warnings["no longer has what followed"] != 4 {
+		t.Errorf("warnings are %v, want the rest of a day and three more that are lost", h.warnings)
+	}
+	got := map[string]bool{}
+	for _, u := range de.units(func(*ledger.Unit) bool { return true }) {
+		got[u.Claims[0].Upload] = true
+	}
+	if want := "map[20210602-1:true 20210606-1:true 20210607-1:true]"; fmt.Sprint(got) != want {
+		t.Errorf("has batches %v, want %s", got, want)
+	}
+}
