@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -446,9 +447,7 @@ func TestReplays(t *testing.T) {
 		t.Fatal(g)
 	}
 	byFR := call{method: c.method, path: c.path, body: c.body, header: c.header.Clone()}
-	for name, values := range w.headers("FR") {
-		byFR.header[name] = values
-	}
+	maps.Copy(byFR.header, w.headers("FR"))
 	if g := w.do(byFR); g.status != 400 {
 		t.Errorf("by another nation: got %d", g.status)
 	}

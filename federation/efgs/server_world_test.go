@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -232,9 +233,7 @@ func (w *world) doBy(client *http.Client, base string, c call) got {
 		c.method = http.MethodGet
 	}
 	r := must(http.NewRequestWithContext(w.t.Context(), c.method, base+"/diagnosiskeys"+c.path, bytes.NewReader(c.body)))
-	for name, values := range c.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.header)
 	resp, err := client.Do(r)
 	if err != nil {
 		w.t.Fatal(err)
