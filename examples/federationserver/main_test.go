@@ -278,9 +278,10 @@ func (s *site) begin(flags ...string) (*process, error) {
 	for p.base == "" || p.monitor == "" {
 		select {
 		case a := <-addresses:
-			if a[0] == "serving" {
+			switch a[0] {
+			case "serving":
 				p.base = a[1]
-			} else {
+			case "monitoring":
 				p.monitor = a[1]
 			}
 		case err := <-p.ended:
