@@ -1,7 +1,7 @@
 // Command federationserver is a federation server: nations upload the keys of
 // their phones to it, and download those of the others, by the interoperability
-// protocol (package federation/interop). It keeps everything, the nations as well,
-// in a ledger.
+// protocol (package federation/interop), and by that of the European gateway
+// (package federation/efgs). It keeps everything, the nations as well, in a ledger.
 //
 //	federationserver nation add -region IE -key ie-public.pem ie
 //	federationserver nation token -out ie.token ie
@@ -16,6 +16,7 @@
 //	nation token [flags] ID      issue a bearer token for it
 //	nation revoke [-token T] ID  refuse one of its tokens, or all there are
 //	nation remove ID             refuse it altogether
+//	nation certificate [flags] ID  of the European protocol: -add, -revoke, -remove
 //
 // An ID is at most 64 of a-z, 0-9, '.', '_' and '-': it is in the nation's tokens,
 // and in the ledger the source of its keys. -region is the origin of its own keys;
@@ -62,6 +63,32 @@
 // of cuts is kept in it; to serve by another, add -change-policy once, after all
 // other servers have ended.
 //
+// # The European protocol
+//
+//	federationserver nation add -protocol efgs -region DE -withdrawals -certificates list.json -anchor anchor.pem de
+//	federationserver serve -efgs :8444 -efgs-cert gateway.pem -efgs-key gateway-key.pem -efgs-anchor anchor.pem
+//
+// With -efgs it is the European gateway as well, at an address of its own and over
+// the same ledger: what nations of one protocol upload, those of the other have,
+// too, in batches of their own, which nobody has signed; whoever wants only what is
+// signed is onboarded with -sealed-only. A nation that has uploaded by one protocol
+// cannot change to the other under its id.
+//
+// Nations are known by their client certificates there. A nation's certificates, by
+// what each is for, are in a list, as package signing/cms reads it; the trust anchor
+// (-efgs-anchor) has to have signed each. nation certificate adds those that a new
+// list has, revokes one, or forgets it, from the next request on. The anchor, and
+// the server's own certificate, are read again when their files change.
+//
+// The server ends TLS itself, or load balancers do, which say in two headers whose
+// certificate they have seen. Then -efgs-balancers names the networks that they are
+// in: these headers count from nowhere else.
+//
+// Nations that subscribe are called when there is a batch, with the certificate of
+// -efgs-cert; -efgs-callbacks=false takes no subscriptions. Only addresses of the
+// public internet are called, on port 443, but for -efgs-callback-networks and
+// -efgs-callback-ports.
+//
 // # Peers
 //
 // With -peers it is a client of other federation servers, too: it pulls from each
@@ -78,6 +105,7 @@
 // extended form, so that origins travel with the keys, from the beginning, and told
 // of withdrawals. One that is no server of this project says "extended": false, and
 // with "region" whose keys its token stands for, the only ones that it can be sent.
+// A European gateway ("protocol": "efgs") is such a one.
 //
 //	peer check -peers FILE    say what would be done, and ask nobody
 //	peer init -peers FILE     make the signing keys that are missing, .pub beside each
