@@ -376,6 +376,39 @@ func TestEuropeanOnboarding(t *testing.T) {
 	}
 }
 
+// TestEuropeanPeer: a European gateway is a peer that a federation server is a
+// client of for one country.
+func TestEuropeanPeer(t *testing.T) {
+	s := newSite(t)
+	f := s.certificates("DE")
+	const peer = `{"instances": [{"name": "efgs", "url": "https://efgs.example", "protocol": "efgs", "region": "DE",
+		"signingKey": {"file": "de/signing-key.pem"}, "efgs": {
+			"certificate": {"file": "de/authentication.pem"}, "certificateKey": {"file": "de/authentication-key.pem"},
+			"signingCertificate": {"file": "de/signing.pem"}}}]}`
+	for _, c := range []struct{ replace, by, want string }{
+		{"", "", "efgs: imports, relays what others bring, certificate from file de/authentication.pem"},
+		{`, "region": "DE"`, ``, "instances[0] (efgs).gateway"},
+		{`"region": "DE"`, `"region": "DE", "extended": true`, "instances[0] (efgs).extended"},
+		{`, "signingCertificate": {"file": "de/signing.pem"}`, ``, "signingCertificate"},
+		{`"efgs": {`, `"efgs": {"callback": {"listen": ":0", "certificate": {"file": "a"}, "key": {"file": "b"}, "allowed": ["` + strings.Repeat("0f", 32) + `"]},`, "instances[0] (efgs).efgs.callback"},
+	} {
+		text := strings.Replace(strings.ReplaceAll(peer, "\n\t\t\t\"signingCertificate", " \"signingCertificate"), c.replace, c.by, 1)
+		if err := os.WriteFile(f.Path+"/peers.json", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.try("peer", "check", "-peers", f.Path+"/peers.json")
+		if !strings.Contains(out, c.want) || (err == nil) != (c.replace == "") {
+			t.Errorf("%s for %s: %v, want %q:\n%s", c.by, c.replace, err, c.want, out)
+		}
+	}
+	if err := os.WriteFile(f.Path+"/peers.json", []byte(peer), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.run("peer", "init", "-peers", f.Path+"/peers.json"); out != "" {
+		t.Errorf("made %s", out)
+	}
+}
+
 // TestGatewayCounts: what is counted of a nation is what became of its keys.
 func TestGatewayCounts(t *testing.T) {
 	l, _ := newMemory(t)
