@@ -17,6 +17,7 @@ import (
 	"github.com/gaenkit/gaen/examples/internal/authority"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/partner"
+	"github.com/gaenkit/gaen/federation/efgs"
 	"github.com/gaenkit/gaen/federation/federationtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
@@ -32,11 +33,12 @@ type gateway struct {
 
 	mu   sync.Mutex
 	seen map[string]cms.Thumbprint // of the last client certificate, by country
+	sent map[string]string         // the media type of the last upload, likewise
 }
 
 func (w *world) gateway(countries ...string) *gateway {
 	w.t.Helper()
-	g := &gateway{w: w, folder: &authority.Folder{Path: w.t.TempDir()}, seen: map[string]cms.Thumbprint{}}
+	g := &gateway{w: w, folder: &authority.Folder{Path: w.t.TempDir()}, seen: map[string]cms.Thumbprint{}, sent: map[string]string{}}
 	if err := g.folder.Make(countries, []string{"127.0.0.1"}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -81,6 +83,9 @@ func (w *world) gateway(countries ...string) *gateway {
 		country := cert.Subject.Country[0]
 		g.mu.Lock()
 		g.seen[country] = cms.ThumbprintOf(cert)
+		if r.Method == http.MethodPost {
+			g.sent[country] = r.Header.Get("Content-Type")
+		}
 		g.mu.Unlock()
 		r.Header.Set(federationtest.HeaderThumbprint, by[country].Thumbprint)
 		r.Header.Set(federationtest.HeaderDN, "C="+country)
@@ -164,6 +169,9 @@ func TestEuropean(t *testing.T) {
 	germany.shows("EUR", fromGermany, fromFrance)
 	france.shows("EUR", fromGermany, fromFrance)
 	germany.shows("DE", fromGermany)
+	if g.sent["DE"] != efgs.Protobuf.MediaType() || g.sent["FR"] != efgs.JSON.MediaType() {
+		t.Errorf("uploads are %v", g.sent)
+	}
 	if got := france.units(); got["DE by efgs"] != 8 || got["FR by own"] != 7 {
 		t.Errorf("%v", got)
 	}

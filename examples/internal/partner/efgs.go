@@ -68,6 +68,9 @@ func (in *Instance) checkEFGS(own keys.Region) error {
 	case in.Limits.MaxBatch > efgs.MaxBatch:
 		return fmt.Errorf("limits.maxBatch: %d, at most %d", in.Limits.MaxBatch, efgs.MaxBatch)
 	}
+	if in.EFGS.Callback != nil && !in.Import {
+		return errors.New("efgs.callback: is for what is imported, and nothing is")
+	}
 	if in.Pushes() {
 		if err := in.SigningKey.Check(); err != nil {
 			return fmt.Errorf("signingKey: %w", err)
