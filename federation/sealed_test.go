@@ -482,7 +482,7 @@ func TestSealedCutsMeanwhile(t *testing.T) {
 			}
 			return ledgertest.Pass
 		}
-		h.hub.Release(t.Context())
+		h.hub.Release(t.Context(), nil)
 		h.fault = func() ledgertest.Verdict { return ledgertest.Pass }
 		must(0, h.ledger.Resume(t.Context(), ledger.Holds{Origins: []keys.Region{de}}))
 		h.release()
