@@ -130,6 +130,31 @@ func TestDownloadUnknownTag(t *testing.T) {
 	}
 }
 
+// TestDownloadForgetsWhatWasWrong: an answer that named a batch that there is not
+// stands in the way of one request, and not for as long as the process lives.
+func TestDownloadForgetsWhatWasWrong(t *testing.T) {
+	e := newEurope(t, nil)
+	for i := range 2 {
+		e.upload("FR", fmt.Sprint(i), e.newKeys("FR", 3))
+		e.gateway.Assemble()
+	}
+	wrong := true
+	e.between(t, func(_ *http.Request, a *recorded) {
+		if wrong {
+			a.header.Set("nextBatchTag", "20210602-99")
+		}
+		wrong = false
+	})
+	c := e.client("DE", nil)
+	page := must(c.Download(t.Context(), federation.Place{Day: today}))
+	if _, err := c.Download(t.Context(), page.Next); classOf(err) != federation.ErrUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if got := tagsOf(read(t, c, page.Next)); got != "20210602-2:3" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestDownloadAroundMidnight: the tag has the day after the one that the gateway
 // keeps the batch under.
 func TestDownloadAroundMidnight(t *testing.T) {
