@@ -74,6 +74,21 @@ func (h *Hub) DownloadSealedBatch(ctx context.Context, n *Nation, tag string) (*
 	return h.sealedPage(ctx, n, list, i)
 }
 
+// SealedBatches returns the batches that follow a place, as [Hub.DownloadSealed] has
+// them, without what is in them: whoever announces batches needs no more. There may
+// be some among them that are forgotten before they are asked for.
+func (h *Hub) SealedBatches(ctx context.Context, n *Nation, at Place) ([]SealedPage, error) {
+	list, err := h.sealedListFor(ctx, n, at.Tag)
+	if err != nil {
+		return nil, err
+	}
+	var all []SealedPage
+	for i := list.next(n, list.after(at)); i < len(list.batches); i = list.next(n, i+1) {
+		all = append(all, *list.page(n, i))
+	}
+	return all, nil
+}
+
 // Audit returns the batch that has a tag with all its pieces, the nation's own too,
 // and no keys; nil if there is none. A batch of what is not sealed has an empty
 // audit.
