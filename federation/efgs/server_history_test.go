@@ -141,7 +141,7 @@ func (u *union) step() {
 	case n < 15:
 		m.pull.Run(ctx)
 	case n < 18:
-		u.hub.Release(ctx)
+		u.hub.Release(ctx, nil)
 	case n < 19:
 		u.restart()
 	default:
@@ -159,7 +159,7 @@ func (u *union) settle() {
 			must(m.push.Run(u.t.Context()))
 		}
 		u.clock.add(3 * time.Hour)
-		must(u.hub.Release(u.t.Context()))
+		must(u.hub.Release(u.t.Context(), nil))
 		for _, m := range u.members {
 			must(m.pull.Run(u.t.Context()))
 		}

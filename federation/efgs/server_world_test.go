@@ -292,7 +292,7 @@ func (w *world) store(country string, all ...keys.DiagnosisKey) {
 func (w *world) release() {
 	w.t.Helper()
 	w.clock.add(5 * time.Minute)
-	must(w.hub.Release(w.t.Context()))
+	must(w.hub.Release(w.t.Context(), nil))
 }
 
 // get asks for a batch.
