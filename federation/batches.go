@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"sync"
 	"time"
 
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -23,8 +22,13 @@ type cutBatches struct {
 
 func batchesRegister(cut int64) string { return fmt.Sprintf("%s%020d", batchesPrefix, cut) }
 
+// maxBatches is how many batches a cut is divided into at most, so that its register
+// holds their bounds. Those of a cut that has more to say are larger.
+const maxBatches = 2500
+
 // divideCut divides what a cut numbered after a position.
 func divideCut(after ledger.Position, c ledger.Cut, size int64) *cutBatches {
+	size = max(size, (c.Last-after.Number+maxBatches-1)/maxBatches)
 	b := &cutBatches{Cut: c.Position(), Time: c.Time, Bounds: []int64{after.Number}}
 	for n := after.Number; n < c.Last; {
 		n = min(n+size, c.Last)
@@ -145,62 +149,17 @@ func (l *listing) view(n *Nation) *view {
 	}}
 }
 
-// A shelf keeps the units of the batches read last: nations ask for the same ones
-// one after another.
-type shelf struct {
-	size int
-
-	mu    sync.Mutex
-	books map[string]*book
-	order []string // of tags, oldest first
+// units returns the units of a batch, nil if they have been pruned, as of the
+// cut by which the head has a version: the operator may have withdrawn some since. They are not to be changed.
+func (h *Hub) units(ctx context.Context, version int64, b *hubBatch) ([]*ledger.Unit, error) {
+	ctx = context.WithoutCancel(ctx) // others wait for them
+	name := fmt.Sprintf("%s@%d", b.tag, version)
+	return h.shelf.get(name, func() ([]*ledger.Unit, error) { return h.readUnits(ctx, b.span) })
 }
 
-// A book is a batch on the shelf, being read by the first who asked for it.
-type book struct {
-	once  sync.Once
-	units []*ledger.Unit
-	err   error
-}
-
-func newShelf(size int) *shelf { return &shelf{size: size, books: map[string]*book{}} }
-
-// units returns the units of a batch, nil if they have been pruned. They are not to
-// be changed.
-func (s *shelf) units(ctx context.Context, l *ledger.Ledger, b *hubBatch) ([]*ledger.Unit, error) {
-	k := s.take(b.tag)
-	k.once.Do(func() { k.units, k.err = readUnits(context.WithoutCancel(ctx), l, b.span) })
-	if k.err != nil {
-		s.drop(b.tag, k)
-	}
-	return k.units, k.err
-}
-
-func (s *shelf) take(tag string) *book {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if k := s.books[tag]; k != nil {
-		return k
-	}
-	k := &book{}
-	s.books[tag] = k
-	if s.order = append(s.order, tag); len(s.order) > s.size {
-		delete(s.books, s.order[0])
-		s.order = s.order[1:]
-	}
-	return k
-}
-
-func (s *shelf) drop(tag string, k *book) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.books[tag] == k {
-		delete(s.books, tag)
-	}
-}
-
-func readUnits(ctx context.Context, l *ledger.Ledger, b span) ([]*ledger.Unit, error) {
+func (h *Hub) readUnits(ctx context.Context, b span) ([]*ledger.Unit, error) {
 	units := []*ledger.Unit{}
-	for u, err := range l.Read(ctx, b.from, b.to) {
+	for u, err := range h.ledger.Read(ctx, b.from, b.to) {
 		if errors.Is(err, ledger.ErrPruned) {
 			return nil, nil
 		}

@@ -15,6 +15,10 @@ type cursor struct {
 	Settled Place  `json:"settled"` // up to where no page can still fill
 	Marks   []mark `json:"marks,omitempty"`
 
+	// Searched is set while the pages up to Marks are looked for by date, because
+	// the server did not know Settled.
+	Searched bool `json:"searched,omitempty"`
+
 	Found  time.Time `json:"found,omitzero"` // when the last new page came
 	Heard  time.Time `json:"heard"`          // that, or when silence was last found to be honest
 	Worked time.Time `json:"worked"`         // when a run last came to the end, or stored a page
@@ -26,7 +30,9 @@ type cursor struct {
 }
 
 // A mark says that the pages up to one were first read by a time. There is one for
-// each run that found any, which bounds them however many pages there are.
+// each run that found any, which bounds them however many pages there are. The page
+// goes by its name (uploadID), which is short and needs no escapes: the register is
+// bounded, whatever tags a server gives.
 type mark struct {
 	Tag  string    `json:"tag"`
 	Time time.Time `json:"time"`
@@ -35,13 +41,6 @@ type mark struct {
 // maxMarks bounds the register. Where runs come quicker than that, a mark covers
 // several.
 const maxMarks = 30
-
-// A probe reads a server by date, to find a tag.
-type probe struct {
-	At    Place `json:"at"`
-	Known bool  `json:"known"` // the tag was found
-	Pages int   `json:"pages"`
-}
 
 func cursorRegister(name ledger.Source) string { return registerPrefix + string(name) + "/pull" }
 
@@ -81,10 +80,10 @@ func (c *cursor) stored(ctx context.Context, l *ledger.Ledger, name ledger.Sourc
 func (c *cursor) advance(page *Page, now time.Time, fills bool) {
 	c.At, c.Found, c.Heard, c.Probe = page.Next, now, now, nil
 	if !fills {
-		c.Settled = page.Next
+		c.settleAt(page.Next)
 		return
 	}
-	m := mark{Tag: page.Tag, Time: now}
+	m := mark{Tag: uploadID(page.Tag), Time: now}
 	last := len(c.Marks) - 1
 	if last >= 0 && (c.Marks[last].Time.Equal(now) || len(c.Marks) >= maxMarks) {
 		c.Marks[last] = m // it covers those before it
@@ -93,8 +92,24 @@ func (c *cursor) advance(page *Page, now time.Time, fills bool) {
 	c.Marks = append(c.Marks, m)
 }
 
-// due returns the tag up to which pages were first read before a time, empty if
-// there are none.
+// notAfter takes back times that lie ahead of now: a clock that jumped ahead, and
+// came back, would otherwise have pages not read once more, and silence not looked
+// into, until that time.
+func (c *cursor) notAfter(now time.Time) {
+	for _, t := range []*time.Time{&c.Found, &c.Heard, &c.Worked} {
+		if t.After(now) {
+			*t = now
+		}
+	}
+	for i := range c.Marks {
+		if c.Marks[i].Time.After(now) {
+			c.Marks[i].Time = now
+		}
+	}
+}
+
+// due returns the name of the page up to which pages were first read before a time,
+// empty if there are none.
 func (c *cursor) due(before time.Time) string {
 	if len(c.Marks) == 0 || c.Marks[0].Time.After(before) {
 		return ""
@@ -106,12 +121,15 @@ func (c *cursor) due(before time.Time) string {
 func (c *cursor) settle(page *Page) {
 	c.Settled = page.Next
 	for i, m := range c.Marks {
-		if m.Tag == page.Tag {
-			c.Marks = c.Marks[i+1:]
+		if m.Tag == uploadID(page.Tag) {
+			c.Marks, c.Searched = c.Marks[i+1:], false
 			return
 		}
 	}
 	if page.Next == c.At { // past all marks: the server has other pages now
-		c.Marks = nil
+		c.settleAt(c.At)
 	}
 }
+
+// settleAt notes that nothing up to a place is to be read once more.
+func (c *cursor) settleAt(at Place) { c.Settled, c.Marks, c.Searched = at, nil, false }

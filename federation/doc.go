@@ -43,6 +43,17 @@
 // before anybody can ask for it. A nation is not given keys of its own region, nor
 // keys that it had brought when they were released.
 //
+// # Sealed uploads
+//
+// Where a protocol has nations sign what they upload, so that all others can check
+// it, the hub keeps each upload byte for byte ([Hub.UploadSealed]) and hands it out
+// as it was signed ([Hub.DownloadSealed], [Hub.Audit]). It is stored whole or not at
+// all. Its keys are claims like any others, and each goes to nations of other
+// protocols when it is due; the upload itself leaves when its last key does. Pieces
+// of a cut come in the order of their hashes. After them come the batches of what no
+// piece says, or says no longer: keys that came by other protocols, report types
+// that rose, withdrawals. A nation seals all that it uploads or nothing.
+//
 // # Errors
 //
 // Errors of clients are of the classes [ErrDenied], [ErrThrottled], [ErrRefused],

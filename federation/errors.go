@@ -1,6 +1,9 @@
 package federation
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Classes of what goes wrong between a client and a server. Errors of protocols
 // satisfy errors.Is with one of them.
@@ -28,3 +31,20 @@ var (
 // ErrOvertaken: another process ran the same instance at the same time, and got
 // ahead. Nothing was lost; the next run goes on from where that one is.
 var ErrOvertaken = errors.New("federation: another run of the same instance got ahead")
+
+// RetryAfter returns for how long a server wants to be left alone, counted from its
+// answer, if it said so. Errors of protocols tell by a method RetryIn, which returns
+// 0 where it did not.
+//
+// A run that is told so calls the server no more, whatever else it met; reports
+// have it for whoever schedules.
+func RetryAfter(err error) (time.Duration, bool) {
+	var told interface {
+		error
+		RetryIn() time.Duration
+	}
+	if !errors.As(err, &told) || told.RetryIn() <= 0 {
+		return 0, false
+	}
+	return told.RetryIn(), true
+}

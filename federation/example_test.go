@@ -58,7 +58,7 @@ func Example() {
 	must(germany.Release(ctx, nil))
 	sent := must(push.Run(ctx))
 	now = now.Add(5 * time.Minute)
-	must(hub.Release(ctx))
+	must(hub.Release(ctx, nil))
 	got := must(pull.Run(ctx))
 	fmt.Println("sent", sent.Keys, "of", len(up.Keys), "and fetched", got.Accepted)
 	for origin, r := range got.Origins {

@@ -76,7 +76,8 @@ type Answer struct {
 	Refused []int // indices of keys that it will never take
 
 	// Inserted is how many keys the server says are new to it, less than 0 if it
-	// does not say.
+	// does not say. What is missing in it may be known to the server or skipped by
+	// it; where a protocol tells which, that is Known and Refused.
 	Inserted int
 }
 

@@ -18,18 +18,21 @@ import (
 type Hub struct {
 	ledger *ledger.Ledger
 	opts   HubOptions
-	shelf  *shelf
+	shelf  *shelf[[]*ledger.Unit] // by tag
 
 	mu      sync.Mutex
 	listing *listing
 	listed  time.Time // by this machine's clock
+
+	plain  sync.Map // sources that are known not to seal
+	sealed sealedHub
 }
 
 // HubOptions are limits of a [Hub]. The zero value is what a server of any size
 // wants.
 type HubOptions struct {
 	// BatchSize is how many numbers of the log a batch has at most, 100 or more; 0
-	// is 1000.
+	// is 1000. The batches of one cut are 2500 at most, and larger if they must be.
 	BatchSize int64
 
 	// Fresh is for how long a process goes by the batches it has listed before it
@@ -38,6 +41,15 @@ type HubOptions struct {
 
 	// Shelf is how many batches are kept in memory; 0 is 100.
 	Shelf int
+
+	// Keep is for how long a batch can be read at least, whatever the age of its
+	// keys; 0 is 7 days. One key that the ledger prunes takes the batch with it, and
+	// there are keys of nearly the prune age in every batch.
+	Keep time.Duration
+
+	// SealedShelf is how many bytes of sealed uploads are kept in memory, beside the
+	// batch read last; 0 is 64 MiB.
+	SealedShelf int
 }
 
 // A Nation is who uploads to a hub and downloads from it.
@@ -51,6 +63,12 @@ type Nation struct {
 
 	// Withdrawals has it told what is withdrawn.
 	Withdrawals bool
+
+	// SealedOnly has it told nothing, by those who check seals, that nobody has
+	// sealed: keys from nations of other protocols, and what has become of a key
+	// since it was sealed, among it withdrawals by others than its nation. It loses
+	// warnings, and keeps matching keys that are no longer good.
+	SealedOnly bool
 }
 
 func (n *Nation) check() error {
@@ -72,6 +90,8 @@ func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
 	setDefault(&h.opts.BatchSize, 1000)
 	setDefault(&h.opts.Fresh, time.Second)
 	setDefault(&h.opts.Shelf, 100)
+	setDefault(&h.opts.Keep, 7*24*time.Hour)
+	setDefault(&h.opts.SealedShelf, 64<<20)
 	switch {
 	case h.opts.BatchSize < 100:
 		return nil, fmt.Errorf("federation: HubOptions.BatchSize: %d, want at least 100", h.opts.BatchSize)
@@ -79,8 +99,13 @@ func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
 		return nil, fmt.Errorf("federation: HubOptions.Fresh: %s is negative", h.opts.Fresh)
 	case h.opts.Shelf < 1:
 		return nil, fmt.Errorf("federation: HubOptions.Shelf: %d, want at least 1", h.opts.Shelf)
+	case h.opts.Keep < 0:
+		return nil, fmt.Errorf("federation: HubOptions.Keep: %s is negative", h.opts.Keep)
+	case h.opts.SealedShelf < 0:
+		return nil, fmt.Errorf("federation: HubOptions.SealedShelf: %d is negative", h.opts.SealedShelf)
 	}
-	h.shelf = newShelf(h.opts.Shelf)
+	h.shelf = newShelf(h.opts.Shelf, func([]*ledger.Unit) int { return 1 })
+	h.sealed.shelf = newShelf(h.opts.SealedShelf, weighPieces)
 	return h, nil
 }
 
@@ -93,30 +118,18 @@ type Incoming struct {
 }
 
 // Upload stores what a nation brings. Each key is judged alone; the receipt says
-// what became of it. The same upload again is all duplicates.
+// what became of it. The same upload again is all duplicates. The error satisfies
+// errors.Is with [ErrKind] for a nation that has uploaded something [Sealed].
 func (h *Hub) Upload(ctx context.Context, n *Nation, in *Incoming) (*ledger.Receipt, error) {
 	if err := n.check(); err != nil {
 		return nil, fmt.Errorf("federation: upload: %w", err)
 	}
-	up := ledger.Upload{ID: uploadID(in.Tag)}
-	d := &ledger.Delivery{Source: n.Name, Unreadable: slices.Clone(in.Unreadable)}
-	for i := range d.Unreadable {
-		d.Unreadable[i].Upload = up.ID
+	d, _ := n.delivery(uploadID(in.Tag), in.Keys)
+	for _, a := range in.Unreadable {
+		a.Upload = uploadID(in.Tag)
+		d.Unreadable = append(d.Unreadable, a)
 	}
-	for _, k := range in.Keys {
-		switch {
-		case k.Origin != n.Region && !n.Relays.Has(k.Origin):
-			d.Unreadable = append(d.Unreadable, ledger.SetAside{Upload: up.ID, ID: ledger.IDOf(&k), Field: keys.FieldOrigin, Reason: keys.ReasonNotAllowed, Detail: "not an origin that this nation may bring"})
-		case k.ReportType == keys.Some(keys.ReportRevoked):
-			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k))
-		default:
-			up.Keys = append(up.Keys, k)
-		}
-	}
-	if len(up.Keys) > 0 {
-		d.Uploads = []ledger.Upload{up}
-	}
-	receipt, err := h.ledger.Accept(ctx, d)
+	receipt, err := h.accept(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("federation: upload of %s: %w", n.Name, err)
 	}
@@ -126,9 +139,12 @@ func (h *Hub) Upload(ctx context.Context, n *Nation, in *Incoming) (*ledger.Rece
 // Release makes the next cut, if it is due, and the batches of all cuts that have
 // none. Batches are recorded in one step, after the cut and before anybody can ask
 // for them, so no poller passes one that is still being made (lesson E6). It may be
-// called by a timer, by several processes, twice if need be.
-func (h *Hub) Release(ctx context.Context) (*ledger.ReleaseReport, error) {
-	report, err := h.ledger.Release(ctx, nil)
+// called by a timer, by several processes, twice if need be. Options are those of
+// the cut, nil for an ordinary one: after an outage of more than a day it needs
+// [ledger.ReleaseOptions.AllowGap], and batches that were not recorded before the
+// outage are made all the same. The report is nil if no cut was due.
+func (h *Hub) Release(ctx context.Context, opts *ledger.ReleaseOptions) (*ledger.ReleaseReport, error) {
+	report, err := h.ledger.Release(ctx, opts)
 	if err != nil {
 		return report, fmt.Errorf("federation: hub: %w", err)
 	}
@@ -142,6 +158,10 @@ func (h *Hub) Release(ctx context.Context) (*ledger.ReleaseReport, error) {
 // there is none yet. A tag that this hub did not give, or no longer keeps, is as
 // good as the day beside it, or the oldest batch kept: what a reader gets twice
 // does no harm, what it never gets does.
+//
+// A batch is always the same but for keys that the hub's operator has withdrawn,
+// which is a matter of this hub alone: from the cut after that on no batch carries
+// them, also if it is read again. Whoever has them is not told.
 func (h *Hub) Download(ctx context.Context, n *Nation, at Place) (*Page, error) {
 	if err := n.check(); err != nil {
 		return nil, fmt.Errorf("federation: download: %w", err)
@@ -165,7 +185,7 @@ func (h *Hub) Download(ctx context.Context, n *Nation, at Place) (*Page, error) 
 // page returns batch i as a nation is given it, nil if its keys have been pruned.
 func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page, error) {
 	b := &list.batches[i]
-	units, err := h.shelf.units(ctx, h.ledger, b)
+	units, err := h.units(ctx, list.version, b)
 	if err != nil || units == nil {
 		return nil, err
 	}
@@ -173,7 +193,7 @@ func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page,
 	page := &Page{Tag: b.tag, Next: Place{Day: DayOf(b.time), Tag: b.tag}}
 	enter := func(u *ledger.Unit) {
 		what, e, _ := v.tells(i, u)
-		if what == aKey || what == withdrawal && n.Withdrawals {
+		if what == aKey && !u.OperatorWithdrew || what == withdrawal && n.Withdrawals {
 			page.Keys = append(page.Keys, said(what, u, e, &Defaults{}))
 		}
 	}
@@ -190,7 +210,12 @@ func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page,
 // hubHead is what the ledger remembers of a hub beside its batches.
 type hubHead struct {
 	Position ledger.Position `json:"position"` // up to where batches are recorded
-	Swept    Day             `json:"swept"`    // when batches were last forgotten
+	Swept    Day             `json:"swept"`    // when batches were last looked through
+
+	// How many batches those have been given who check seals, of the cuts of the
+	// last day that has any.
+	SealedDay   Day `json:"sealedDay"`
+	SealedCount int `json:"sealedCount"`
 }
 
 const (
@@ -198,8 +223,11 @@ const (
 	batchesPrefix = registerPrefix + "hub/batches/"
 )
 
-// record records the batches of all cuts that have none, and forgets those whose
-// keys are all gone.
+// hubFloor is where the ledger is told what batches can still be read.
+var hubFloor = ledger.FloorRegister(headRegister)
+
+// record records the batches of all cuts that have none, and, once a day, forgets
+// those whose keys are all gone.
 func (h *Hub) record(ctx context.Context) error {
 	head, version, err := h.head(ctx)
 	if err != nil {
@@ -212,23 +240,17 @@ func (h *Hub) record(ctx context.Context) error {
 	if err != nil || len(log.Cuts) == 0 {
 		return err
 	}
-	var swaps []ledger.Swap
-	for _, c := range log.Cuts {
-		if c.Last > head.Position.Number {
-			swap, err := swapTo(batchesRegister(c.Seq), 0, divideCut(head.Position, c, h.opts.BatchSize))
-			if err != nil {
-				return err
-			}
-			swaps = append(swaps, swap)
-		}
-		head.Position = c.Position()
+	recorded := head.Position.Number
+	swaps, err := h.recordCuts(ctx, &head, log.Cuts)
+	if err != nil {
+		return err
 	}
-	var old []ledger.Swap
-	if today := DayOf(log.Now); head.Swept != today {
-		if old, err = h.forgotten(ctx, log.Now); err != nil {
+	if today := DayOf(log.Last.Time); head.Swept != today {
+		swept, done, err := h.sweep(ctx, log.Last.Time, recorded)
+		if err != nil {
 			return err
 		}
-		if len(old) < maxForget {
+		if swaps = append(swaps, swept...); done {
 			head.Swept = today
 		}
 	}
@@ -236,11 +258,42 @@ func (h *Hub) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = h.ledger.Swap(ctx, ledger.NewNonce(), slices.Concat(swaps, []ledger.Swap{swap}, old)...)
+	err = h.ledger.Swap(ctx, ledger.NewNonce(), append(swaps, swap)...)
 	if isConflict(err) {
 		return nil // another process records them
 	}
 	return err
+}
+
+// recordCuts returns the swaps that record the batches of cuts, and moves the head
+// past them.
+func (h *Hub) recordCuts(ctx context.Context, head *hubHead, cuts []ledger.Cut) (swaps []ledger.Swap, err error) {
+	sealing, err := h.readSealing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range cuts {
+		if c.Last > head.Position.Number {
+			swap, err := swapTo(batchesRegister(c.Seq), 0, divideCut(head.Position, c, h.opts.BatchSize))
+			if err != nil {
+				return nil, err
+			}
+			swaps = append(swaps, swap)
+		}
+		var leaving *departure
+		if i == len(cuts)-1 {
+			if leaving, err = h.depart(ctx, c); err != nil {
+				return nil, err
+			}
+		}
+		sealed, err := h.sealCut(ctx, sealing, head, c, leaving)
+		if err != nil {
+			return nil, err
+		}
+		swaps = append(swaps, sealed...)
+		head.Position = c.Position()
+	}
+	return swaps, nil
 }
 
 func (h *Hub) head(ctx context.Context) (head hubHead, version int64, err error) {
@@ -251,23 +304,38 @@ func (h *Hub) head(ctx context.Context) (head hubHead, version int64, err error)
 	return head, found[0].Version, json.Unmarshal(found[0].Value, &head)
 }
 
-// forgotten returns the swaps that forget batches from before the prune age.
-func (h *Hub) forgotten(ctx context.Context, now time.Time) ([]ledger.Swap, error) {
+// sweep returns the swaps that forget batches from before the prune age, and the
+// one that has the ledger keep what is in those that can still be read: up to a
+// number, batches are recorded. It goes by the time of the last cut, since a clock
+// that jumps ahead makes none. It is done if there is nothing more to forget.
+func (h *Hub) sweep(ctx context.Context, now time.Time, recorded int64) (swaps []ledger.Swap, done bool, err error) {
 	policy, _ := h.ledger.Policy()
-	before := now.Add(-policy.PruneAge - 24*time.Hour)
+	old, kept := now.Add(-policy.PruneAge-24*time.Hour), now.Add(-h.opts.Keep)
 	registers, err := h.ledger.Registers(ctx, batchesPrefix)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var swaps []ledger.Swap
+	floor := ledger.Floor{Number: recorded, Time: now}
 	for _, r := range registers {
 		var c cutBatches
 		if err := json.Unmarshal(r.Value, &c); err != nil {
-			return nil, fmt.Errorf("register %s: %w", r.Name, err)
+			return nil, false, fmt.Errorf("register %s: %w", r.Name, err)
 		}
-		if c.Time.Before(before) && len(swaps) < maxForget {
+		if c.Time.Before(old) && len(swaps) < maxForget {
 			swaps = append(swaps, ledger.Swap{Name: r.Name, Version: r.Version, Delete: true})
 		}
+		if !c.Time.Before(kept) {
+			floor.Number = min(floor.Number, c.Bounds[0])
+		}
 	}
-	return swaps, nil
+	had, err := h.ledger.Registers(ctx, hubFloor)
+	if err != nil {
+		return nil, false, err
+	}
+	swap := ledger.Swap{Name: hubFloor, Value: floor.Value()}
+	if len(had) > 0 {
+		swap.Version = had[0].Version
+	}
+	sealed, done, err := h.forgottenSealed(ctx, now.Add(-policy.PruneAge), old, kept)
+	return slices.Concat(swaps, sealed, []ledger.Swap{swap}), done && len(swaps) < maxForget, err
 }

@@ -57,7 +57,7 @@ func (h *hubSite) upload(n *federation.Nation, tag string, all ...keys.Diagnosis
 func (h *hubSite) release() {
 	h.t.Helper()
 	h.clock = h.clock.Add(5 * time.Minute)
-	must(h.hub.Release(h.t.Context()))
+	must(h.hub.Release(h.t.Context(), nil))
 }
 
 // drain returns everything that follows a place, and the place after it.
@@ -157,10 +157,15 @@ func TestHubWithdrawals(t *testing.T) {
 	if got, _ := h.drain(&italy, atItaly); len(got) != 0 {
 		t.Errorf("Italy, which takes none, is told %d withdrawals", len(got))
 	}
-	h.upload(&germany, "3", h.make(de, 1)...)
+	gone = all[4]
+	gone.ReportType = keys.Some(keys.ReportRevoked)
+	h.upload(&germany, "3", append(h.make(de, 20), gone)...)
 	h.release()
-	if got, _ := h.drain(&france, today(h)); len(got) != 12 {
-		t.Errorf("who reads it all is told %d things, want 10 keys, a withdrawal and a key", len(got))
+	if got, _ := h.drain(&france, at); !slices.IsSortedFunc(got[1:], func(a, b keys.DiagnosisKey) int { return a.Compare(&b) }) {
+		t.Error("keys and a withdrawal are not in canonical order")
+	}
+	if got, _ := h.drain(&france, today(h)); len(got) != 32 {
+		t.Errorf("who reads it all is told %d things, want 30 keys and 2 withdrawals", len(got))
 	}
 }
 
@@ -187,6 +192,49 @@ func TestHubTags(t *testing.T) {
 	}
 }
 
+// TestHubTagsAreOfOneLedger: a reader that brings the tag of another, or of this one
+// before it went back, is not taken for one that has read what is here.
+func TestHubTagsAreOfOneLedger(t *testing.T) {
+	h, other := newHub(t), newHub(t)
+	all := h.make(de, 5)
+	h.upload(&germany, "1", all...)
+	h.release()
+	other.upload(&germany, "1", other.make(de, 5)...)
+	other.release()
+	_, at := other.drain(&france, today(other))
+	if got, _ := h.drain(&france, at); !sameUnits(got, all) {
+		t.Errorf("got %d keys, want %d", len(got), len(all))
+	}
+}
+
+// TestHubKeyOfTwoOrigins: it is two units, and a nation is given both.
+func TestHubKeyOfTwoOrigins(t *testing.T) {
+	h := newHub(t)
+	ours := h.make(de, 3)
+	theirs := slices.Clone(ours)
+	for i := range theirs {
+		theirs[i].Origin = it
+	}
+	h.upload(&germany, "1", ours...)
+	h.upload(&gateway, "1", theirs...)
+	h.release()
+	if got, _ := h.drain(&france, today(h)); !sameUnits(got, slices.Concat(ours, theirs)) {
+		t.Errorf("got %d keys, want 6", len(got))
+	}
+}
+
+// TestHubMidnight: the batches of a cut at the beginning of a day are of that day.
+func TestHubMidnight(t *testing.T) {
+	h := newHub(t)
+	h.clock = h.clock.UTC().Truncate(24 * time.Hour).Add(24*time.Hour - 5*time.Minute)
+	all := h.make(de, 5)
+	h.upload(&germany, "1", all...)
+	h.release()
+	if got, _ := h.drain(&france, today(h)); !sameUnits(got, all) {
+		t.Errorf("got %d keys, want %d", len(got), len(all))
+	}
+}
+
 // TestHubForgets: a tag of a batch that is pruned goes on with the oldest kept.
 func TestHubForgets(t *testing.T) {
 	h := newHub(t)
@@ -195,7 +243,7 @@ func TestHubForgets(t *testing.T) {
 	_, at := h.drain(&france, today(h))
 	for range 16 {
 		h.clock = h.clock.Add(24 * time.Hour)
-		must(h.hub.Release(t.Context()))
+		must(h.hub.Release(t.Context(), nil))
 	}
 	must(h.ledger.Prune(t.Context()))
 	later := h.make(de, 5)
@@ -222,12 +270,53 @@ func TestHubPrunedBatches(t *testing.T) {
 	later := h.make(de, 5)
 	h.upload(&germany, "2", later...)
 	h.clock = h.clock.Add(5 * time.Minute)
-	must(h.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
-	must(h.hub.Release(t.Context()))
+	must(h.hub.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
 	must(h.ledger.Prune(t.Context()))
 	h.serve(&federation.HubOptions{Fresh: 1})
 	if got, _ := h.drain(&france, federation.Place{}); !sameUnits(got, later) {
 		t.Errorf("got %d keys, want %d", len(got), len(later))
+	}
+}
+
+// aged returns k as one of a whole day that ended some days ago.
+func aged(k keys.DiagnosisKey, now time.Time, days int) keys.DiagnosisKey {
+	end := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-days)
+	k.RollingStartIntervalNumber, k.RollingPeriod = keys.Interval(end.Unix()/600-144), 144
+	return k
+}
+
+// TestHubKeepsBatchesForLateReaders: a key of nearly the prune age does not take its
+// batch with it, before a nation that asks once a week has read it.
+func TestHubKeepsBatchesForLateReaders(t *testing.T) {
+	h := newHub(t)
+	at := today(h)
+	old := h.make(de, 10)
+	for i := range 5 {
+		old[i] = aged(old[i], h.clock, 14-i)
+	}
+	h.upload(&germany, "1", old...)
+	h.release()
+	h.clock = h.clock.Add(15*time.Hour + 30*time.Minute)
+	if r := must(h.ledger.Prune(t.Context())); r.Removed > 0 {
+		t.Errorf("on the first day: got %+v", r)
+	}
+	must(h.hub.Release(t.Context(), nil))
+	for range 6 {
+		h.clock = h.clock.Add(24 * time.Hour)
+		h.upload(&germany, "later", aged(h.make(de, 1)[0], h.clock, 14))
+		must(h.hub.Release(t.Context(), nil))
+		must(h.ledger.Prune(t.Context()))
+	}
+	h.serve(&federation.HubOptions{Fresh: 1})
+	if got, _ := h.drain(&france, at); len(got) != 15 {
+		t.Errorf("after 6 days a nation is given %d keys, want 15", len(got))
+	}
+	for range 3 {
+		h.clock = h.clock.Add(24 * time.Hour)
+		must(h.hub.Release(t.Context(), nil))
+	}
+	if r := must(h.ledger.Prune(t.Context())); r.Removed == 0 || len(r.Expired) > 0 {
+		t.Errorf("after 9 days: got %+v, want the old keys gone", r)
 	}
 }
 
@@ -275,7 +364,7 @@ func TestHubFaults(t *testing.T) {
 				}
 				return ledgertest.Pass
 			}
-			h.hub.Release(t.Context())
+			h.hub.Release(t.Context(), nil)
 			h.fault = func() ledgertest.Verdict { return ledgertest.Pass }
 			h.release()
 			if got, _ := h.drain(&france, today(h)); !sameUnits(got, all) {
@@ -300,7 +389,7 @@ func TestHubKnowsItsLedger(t *testing.T) {
 		other.ledger.Swap(t.Context(), ledger.NewNonce(), ledger.Swap{Name: r.Name, Value: r.Value})
 	}
 	other.clock = other.clock.Add(5 * time.Minute)
-	if _, err := other.hub.Release(t.Context()); !errors.Is(err, ledger.ErrOtherLedger) {
+	if _, err := other.hub.Release(t.Context(), nil); !errors.Is(err, ledger.ErrOtherLedger) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -340,7 +429,7 @@ func TestHubPollersMissNothing(t *testing.T) {
 			var both sync.WaitGroup
 			for _, m := range makers {
 				both.Go(func() {
-					if _, err := m.Release(context.Background()); err != nil {
+					if _, err := m.Release(context.Background(), nil); err != nil {
 						t.Error(err)
 					}
 				})
@@ -397,7 +486,7 @@ func TestHubPollersMissNothing(t *testing.T) {
 
 func TestHubChecks(t *testing.T) {
 	h := newHub(t)
-	for name, o := range map[string]federation.HubOptions{"BatchSize": {BatchSize: 99}, "Fresh": {Fresh: -1}, "Shelf": {Shelf: -1}} {
+	for name, o := range map[string]federation.HubOptions{"BatchSize": {BatchSize: 99}, "Fresh": {Fresh: -1}, "Shelf": {Shelf: -1}, "Keep": {Keep: -1}} {
 		if _, err := federation.NewHub(h.ledger, &o); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -409,5 +498,62 @@ func TestHubChecks(t *testing.T) {
 		if _, err := h.hub.Download(t.Context(), &n, federation.Place{}); err == nil {
 			t.Errorf("downloads: %+v", n)
 		}
+	}
+}
+
+// TestHubAfterAnOutage: a gap is for somebody to allow, and batches that were not
+// recorded before it are made then.
+func TestHubAfterAnOutage(t *testing.T) {
+	h := newHub(t)
+	before := h.make(de, 5)
+	h.upload(&germany, "1", before...)
+	h.clock = h.clock.Add(5 * time.Minute)
+	must(h.ledger.Release(t.Context(), nil)) // and it went down before batches were recorded
+	at := today(h)
+	h.clock = h.clock.Add(25 * time.Hour)
+	after := h.make(de, 5)
+	h.upload(&germany, "2", after...)
+	h.clock = h.clock.Add(5 * time.Minute)
+	if _, err := h.hub.Release(t.Context(), nil); !errors.Is(err, ledger.ErrTime) {
+		t.Errorf("a gap of a day: got %v", err)
+	}
+	if r := must(h.hub.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true})); r == nil || r.New != 5 {
+		t.Errorf("got %+v", r)
+	}
+	if got, _ := h.drain(&france, at); !sameUnits(got, slices.Concat(before, after)) {
+		t.Errorf("got %d keys, want %d", len(got), len(before)+len(after))
+	}
+	if r := must(h.hub.Release(t.Context(), nil)); r != nil {
+		t.Errorf("twice: got %+v", r)
+	}
+}
+
+// TestHubOperatorWithdraws: what the operator of a hub withdraws, no batch of it
+// carries from the next cut on, and nobody is told; reinstated, it is there again.
+func TestHubOperatorWithdraws(t *testing.T) {
+	h := newHub(t)
+	h.serve(&federation.HubOptions{Fresh: 1})
+	at := today(h)
+	ks := h.make(de, 4)
+	h.upload(&germany, "1", ks...)
+	h.release()
+	before, next := h.drain(&france, at)
+	if len(before) != 4 {
+		t.Fatalf("got %d keys", len(before))
+	}
+	must(h.ledger.Withdraw(t.Context(), ledger.IDOf(&ks[0])))
+	h.release()
+	for _, n := range []*federation.Nation{&france, &italy} {
+		if got, _ := h.drain(n, at); !sameUnits(got, ks[1:]) {
+			t.Errorf("%s is given %d keys, want 3", n.Name, len(got))
+		}
+	}
+	if got, _ := h.drain(&france, next); len(got) != 0 {
+		t.Errorf("France is told %d times", len(got))
+	}
+	must(h.ledger.Reinstate(t.Context(), ledger.IDOf(&ks[0])))
+	h.release()
+	if got, _ := h.drain(&italy, at); !sameUnits(got, ks) {
+		t.Errorf("reinstated, Italy is given %d keys, want 4", len(got))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -93,6 +94,10 @@ func (o *PullOptions) check() error {
 		return fmt.Errorf("PullOptions.Stale: %s is negative", o.Stale)
 	case o.Retention < 0:
 		return fmt.Errorf("PullOptions.Retention: %s is negative", o.Retention)
+	case o.Settle >= o.Retention:
+		return fmt.Errorf("PullOptions.Settle: %s is no less than Retention, %s: pages are gone before they are read once more", o.Settle, o.Retention)
+	case o.Silence >= o.Retention:
+		return fmt.Errorf("PullOptions.Silence: %s is no less than Retention, %s: what is lost is gone before it is looked into", o.Silence, o.Retention)
 	case o.MaxPages < 1:
 		return fmt.Errorf("PullOptions.MaxPages: %d, want at least 1", o.MaxPages)
 	case o.Budget < 0:
@@ -169,8 +174,13 @@ func (r *pulling) look(ctx context.Context) error {
 	}
 	c := r.cursor
 	if c.version == 0 {
+		c.Heard, c.Worked = r.now, r.now
+	}
+	c.notAfter(r.now)
+	if c.version == 0 || c.At.Tag == "" && c.At.Day > DayOf(r.now) {
 		at := Place{Day: DayOf(r.now.Add(-r.opts.History))}
-		c.At, c.Settled, c.Heard, c.Worked = at, at, r.now, r.now
+		c.At = at
+		c.settleAt(at)
 	}
 	if behind := r.now.Sub(c.Worked); behind > r.opts.Retention/2 {
 		r.report.warn("nothing was fetched for %s, and the server keeps its pages for %s: what it drops before the next run that works is lost", behind.Round(time.Minute), r.opts.Retention)
@@ -180,40 +190,9 @@ func (r *pulling) look(ctx context.Context) error {
 
 // spent reports whether the run is to ask for nothing more.
 func (r *pulling) spent() bool {
-	spent := r.report.Pages >= r.opts.MaxPages || !time.Now().Before(r.until)
+	spent := r.report.RetryAfter > 0 || r.report.Pages >= r.opts.MaxPages || !time.Now().Before(r.until)
 	r.report.More = r.report.More || spent
 	return spent
-}
-
-// settle reads once more what was first read a settle time ago. A server that
-// gives pages out before they are filled has the rest in them now (lesson E6).
-func (r *pulling) settle(ctx context.Context) error {
-	for !r.spent() {
-		mark := r.cursor.due(r.now.Add(-r.opts.Settle))
-		if mark == "" || r.opts.Settle < 0 {
-			return nil
-		}
-		page, err := r.download(ctx, r.cursor.Settled)
-		if errors.Is(err, ErrGone) {
-			r.report.warn("pages up to %s could not be read once more: %v", safeTag(mark), err)
-			r.cursor.Settled, r.cursor.Marks = r.cursor.At, nil
-			return r.save(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if page == nil {
-			// There was a page, and now there is none: the server has forgotten
-			// where we were.
-			return r.lost(ctx)
-		}
-		r.report.Reread++
-		r.cursor.settle(page)
-		if err := r.store(ctx, page); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // follow reads the pages after the cursor.
@@ -231,7 +210,8 @@ func (r *pulling) follow(ctx context.Context) error {
 		}
 		if page.Tag == r.cursor.At.Tag || r.seen[page.Tag] {
 			r.report.warn("the server gave page %s again after itself; the next run goes on from there", safeTag(page.Tag))
-			return nil
+			r.report.Reread++
+			return r.store(ctx, page) // it may hold more by now
 		}
 		r.seen[page.Tag] = true
 		r.cursor.advance(page, r.now, r.opts.Settle >= 0)
@@ -242,82 +222,24 @@ func (r *pulling) follow(ctx context.Context) error {
 	return nil
 }
 
-// skip goes on with the next day, when the server no longer has what comes next.
-// Where a run has come to the end since that day, there was nothing: a server that
-// is quiet for longer than it keeps its pages loses none.
+// skip goes on when the server no longer has what comes next: with what it still
+// has of the day, else with the next day. Where a run has come to the end since that
+// day, there was nothing: a server that is quiet for longer than it keeps its pages
+// loses none.
 func (r *pulling) skip(ctx context.Context, gone error) error {
 	at := r.cursor.At
-	if at.Day >= DayOf(r.now) {
+	next := Place{Day: at.Day}
+	if at.Tag == "" || r.seen[at.Tag] { // it was read by date a moment ago
+		next.Day++
+	}
+	if next.Day > DayOf(r.now) {
 		return gone
 	}
-	next := Place{Day: at.Day + 1}
-	if r.cursor.Ended.Before(next.Day.Start()) {
+	if next.Day > at.Day && r.cursor.Ended.Before(next.Day.Start()) {
 		r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
 	}
-	r.cursor.At, r.cursor.Settled, r.cursor.Marks = next, next, nil
-	return r.save(ctx)
-}
-
-// probe finds out after long silence whether the server still knows the tag that
-// it is asked for. One that does not says "nothing new" for ever (spec/interop,
-// measured). It is asked by date: if it gives pages and ours is not among them, the
-// last of them is where it goes on.
-func (r *pulling) probe(ctx context.Context) error {
-	c := r.cursor
-	if c.Probe == nil {
-		if r.opts.Silence < 0 || c.At.Tag == "" || r.report.Pages > r.report.Reread || r.now.Sub(c.Heard) < r.opts.Silence {
-			return nil
-		}
-		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
-	}
-	for !r.spent() {
-		page, err := r.download(ctx, c.Probe.At)
-		if errors.Is(err, ErrGone) {
-			if c.Probe.At.Day < DayOf(r.now) {
-				c.Probe.At = Place{Day: c.Probe.At.Day + 1}
-				continue
-			}
-			c.Probe, c.Heard = nil, r.now // it cannot be found out; the next silence tries again
-			return r.save(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if page == nil || r.seen[page.Tag] {
-			return r.probed(ctx)
-		}
-		r.seen[page.Tag] = true
-		r.report.Reread++
-		c.Probe.Known = c.Probe.Known || page.Tag == c.At.Tag
-		c.Probe.At, c.Probe.Pages = page.Next, c.Probe.Pages+1
-		if err := r.store(ctx, page); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lost has the next step find out by date where to go on.
-func (r *pulling) lost(ctx context.Context) error {
-	c := r.cursor
-	c.Settled, c.Marks = c.At, nil
-	if c.Probe == nil && r.opts.Silence >= 0 {
-		c.Probe = &probe{At: Place{Day: DayOf(c.Found) - 1}}
-	}
-	return r.save(ctx)
-}
-
-// probed ends a probe.
-func (r *pulling) probed(ctx context.Context) error {
-	c := r.cursor
-	if !c.Probe.Known && c.Probe.Pages > 0 {
-		r.report.Resynchronised = true
-		r.report.warn("the server does not know page %s any more; it was read again by date, and goes on from page %s", safeTag(c.At.Tag), safeTag(c.Probe.At.Tag))
-		c.At, c.Settled, c.Marks = c.Probe.At, c.Probe.At, nil
-	} else if !c.Probe.Known {
-		r.report.warn("nothing for %s, and the server gives no page from before that either", r.now.Sub(c.Heard).Round(time.Minute))
-	}
-	c.Probe, c.Heard = nil, r.now
+	r.cursor.At = next
+	r.cursor.settleAt(next)
 	return r.save(ctx)
 }
 
@@ -336,11 +258,17 @@ func (r *pulling) finish(ctx context.Context) error {
 // download asks for a page, and holds it against what every page must be.
 func (r *pulling) download(ctx context.Context, at Place) (*Page, error) {
 	page, err := r.downloader.Download(ctx, at)
+	if d, ok := RetryAfter(err); ok {
+		r.report.RetryAfter = d
+	}
 	if err != nil || page == nil {
 		return nil, err
 	}
 	if page.Tag == "" || len(page.Tag) > MaxTag || len(page.Next.Tag) > MaxTag {
 		return nil, fmt.Errorf("%w: a page with a tag of %d bytes, want 1 to %d", ErrUnavailable, len(page.Tag), MaxTag)
+	}
+	if !utf8.ValidString(page.Tag) || !utf8.ValidString(page.Next.Tag) {
+		return nil, fmt.Errorf("%w: a page with a tag that is no UTF-8", ErrUnavailable) // it would come out of the register as another
 	}
 	r.report.Pages++
 	return page, nil
@@ -386,10 +314,10 @@ func (r *pulling) delivery(page *Page) *ledger.Delivery {
 	for _, k := range page.Keys {
 		field := r.opts.Reject.field(&k)
 		switch {
+		case k.ReportType == keys.Some(keys.ReportRevoked) && !r.opts.Reject.ReportTypes.Has(keys.ReportRevoked):
+			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k)) // also of what was not rejected yet when it came
 		case field != "":
 			d.Unreadable = append(d.Unreadable, ledger.SetAside{Upload: up.ID, ID: ledger.IDOf(&k), Field: field, Reason: keys.ReasonNotAllowed, Detail: "rejected by this instance"})
-		case k.ReportType == keys.Some(keys.ReportRevoked):
-			d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&k))
 		default:
 			r.opts.Defaults.fill(&k)
 			up.Keys = append(up.Keys, k)

@@ -22,6 +22,8 @@ type shelf struct {
 	days  []federation.Day
 	asked []federation.Place
 	fail  func(at federation.Place) error
+	blank func(at federation.Place) bool // whether it says "nothing new", whatever there is
+	keeps bool                           // the day of a place is the one that was asked for, as in the real protocol
 }
 
 func (s *shelf) add(day time.Time, tag string, all ...keys.DiagnosisKey) *federation.Page {
@@ -44,10 +46,22 @@ func (s *shelf) Download(_ context.Context, at federation.Place) (*federation.Pa
 			return nil, nil
 		}
 	}
-	if i < 0 || i >= len(s.pages) {
+	if i < 0 || i >= len(s.pages) || s.blank != nil && s.blank(at) {
 		return nil, nil
 	}
-	return s.pages[i], nil
+	page := *s.pages[i]
+	if s.keeps {
+		page.Next.Day = at.Day
+	}
+	return &page, nil
+}
+
+// rename has the server keep its pages and know none of the tags it gave.
+func (s *shelf) rename() {
+	for _, p := range s.pages {
+		p.Tag += "-new"
+		p.Next.Tag = p.Tag
+	}
 }
 
 // puller is a back end that pulls from a shelf.
@@ -149,6 +163,179 @@ func TestPullReadsAgain(t *testing.T) {
 	}
 }
 
+// TestPullKeepsWhatIsToBeReadAgain: "nothing new" after a page that had another
+// after it says nothing of what was to be read once more.
+func TestPullKeepsWhatIsToBeReadAgain(t *testing.T) {
+	// once is false silence for the first time that a place with a tag is asked for.
+	once := func(tags ...string) func(federation.Place) bool {
+		return func(at federation.Place) bool {
+			i := slices.Index(tags, at.Tag)
+			if i >= 0 {
+				tags = slices.Delete(slices.Clone(tags), i, i+1)
+			}
+			return i >= 0
+		}
+	}
+	afterTags := func(at federation.Place) bool { return at.Tag != "" }
+	for name, c := range map[string]struct {
+		blank func(federation.Place) bool // during one run
+		inRun bool                        // it is read again in that very run
+		limit int
+		old   time.Duration // since the day of the pages
+		keeps bool
+		gone  bool // days before that
+	}{
+		"for a run, to all questions":                 {blank: func(federation.Place) bool { return true }},
+		"to all with a tag, with one page a run":      {blank: afterTags, limit: 1},
+		"once":                                        {blank: once("b"), inRun: true},
+		"once, with a page a run":                     {blank: once("b"), limit: 1},
+		"once, after a page that was read again":      {blank: once("c"), inRun: true},
+		"once, about old pages":                       {blank: once("b"), inRun: true, old: 72 * time.Hour},
+		"once, about old pages and the day asked for": {blank: once("b"), inRun: true, old: 72 * time.Hour, keeps: true},
+		"once, with no pages from before":             {blank: once("b"), inRun: true, gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPuller(t)
+			p.server.keeps = c.keeps
+			p.opts = &federation.PullOptions{Silence: -1} // which would find all again, but later
+			all := p.foreign(20)
+			for _, tag := range []string{"a", "b"} {
+				p.server.add(p.clock.Add(-c.old), tag)
+			}
+			p.run()
+			p.clock = p.clock.Add(40 * time.Minute)
+			p.run() // these are settled
+			for i, tag := range []string{"c", "d"} {
+				p.server.add(p.clock.Add(-c.old), tag, all[10*i:10*i+5]...)
+			}
+			p.run()
+			for i, page := range p.server.pages[2:] {
+				page.Keys = all[10*i : 10*i+10]
+			}
+			if first := p.server.days[0]; c.gone {
+				p.server.fail = func(at federation.Place) error {
+					if at.Day < first {
+						return federation.ErrGone
+					}
+					return nil
+				}
+			}
+			p.opts.MaxPages = c.limit
+			p.clock = p.clock.Add(40 * time.Minute)
+			p.server.blank = c.blank
+			p.run()
+			if c.inRun && p.has(all) != 20 {
+				t.Errorf("has %d of 20", p.has(all))
+			}
+			p.server.blank = nil
+			for range 12 {
+				p.run()
+			}
+			if got := p.has(all); got != 20 {
+				t.Errorf("has %d of 20", got)
+			}
+			if r := p.run(); r.Pages != 0 {
+				t.Errorf("it never ends: %+v", r)
+			}
+		})
+	}
+}
+
+// TestPullSearchesAgain: what was found by date can be lost again, and is searched
+// anew; so is what came after a loss that was final.
+func TestPullSearchesAgain(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(60)
+	p.server.add(p.clock, "a")
+	p.run()
+	p.server.rename()
+	p.clock = p.clock.Add(40 * time.Minute)
+	if r := p.run(); !r.Resynchronised {
+		t.Fatalf("got %+v", r)
+	}
+	for i := range 6 {
+		page := p.server.add(p.clock, fmt.Sprint("p", i))
+		p.run()
+		page.Keys = all[10*i : 10*i+10]
+		p.clock = p.clock.Add(40 * time.Minute)
+		asked := false
+		p.server.blank = func(at federation.Place) bool { // once a run
+			first := at.Tag != "" && !asked
+			asked = asked || first
+			return first
+		}
+		if r := p.run(); len(r.Warnings) > 0 {
+			t.Errorf("it gives up: %v", r.Warnings)
+		}
+		p.server.blank = nil
+		if got := p.has(all); got != 10*i+10 {
+			t.Errorf("has %d of %d", got, 10*i+10)
+		}
+	}
+}
+
+// TestPullEndsWhatIsToBeReadAgain: the server says that it no longer has it, by
+// giving other pages, or a page after itself.
+func TestPullEndsWhatIsToBeReadAgain(t *testing.T) {
+	for name, change := range map[string]func(*shelf){
+		"other tags": (*shelf).rename,
+		"a loop": func(s *shelf) {
+			s.rename()
+			s.pages[2].Next.Tag = s.pages[1].Tag
+		},
+		"part of it gone": func(s *shelf) {
+			s.fail = func(at federation.Place) error {
+				if at.Tag != "" || at.Day < s.days[0] {
+					return federation.ErrGone
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPuller(t)
+			for _, tag := range []string{"a", "b", "c"} {
+				p.server.add(p.clock, tag, p.foreign(2)...)
+				p.run()
+				p.clock = p.clock.Add(20 * time.Minute)
+			}
+			change(p.server)
+			warned := false
+			for range 8 {
+				r, _ := p.try()
+				warned = warned || strings.Contains(fmt.Sprint(r.Warnings), "could not be read once more")
+				p.clock = p.clock.Add(20 * time.Minute)
+			}
+			if !warned {
+				t.Error("it does not say so")
+			}
+			p.server.asked = nil
+			if p.try(); len(p.server.asked) > 3 { // a loop is met once
+				t.Errorf("it still asks %v", p.server.asked)
+			}
+		})
+	}
+}
+
+// TestPullReadsAgainWhatItFoundByDate: those pages are new to it, and can fill.
+func TestPullReadsAgainWhatItFoundByDate(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(30)
+	p.server.add(p.clock, "a", all[:10]...)
+	p.run()
+	p.server.rename()
+	late := p.server.add(p.clock, "b")
+	for range 9 { // before silence is looked into
+		p.clock = p.clock.Add(20 * time.Minute)
+		if r := p.run(); r.Resynchronised {
+			late.Keys = all[10:]
+		}
+	}
+	if got := p.has(all); got != 30 {
+		t.Errorf("has %d of 30", got)
+	}
+}
+
 // TestPullReadsAgainUnderLimits does so with one page a run.
 func TestPullReadsAgainUnderLimits(t *testing.T) {
 	p := newPuller(t)
@@ -176,9 +363,13 @@ func TestPullReadsAgainUnderLimits(t *testing.T) {
 
 func TestPullNeverReadsAgainWherePagesAreWhole(t *testing.T) {
 	p := newPuller(t)
-	p.opts = &federation.PullOptions{Settle: -1}
 	p.server.add(p.clock, "a", p.foreign(3)...)
-	p.run()
+	p.run() // before that was known of the server
+	p.opts = &federation.PullOptions{Settle: -1}
+	p.server.add(p.clock, "b", p.foreign(3)...)
+	if r := p.run(); r.Reread != 0 {
+		t.Errorf("got %+v", r)
+	}
 	p.clock = p.clock.Add(3 * time.Hour)
 	if r := p.run(); r.Pages != 0 {
 		t.Errorf("got %+v", r)
@@ -211,6 +402,42 @@ func TestPullFindsOutAboutUnknownTags(t *testing.T) {
 	}
 }
 
+// TestPullCannotFindOut: a server that gives nothing by date is not asked again
+// before the next silence.
+func TestPullCannotFindOut(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1}
+	p.server.add(p.clock, "a", p.foreign(3)...)
+	p.run()
+	p.server.fail = func(at federation.Place) error {
+		if at.Tag == "" {
+			return federation.ErrGone
+		}
+		return nil
+	}
+	p.clock = p.clock.Add(6 * time.Hour)
+	for i := range 3 {
+		p.server.asked = nil
+		p.run()
+		if byDate := slices.ContainsFunc(p.server.asked, func(at federation.Place) bool { return at.Tag == "" }); byDate != (i == 0) {
+			t.Errorf("run %d asks for %v", i, p.server.asked)
+		}
+	}
+}
+
+func TestPullNeverFindsOutWhereItIsNotTo(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1, Silence: -1}
+	p.server.add(p.clock, "a", p.foreign(3)...)
+	p.run()
+	p.server.asked = nil
+	p.clock = p.clock.Add(72 * time.Hour)
+	p.run()
+	if len(p.server.asked) != 1 {
+		t.Errorf("asks for %v", p.server.asked)
+	}
+}
+
 // TestPullFindsOutWhenItReadsAgain: that pages which were there are gone tells at
 // once.
 func TestPullFindsOutWhenItReadsAgain(t *testing.T) {
@@ -228,6 +455,96 @@ func TestPullFindsOutWhenItReadsAgain(t *testing.T) {
 	p.clock = p.clock.Add(40 * time.Minute)
 	if r := p.run(); !r.Resynchronised || r.Accepted != 10 {
 		t.Errorf("got %+v, want it to go on by date at once", r)
+	}
+}
+
+// TestPullFindsOutWhileCatchingUp: the server loses its tags while an instance is
+// days behind. What it had not read is from before the last page that it did.
+func TestPullFindsOutWhileCatchingUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		keeps  bool
+		ahead  federation.Day // of the days of its pages is the server's word for them
+		settle time.Duration
+		limit  int
+	}{
+		"days of pages":                   {settle: -1},
+		"the day asked for":               {settle: -1, keeps: true},
+		"the day asked for, page by page": {settle: -1, keeps: true, limit: 1},
+		"another calendar":                {settle: -1, ahead: 2},
+		"days of next month":              {settle: -1, ahead: 30},
+		"pages that fill":                 {},
+		"pages that fill, page by page":   {limit: 1, keeps: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for pages := 1; pages <= 6; pages++ {
+				p := newPuller(t)
+				p.server.keeps = c.keeps
+				all := p.foreign(60)
+				for i := range 6 {
+					page := p.server.add(p.clock.Add(time.Duration(i-5)*24*time.Hour), fmt.Sprint("p", i), all[10*i:10*i+10]...)
+					page.Next.Day += c.ahead
+				}
+				p.opts = &federation.PullOptions{MaxPages: pages, Settle: c.settle}
+				p.run()
+				p.server.rename()
+				p.opts.MaxPages = c.limit
+				p.clock = p.clock.Add(7 * time.Hour)
+				found := false
+				for range 30 {
+					r := p.run()
+					found = found || r.Resynchronised
+				}
+				if got := p.has(all); got != 60 || !found {
+					t.Errorf("lost after %d of 6 pages, it has %d of 60 keys", pages, got)
+				}
+				p.clock = p.clock.Add(time.Hour)
+				for range 30 {
+					p.run()
+				}
+				if r := p.run(); r.Pages != 0 {
+					t.Errorf("it never ends: %+v", r)
+				}
+			}
+		})
+	}
+}
+
+// TestPullLooksNoFurtherBackThanItMust: whether a tag is known is soon found out
+// where it is, and what no new instance would read is not searched.
+func TestPullLooksNoFurtherBackThanItMust(t *testing.T) {
+	p := newPuller(t)
+	p.server.keeps = true
+	p.opts = &federation.PullOptions{Settle: -1}
+	days := func(d int) federation.Day { return federation.DayOf(p.clock.Add(-time.Duration(d) * 24 * time.Hour)) }
+	for i := range 40 {
+		p.server.add(p.clock, fmt.Sprint("p", i), p.foreign(1)...)
+		p.run()
+		p.clock = p.clock.Add(24 * time.Hour)
+	}
+	p.server.asked = nil
+	p.run()
+	for _, at := range p.server.asked {
+		if at.Tag == "" && at.Day < days(2) {
+			t.Errorf("a known tag is looked for from %s on, long before the last page", at.Day)
+		}
+	}
+	if len(p.server.asked) < 2 {
+		t.Error("nothing was looked for")
+	}
+	p.server.rename()
+	p.server.asked = nil
+	p.clock = p.clock.Add(24 * time.Hour)
+	if r := p.run(); !r.Resynchronised {
+		t.Errorf("got %+v", r)
+	}
+	first := days(0)
+	for _, at := range p.server.asked {
+		if at.Tag == "" {
+			first = min(first, at.Day)
+		}
+	}
+	if first != days(15) {
+		t.Errorf("a lost tag is looked for from %s on, want %s", first, days(15))
 	}
 }
 
@@ -254,6 +571,67 @@ func TestPullBoundsLoops(t *testing.T) {
 	again.Next.Tag = "a" // so that what follows is b again
 	r := p.run()
 	if r.Pages > 4 || len(r.Warnings) == 0 {
+		t.Errorf("got %+v, want it to stop and say so", r)
+	}
+}
+
+// later is an error of a server that names a time.
+type later struct {
+	error
+	in time.Duration
+}
+
+func (e later) RetryIn() time.Duration { return e.in }
+
+func (e later) Unwrap() error { return e.error }
+
+func TestRetryAfter(t *testing.T) {
+	told := later{federation.ErrThrottled, time.Minute}
+	for _, c := range []struct {
+		name string
+		err  error
+		want time.Duration
+	}{
+		{"nil", nil, 0},
+		{"another error", federation.ErrThrottled, 0},
+		{"not said", later{federation.ErrThrottled, 0}, 0},
+		{"in the past", later{federation.ErrThrottled, -1}, 0},
+		{"told", told, time.Minute},
+		{"wrapped", fmt.Errorf("pull: %w", told), time.Minute},
+		{"joined", errors.Join(errors.New("x"), told), time.Minute},
+	} {
+		if got, ok := federation.RetryAfter(c.err); got != c.want || ok != (c.want > 0) {
+			t.Errorf("%s: got %s, %t, want %s", c.name, got, ok, c.want)
+		}
+	}
+}
+
+// TestPullLeavesAlone: whatever the error means, the server is not asked again.
+func TestPullLeavesAlone(t *testing.T) {
+	for _, class := range []error{federation.ErrThrottled, federation.ErrUnavailable, federation.ErrGone} {
+		p := newPuller(t)
+		p.server.fail = func(federation.Place) error { return later{class, 90 * time.Second} }
+		r, err := p.try()
+		if r.RetryAfter != 90*time.Second || len(p.server.asked) != 1 {
+			t.Errorf("%v: asked %d times, and it reports %s", class, len(p.server.asked), r.RetryAfter)
+		}
+		if err == nil && !r.More {
+			t.Errorf("%v: it says that there is no more", class)
+		}
+	}
+}
+
+// TestPullBoundsLoopsOfWhatItReadsAgain bounds those, too: it goes round once from
+// where it was, once by date, and once in search of the last tag.
+func TestPullBoundsLoopsOfWhatItReadsAgain(t *testing.T) {
+	p := newPuller(t)
+	for _, tag := range []string{"a", "b", "c"} {
+		p.server.add(p.clock, tag)
+	}
+	p.run()
+	p.server.pages[1].Next.Tag = "a"
+	p.clock = p.clock.Add(time.Hour)
+	if r := p.run(); r.Pages > 9 || len(r.Warnings) == 0 {
 		t.Errorf("got %+v, want it to stop and say so", r)
 	}
 }
@@ -321,6 +699,9 @@ func TestPullIsNotStuckAtWhatIsGone(t *testing.T) {
 	if r := p.run(); r.Accepted != 5 || len(r.Warnings) == 0 {
 		t.Errorf("got %+v", r)
 	}
+	if r := p.run(); len(r.Warnings) > 0 {
+		t.Errorf("asks again for what is gone: got %+v", r)
+	}
 	p.clock = p.clock.Add(7 * time.Hour)
 	if r := p.run(); r.Resynchronised {
 		t.Errorf("got %+v", r)
@@ -334,7 +715,12 @@ func TestPullIsNotStuckAtWhatIsGone(t *testing.T) {
 func TestPullWarnsBeforeItIsTooLate(t *testing.T) {
 	p := newPuller(t)
 	p.opts = &federation.PullOptions{Retention: 72 * time.Hour}
-	p.run()
+	for range 4 { // that there was nothing new is no reason
+		p.clock = p.clock.Add(24 * time.Hour)
+		if r := p.run(); len(r.Warnings) > 0 {
+			t.Errorf("got %v", r.Warnings)
+		}
+	}
 	p.server.fail = func(federation.Place) error { return federation.ErrUnavailable }
 	p.clock = p.clock.Add(30 * time.Hour)
 	if r, err := p.try(); !errors.Is(err, federation.ErrUnavailable) || len(r.Warnings) > 0 {
@@ -434,12 +820,152 @@ func TestPullTagsBecomeNames(t *testing.T) {
 
 func TestPullRefusesPagesWithoutTag(t *testing.T) {
 	p := newPuller(t)
-	for _, tag := range []string{"", strings.Repeat("x", federation.MaxTag+1)} {
+	for _, tag := range []string{"", strings.Repeat("x", federation.MaxTag+1), "\xff"} {
 		p.server.pages, p.server.days = nil, nil
 		p.server.add(p.clock, tag, p.foreign(1)...)
 		if _, err := p.try(); !errors.Is(err, federation.ErrUnavailable) {
 			t.Errorf("a page with a tag of %d bytes: got %v", len(tag), err)
 		}
+	}
+}
+
+// TestPullAfterAClockJump: what a clock that jumped ahead left in the register does
+// not keep pages from being read once more, nor silence from being looked into, when
+// it has come back.
+func TestPullAfterAClockJump(t *testing.T) {
+	for _, jump := range []time.Duration{10 * 24 * time.Hour, 365 * 24 * time.Hour} {
+		p := newPuller(t)
+		all := p.foreign(20)
+		p.server.add(p.clock, "a", all[:5]...)
+		now := p.clock
+		p.clock = now.Add(jump)
+		p.run()
+		p.clock = now.Add(time.Minute)
+		b := p.server.add(p.clock, "b")
+		p.run()
+		b.Keys = all[5:10]
+		p.clock = now.Add(2 * time.Hour)
+		p.run()
+		if got := p.has(all[5:10]); got != 5 {
+			t.Errorf("%s: page b was not read again: %d", jump, got)
+		}
+		p.clock = now.Add(10 * time.Hour)
+		p.server.pages, p.server.days = nil, nil
+		p.server.add(p.clock, "x", all[10:]...)
+		p.run()
+		if got := p.has(all[10:]); got != 10 {
+			t.Errorf("%s: silence was not looked into: %d", jump, got)
+		}
+	}
+}
+
+// TestPullGoesOnWithinTheDay: a tag is gone, and later pages of its day are not.
+func TestPullGoesOnWithinTheDay(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1}
+	all := p.foreign(20)
+	p.server.add(p.clock, "a", all[:5]...)
+	p.run()
+	p.server.add(p.clock, "b", all[5:10]...) // gone too
+	p.server.add(p.clock, "c", all[10:15]...)
+	p.server.pages, p.server.days = p.server.pages[2:], p.server.days[2:]
+	p.server.fail = func(at federation.Place) error {
+		if at.Tag == "a" {
+			return federation.ErrGone
+		}
+		return nil
+	}
+	p.clock = p.clock.Add(24 * time.Hour)
+	p.run()
+	if got := p.has(all[10:15]); got != 5 {
+		t.Errorf("what the server still had of the day was skipped: %d", got)
+	}
+}
+
+// TestPullPassesADayThatEndsInNothing: what follows the last page of a day is gone,
+// which it is again when the day was read once more.
+func TestPullPassesADayThatEndsInNothing(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1}
+	all := p.foreign(10)
+	p.server.add(p.clock.Add(-24*time.Hour), "x", all[:5]...)
+	p.server.add(p.clock, "y", all[5:]...)
+	p.server.fail = func(at federation.Place) error {
+		if at.Tag == "x" {
+			return federation.ErrGone
+		}
+		return nil
+	}
+	if r := p.run(); p.has(all) != 10 || r.Pages > 3 {
+		t.Errorf("has %d of 10: %+v", p.has(all), r)
+	}
+}
+
+// TestPullRegisterIsBounded whatever tags a server gives: what needs escapes is six
+// times as long in it.
+func TestPullRegisterIsBounded(t *testing.T) {
+	p := newPuller(t)
+	for i := range 60 {
+		p.server.add(p.clock, strings.Repeat("<", 1020)+fmt.Sprint(i), p.foreign(1)...)
+		p.clock = p.clock.Add(time.Minute)
+		if _, err := p.try(); err != nil {
+			t.Fatalf("page %d: %v", i, err)
+		}
+	}
+}
+
+// TestPullStoresAPageGivenAgain after itself, which may hold more by then (lesson E3).
+func TestPullStoresAPageGivenAgain(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(15)
+	p.server.add(p.clock, "a", all[:5]...)
+	p.server.add(p.clock, "a", all[5:10]...)
+	if r := p.run(); r.Accepted != 10 || len(r.Warnings) == 0 || r.Pages != 2 {
+		t.Errorf("got %+v", r)
+	}
+	p.server.pages[1].Keys = all[5:]
+	if r := p.run(); r.Accepted != 5 || len(r.Warnings) == 0 || r.Pages != 1 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// TestPullTakesWithdrawalsOfWhatIsRejectedNow: they are of keys that came before.
+func TestPullTakesWithdrawalsOfWhatIsRejectedNow(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(3)
+	p.server.add(p.clock, "a", all...)
+	p.run()
+	p.opts = &federation.PullOptions{Reject: federation.Reject{Origins: keys.Only(fr)}}
+	gone := all[0]
+	gone.ReportType = keys.Some(keys.ReportRevoked)
+	p.server.add(p.clock, "b", gone)
+	if r := p.run(); r.WithdrawalsTaken != 1 {
+		t.Errorf("got %+v", r)
+	}
+	p.opts.Reject.ReportTypes = keys.Only(keys.ReportRevoked)
+	p.server.add(p.clock, "c", gone)
+	if r := p.run(); r.WithdrawalsTaken != 0 || r.Rejected != 1 {
+		t.Errorf("withdrawals are rejected by name: got %+v", r)
+	}
+}
+
+// TestPullBoundsReadingAgain: pages that were to be read once more go round now, and
+// what is new comes all the same.
+func TestPullBoundsReadingAgain(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{MaxPages: 100}
+	all := p.foreign(20)
+	a := p.server.add(p.clock, "a", all[:5]...)
+	p.run()
+	p.clock = p.clock.Add(10 * time.Minute)
+	b := p.server.add(p.clock, "b", all[5:10]...)
+	p.run()
+	p.clock = p.clock.Add(time.Hour)
+	p.server.add(p.clock, "c", all[10:]...)
+	p.server.pages = []*federation.Page{a, a, b, p.server.pages[2]}
+	p.server.days = slices.Repeat(p.server.days[:1], 4)
+	if r := p.run(); r.Accepted != 10 || r.Pages > 10 {
+		t.Errorf("got %+v", r)
 	}
 }
 

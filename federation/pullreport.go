@@ -15,7 +15,11 @@ type PullReport struct {
 
 	Pages  int  // read
 	Reread int  // of them, those read before, or in search of a lost tag
-	More   bool // a limit ended the run; there may be more
+	More   bool // a limit, or what the server asked, ended the run; there may be more
+
+	// RetryAfter is for how long the server wants to be left alone; 0 if it did not
+	// say.
+	RetryAfter time.Duration
 
 	Accepted   int
 	Revised    int

@@ -133,6 +133,9 @@ func (r *pushing) run(ctx context.Context) error {
 	if err := r.look(ctx); err != nil {
 		return err
 	}
+	if err := r.moveFloor(ctx); err != nil { // also where nothing can be sent
+		return err
+	}
 	for _, g := range r.state.ranges {
 		if err := r.carryOut(ctx, g); err != nil {
 			return err
@@ -191,7 +194,9 @@ func (r *pushing) begin(ctx context.Context) error {
 
 // spent reports whether the run is to begin nothing more.
 func (r *pushing) spent() bool {
-	return r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
+	spent := r.report.RetryAfter > 0 || r.report.Batches >= r.opts.MaxBatches || !time.Now().Before(r.until)
+	r.report.More = r.report.More || spent
+	return spent
 }
 
 // record records the next range that says anything, in one step with the place
@@ -202,7 +207,7 @@ func (r *pushing) record(ctx context.Context) (*pushRange, error) {
 		if to.Seq == 0 {
 			return nil, nil
 		}
-		g := &pushRange{From: r.state.Position, To: to.Position(), Time: to.Time, Size: r.opts.MaxBatch, Rules: r.state.goBy(r.rules)}
+		g := &pushRange{From: r.state.Position, To: to.Position(), Time: to.Time, Size: r.opts.MaxBatch, Rules: r.rules}
 		if err := r.fill(ctx, g); err != nil {
 			return nil, err
 		}
@@ -218,14 +223,16 @@ func (r *pushing) record(ctx context.Context) (*pushRange, error) {
 }
 
 // nextCut returns the cut that the next range ends with: as many whole cuts as
-// make up a range, one at least. It is zero if there is none.
+// make up a range, one at least. Cuts that the ledger has pruned, those it may
+// prune, and others are ranges apart: what is still there is sent. It is zero if
+// there is none.
 func (r *pushing) nextCut() ledger.Cut {
 	var last ledger.Cut
 	for _, c := range r.log.Cuts {
 		if c.Seq <= r.state.Position.Cut {
 			continue
 		}
-		if last.Seq != 0 && c.Last-r.state.Position.Number > r.opts.MaxRange {
+		if last.Seq != 0 && (c.Last-r.state.Position.Number > r.opts.MaxRange || r.kept(c) != r.kept(last)) {
 			break
 		}
 		last = c
@@ -233,25 +240,64 @@ func (r *pushing) nextCut() ledger.Cut {
 	return last
 }
 
+// A keeping says whether the ledger has what a cut numbered.
+type keeping uint8
+
+const (
+	keptForUs keeping = iota
+	keptStill         // and may prune it at any time
+	pruned
+)
+
+func (r *pushing) kept(c ledger.Cut) keeping {
+	switch {
+	case c.Pruned:
+		return pruned
+	case c.Time.Before(r.old(0)):
+		return keptStill
+	}
+	return keptForUs
+}
+
+// old returns the time of the cuts that are as old as the prune age, and some more.
+// It goes by the last cut, since a clock that jumps ahead makes none.
+func (r *pushing) old(more time.Duration) time.Time {
+	policy, _ := r.ledger.Policy()
+	return r.log.Last.Time.Add(-policy.PruneAge - more)
+}
+
 // fill counts what a new range says, as the last one. What the ledger no longer
-// has is given up, up to the last cut that lost anything.
+// has is given up.
 func (r *pushing) fill(ctx context.Context, g *pushRange) error {
 	r.state.ranges = append(r.state.ranges, g)
 	c, err := r.contentOf(ctx, g)
 	if errors.Is(err, ledger.ErrPruned) {
-		for _, cut := range r.log.Cuts {
-			if cut.Pruned && cut.Seq > g.From.Cut && cut.Seq <= g.To.Cut {
-				g.To, g.Time, g.Expired = cut.Position(), cut.Time, r.log.Now
-			}
-		}
-		r.report.expired(g)
-		return nil
+		return r.giveUp(ctx, g)
 	}
 	if err != nil {
 		return err
 	}
 	g.Total = len(c.keys)
 	r.report.leftOut(c)
+	return nil
+}
+
+// giveUp gives up a new range, up to the last cut of it that lost anything. That
+// may have happened since the log was read.
+func (r *pushing) giveUp(ctx context.Context, g *pushRange) (err error) {
+	if r.log, err = r.ledger.Log(ctx, g.From.Cut); err != nil {
+		return err
+	}
+	to := g.To.Cut
+	for _, cut := range r.log.Cuts {
+		if cut.Pruned && cut.Seq <= to {
+			g.To, g.Time, g.Expired = cut.Position(), cut.Time, r.log.Now
+		}
+	}
+	if g.Expired.IsZero() {
+		return fmt.Errorf("%w, and no cut up to %d says so", ledger.ErrPruned, to)
+	}
+	r.report.expired(g)
 	return nil
 }
 
@@ -292,18 +338,26 @@ func (r *pushing) swap(ctx context.Context, swaps ...ledger.Swap) error {
 	return nil
 }
 
-// settle moves the floor, below which the ledger may prune, to what is still to be
-// sent, and forgets ranges whose keys are all gone.
+// settle forgets ranges whose keys are all gone, and moves the floor.
 func (r *pushing) settle(ctx context.Context) error {
-	policy, _ := r.ledger.Policy()
-	swaps := r.state.forget(r.log.Now.Add(-policy.PruneAge - 24*time.Hour))
-	if s, ok := r.state.moveFloor(r.name, r.log); ok {
-		swaps = append(swaps, s)
+	if swaps := r.state.forget(r.old(24 * time.Hour)); len(swaps) > 0 {
+		if err := r.ledger.Swap(ctx, ledger.NewNonce(), swaps...); err != nil {
+			return err
+		}
 	}
-	if len(swaps) == 0 {
+	return r.moveFloor(ctx)
+}
+
+// moveFloor moves the floor, below which the ledger may prune, to what is still to
+// be sent.
+func (r *pushing) moveFloor(ctx context.Context) error {
+	floor := r.state.floor(r.log, r.old(0))
+	if !r.state.moves(floor) {
 		return nil
 	}
-	return r.ledger.Swap(ctx, ledger.NewNonce(), swaps...)
+	swap := ledger.Swap{Name: pushFloor(r.name), Version: r.state.floored.Version, Value: floor.Value()}
+	r.state.floored.Value = swap.Value
+	return r.swap(ctx, swap)
 }
 
 // carryOut sends what is left of a range.
@@ -346,6 +400,9 @@ func (r *pushing) send(ctx context.Context, g *pushRange, c *content) error {
 	}
 	r.report.Batches++
 	answer, err := r.uploader.Upload(ctx, batch)
+	if d, ok := RetryAfter(err); ok {
+		r.report.RetryAfter = d
+	}
 	switch {
 	case errors.Is(err, ErrRefused) && len(batch.Keys) > 1:
 		g.halve()
@@ -445,11 +502,11 @@ func (r *pushing) contentOf(ctx context.Context, g *pushRange) (*content, error)
 		case what == leftOut:
 			c.leftOut[why]++
 		case what == nothing:
-		case what == withdrawal && !r.state.Rules[g.Rules].Withdrawals:
+		case what == withdrawal && len(refused) > 0 && !v.took(i, u, refused.of(r.ledger.Identity(), u)):
+		case what == withdrawal && !g.Rules.tells(u):
 			c.untold++
-		case what == withdrawal && len(refused) > 0 && refused[hashOf(r.ledger.Identity(), u.ID())]:
 		default:
-			c.keys = append(c.keys, said(what, u, e, &r.state.Rules[g.Rules].Defaults))
+			c.keys = append(c.keys, said(what, u, e, &g.Rules.Defaults))
 		}
 	}
 	for u, err := range r.ledger.Read(ctx, g.From.Number, g.To.Number) {

@@ -3,6 +3,7 @@ package federation_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
 )
+
+var ruleChanges = flag.Int("federation.changes", 1000, "changes of rules, with a cut each")
 
 // server is the far side of a push: it keeps what it is sent, and answers as it is
 // told to.
@@ -133,6 +136,99 @@ func TestPushSendsOnce(t *testing.T) {
 	}
 }
 
+// TestPushSaysWhetherThereIsMore: a limit ended the run.
+func TestPushSaysWhetherThereIsMore(t *testing.T) {
+	p := newPusher(t)
+	if r := p.run(); r.More {
+		t.Error("there is more, before anything")
+	}
+	units := p.submit(3)
+	p.cut()
+	p.opts.MaxBatch, p.opts.MaxBatches = 1, 2
+	runs := 0
+	for more := true; more; runs++ {
+		more = p.run().More
+	}
+	if want := len(units)/2 + 1; runs != want {
+		t.Errorf("%d runs, want %d", runs, want)
+	}
+	p.expect(units)
+	p.submit(1)
+	p.cut()
+	p.opts.Budget = 1
+	if r := p.run(); !r.More || r.Batches > 1 {
+		t.Errorf("without time: got %+v", r)
+	}
+}
+
+// TestPushForgetsRules: what ranges went by does not pile up in registers.
+func TestPushForgetsRules(t *testing.T) {
+	p := newPusher(t)
+	for i := range *ruleChanges {
+		if i%20 == 0 {
+			p.submit(1)
+		}
+		p.rules.Defaults.DaysSinceOnset = federation.DefaultTo(keys.DaysSinceOnset(i % 15))
+		p.rules.Interest = keys.Only(de, must(keys.ParseRegion(fmt.Sprintf("%c%c", 'A'+i/26%26, 'A'+i%26))))
+		p.cut()
+		p.run()
+	}
+	registers := must(p.ledger.Registers(t.Context(), "federation/"))
+	total := 0
+	for _, r := range registers {
+		total += len(r.Value)
+	}
+	if len(registers) > 40 || total > 64<<10 {
+		t.Errorf("%d rules later there are %d registers of %d bytes together", *ruleChanges, len(registers), total)
+	}
+}
+
+// TestPushCountsWhatIsNotNew: a server says how much of a batch was new to it, or
+// nothing.
+func TestPushCountsWhatIsNotNew(t *testing.T) {
+	for _, c := range []struct{ inserted, isNew, notNew int }{{-1, 0, 0}, {0, 0, 10}, {7, 7, 3}, {10, 10, 0}} {
+		p := newPusher(t)
+		for n := 0; n < 10; {
+			n += len(p.submit(1))
+		}
+		p.cut()
+		p.opts.MaxBatches = 1
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) {
+			return &federation.Answer{Inserted: c.inserted}, nil
+		}
+		if r := p.run(); r.Keys != 10 || r.New != c.isNew || r.NotNew != c.notNew {
+			t.Errorf("inserted %d of %d: %d new and %d not, want %d and %d", c.inserted, r.Keys, r.New, r.NotNew, c.isNew, c.notNew)
+		}
+	}
+}
+
+// TestPushLeavesAlone: whatever the error means, the server is not asked again in the
+// run, and in the next with what it did not take in smaller parts.
+func TestPushLeavesAlone(t *testing.T) {
+	for _, class := range []error{federation.ErrThrottled, federation.ErrUnavailable, federation.ErrRefused} {
+		p := newPusher(t)
+		units := p.submit(2)
+		p.cut()
+		p.server.answer = func(*federation.Batch) (*federation.Answer, error) {
+			return nil, later{class, 90 * time.Second}
+		}
+		r, err := p.try()
+		if r.RetryAfter != 90*time.Second || len(p.server.tried) != 1 {
+			t.Errorf("%v: asked %d times, and it reports %s", class, len(p.server.tried), r.RetryAfter)
+		}
+		if err == nil && !r.More {
+			t.Errorf("%v: it says that there is no more", class)
+		}
+		first := p.server.tried[0]
+		p.server.answer = nil
+		p.run()
+		if smaller := len(p.server.tried[1].Keys) < len(first.Keys); smaller != (class == federation.ErrRefused) {
+			t.Errorf("%v: %d keys, then %d", class, len(first.Keys), len(p.server.tried[1].Keys))
+		}
+		p.expect(units)
+	}
+}
+
 func TestPushBeginsNow(t *testing.T) {
 	p := newPusher(t)
 	p.opts.FromBeginning = false
@@ -174,6 +270,23 @@ func TestPushSparesWhoBrought(t *testing.T) {
 	if r := p.run(); r.Keys != 0 || r.LeftOut["source"] == 0 {
 		t.Errorf("got %+v", r)
 	}
+}
+
+// TestPushSendsEveryOrigin: a key that two origins claim is two units, whichever was
+// released first.
+func TestPushSendsEveryOrigin(t *testing.T) {
+	p := newPusher(t)
+	p.rules = federation.Relay()
+	k := p.gen.Upload(p.clock).Keys[0]
+	var units []ledger.UnitID
+	for i, origin := range []keys.Region{it, fr} {
+		k.Origin, k.ConsentToFederate = origin, keys.ConsentUnstated
+		units = append(units, ledger.IDOf(&k))
+		must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Uploads: []ledger.Upload{{ID: fmt.Sprint("u", i), Keys: []keys.DiagnosisKey{k}}}}))
+		p.cut()
+	}
+	p.run()
+	p.expect(units)
 }
 
 func TestPushLeavesOut(t *testing.T) {
@@ -268,7 +381,7 @@ func TestPushHalves(t *testing.T) {
 	}
 	must(p.ledger.Withdraw(t.Context(), bad)) // it never had it
 	p.cut()
-	if r := p.run(); r.Withdrawals != 0 {
+	if r := p.run(); r.Batches != 0 {
 		t.Errorf("told of the withdrawal of a key that it refused")
 	}
 	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(p.server.keys())), ledger.TermNotForSink: 1})
@@ -305,7 +418,7 @@ func TestPushDoesNotTrustTheAnswer(t *testing.T) {
 	p := newPusher(t)
 	units := p.submit(1)
 	p.cut()
-	for _, a := range []federation.Answer{{Known: []int{-1}}, {Refused: []int{99}}} {
+	for _, a := range []federation.Answer{{Known: []int{-1}}, {Refused: []int{99}}, {Refused: []int{10}}} {
 		p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return &a, nil }
 		if _, err := p.try(); !errors.Is(err, federation.ErrUnavailable) {
 			t.Errorf("%+v: got %v", a, err)
@@ -502,6 +615,9 @@ func TestPushExpires(t *testing.T) {
 		t.Errorf("keys were lost, and it says nothing: %+v", r)
 	}
 	p.expect(later)
+	if r := p.run(); len(r.Warnings) > 0 {
+		t.Errorf("says it again: %v", r.Warnings)
+	}
 }
 
 // TestPushHoldsTheFloor: what is still to be sent is not pruned.
@@ -515,6 +631,297 @@ func TestPushHoldsTheFloor(t *testing.T) {
 	must(p.ledger.Prune(t.Context()))
 	p.run()
 	p.expect(units)
+}
+
+// day has keys submitted that ended so many days ago, and makes the cut of the next
+// day.
+func (p *pusher) day(ages ...int) (units []ledger.UnitID) {
+	p.t.Helper()
+	all := p.gen.Keys(p.clock.Add(-3*time.Hour), len(ages))[:len(ages)]
+	for i := range all {
+		all[i] = aged(all[i], p.clock, ages[i])
+		all[i].ConsentToFederate = keys.ConsentGiven
+		units = append(units, ledger.IDOf(&all[i]))
+	}
+	p.nth++
+	r := must(p.ledger.Accept(p.t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: fmt.Sprint("day-", p.nth), Keys: all}}}))
+	if len(r.Rejected) > 0 {
+		p.t.Fatal(r.Rejected[0].Field, r.Rejected[0].Reason)
+	}
+	p.clock = p.clock.Add(24 * time.Hour)
+	must(p.ledger.Release(p.t.Context(), nil))
+	return units
+}
+
+func unavailable(*federation.Batch) (*federation.Answer, error) {
+	return nil, federation.ErrUnavailable
+}
+
+// TestPushHoldsTheFloorAfterQuiet: when nothing was released for longer than the
+// prune age, what is released next is kept until it was sent. One old key that is
+// pruned would take the whole cut with it.
+func TestPushHoldsTheFloorAfterQuiet(t *testing.T) {
+	p := newPusher(t)
+	p.day(1)
+	p.run()
+	for range 16 {
+		p.clock = p.clock.Add(24 * time.Hour)
+		must(p.ledger.Release(t.Context(), nil))
+		p.run()
+	}
+	p.server.batches, p.server.answer = nil, unavailable
+	units := p.day(14, 1, 1)
+	p.try()
+	p.clock = p.clock.Add(24 * time.Hour)
+	must(p.ledger.Release(t.Context(), nil))
+	if r := must(p.ledger.Prune(t.Context())); len(r.Expired) > 0 {
+		t.Errorf("%v ran a moment ago, and is taken for dead", r.Expired)
+	}
+	p.server.answer = nil
+	p.run()
+	p.expect(units)
+}
+
+// TestPushKeepsWhatIsYoung: a partner that is dead for longer than the prune age
+// loses what is older, and nothing else.
+func TestPushKeepsWhatIsYoung(t *testing.T) {
+	p := newPusher(t)
+	p.run()
+	p.server.answer = unavailable
+	var units []ledger.UnitID
+	for day := range 20 {
+		today := p.day(14, 1)
+		if day > 6 {
+			units = append(units, today...)
+		}
+		p.try()
+		must(p.ledger.Prune(t.Context()))
+	}
+	p.server.answer = nil
+	p.run()
+	got := p.server.keys()
+	for i, u := range units {
+		if got[u] != 1 {
+			t.Errorf("key %d of %d was stored %d times", i, len(units), got[u])
+		}
+	}
+	if len(got) == 40 {
+		t.Error("a dead partner keeps everything from being pruned")
+	}
+}
+
+// TestPushSendsWhatIsLeft: an instance that did not run for longer than the prune
+// age sends the cuts that are still whole, and gives up the others. The ledger may
+// be pruned while it runs.
+func TestPushSendsWhatIsLeft(t *testing.T) {
+	for nth := range 20 {
+		p := newPusher(t)
+		p.run()
+		var whole []ledger.UnitID
+		for day := range 20 {
+			if day%2 == 0 {
+				p.day(14, 1)
+				continue
+			}
+			units := p.day(1)
+			if day > 7 {
+				whole = append(whole, units...)
+			}
+		}
+		if nth == 0 {
+			must(p.ledger.Prune(t.Context()))
+		}
+		calls := 0
+		p.fault = func() ledgertest.Verdict {
+			if calls++; calls == nth {
+				p.healthy(func() { must(p.ledger.Prune(t.Context())) })
+			}
+			return ledgertest.Pass
+		}
+		r := p.run()
+		p.fault = func() ledgertest.Verdict { return ledgertest.Pass }
+		sent := p.server.keys()
+		if nth == 0 {
+			for _, u := range whole {
+				if sent[u] != 1 {
+					t.Errorf("a key of a cut that is whole was stored %d times", sent[u])
+				}
+			}
+		}
+		if len(sent) < 30 && len(r.Warnings) == 0 {
+			t.Errorf("pruned at call %d: %d keys of 30 were sent, and it says nothing", nth, len(sent))
+		}
+		state := must(must(federation.NewPush(p.ledger, "hub", p.server, p.rules, p.opts)).Sink(t.Context()))
+		stats := must(p.ledger.Stats(t.Context(), state))
+		if got := stats.Sources[ledger.Own].Sinks["hub"][ledger.TermSent]; got > int64(len(sent)) {
+			t.Errorf("pruned at call %d: the books say that %d keys were sent, and %d were", nth, got, len(sent))
+		}
+	}
+}
+
+// TestPushGoesOnAfterARefusedWithdrawal: the server has the key, and takes no
+// withdrawal. A run that ends after it does not keep the next from going on.
+func TestPushGoesOnAfterARefusedWithdrawal(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	p.run()
+	more := p.submit(3)
+	must(p.ledger.Withdraw(t.Context(), units[0]))
+	p.cut()
+	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) {
+		for _, k := range b.Keys {
+			if k.ReportType == keys.Some(keys.ReportRevoked) {
+				return nil, federation.ErrRefused
+			}
+		}
+		return &federation.Answer{Inserted: -1}, nil
+	}
+	p.opts.MaxBatches = 1
+	for i := range 40 {
+		if _, err := p.try(); err != nil {
+			t.Fatalf("run %d: %v", i, err)
+		}
+	}
+	got := p.server.keys()
+	for _, u := range more {
+		if got[u] != 1 {
+			t.Errorf("stored %d times", got[u])
+		}
+	}
+}
+
+// TestPushWithdrawsWhatWasTakenOnce: a server that took a key and refused its
+// revision is told of its withdrawal.
+func TestPushWithdrawsWhatWasTakenOnce(t *testing.T) {
+	p := newPusher(t)
+	up := p.gen.Upload(p.clock)
+	up.Keys = up.Keys[:1]
+	k := &up.Keys[0]
+	k.ConsentToFederate, k.ReportType = keys.ConsentGiven, keys.Some(keys.ReportSelfReport)
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "a", Keys: up.Keys}}}))
+	p.cut()
+	p.cut()
+	p.cut()
+	p.run()
+	k.ReportType = keys.Some(keys.ReportConfirmedTest)
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "a", Keys: up.Keys}}}))
+	p.cut()
+	p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+	if r := p.run(); r.Refused[de] != 1 {
+		t.Fatalf("%+v", r)
+	}
+	p.server.answer = nil
+	must(p.ledger.Withdraw(t.Context(), ledger.IDOf(k)))
+	p.cut()
+	if r := p.run(); r.Withdrawals != 1 {
+		t.Errorf("the server has the key, and is not told of its withdrawal: %+v", r)
+	}
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: 1})
+}
+
+// TestPushIsNotStuckAtOthersWithdrawals: the credentials were exchanged for some that
+// carry one origin alone. A withdrawal of a key of another is counted, and keeps
+// nothing else from being sent.
+func TestPushIsNotStuckAtOthersWithdrawals(t *testing.T) {
+	p := newPusher(t)
+	p.rules = federation.Relay()
+	p.rules.Withdrawals = true
+	k := p.gen.Upload(p.clock).Keys[0]
+	k.Origin, k.ConsentToFederate = fr, keys.ConsentUnstated
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Uploads: []ledger.Upload{{ID: "u", Keys: []keys.DiagnosisKey{k}}}}))
+	p.cut()
+	p.cut()
+	p.cut()
+	if r := p.run(); r.Keys != 1 {
+		t.Fatalf("%+v", r)
+	}
+	p.server.origins = keys.Only(de)
+	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) {
+		for _, k := range b.Keys {
+			if k.Origin != de {
+				return nil, federation.ErrDenied
+			}
+		}
+		return &federation.Answer{}, nil
+	}
+	own := p.submit(1)
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Withdrawals: []ledger.UnitID{ledger.IDOf(&k)}}))
+	p.cut()
+	r, err := p.try()
+	if err != nil || r.Keys != len(own) || r.Untold != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestPushRepeatsWhatWasRecorded: the answer was lost, and before the next try a key
+// was revised and the rules were changed. It is sent as it was, under its tag.
+func TestPushRepeatsWhatWasRecorded(t *testing.T) {
+	p := newPusher(t)
+	k := p.gen.Keys(p.clock.Add(-3*time.Hour), 1)[0]
+	k.ConsentToFederate, k.ReportType = keys.ConsentGiven, keys.Some(keys.ReportSelfReport)
+	bring := func() {
+		must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "u", Keys: []keys.DiagnosisKey{k}}}}))
+		p.cut()
+	}
+	bring()
+	p.server.answer = unavailable
+	p.try()
+	k.ReportType = keys.Some(keys.ReportConfirmedTest)
+	bring()
+	p.rules.Defaults.TransmissionRiskLevel = federation.Always(keys.TransmissionRiskLevel(0))
+	p.server.answer = nil
+	p.run()
+	tried := p.server.tried
+	if len(tried) != 3 || tried[0].Tag != tried[1].Tag || tried[1].Tag == tried[2].Tag {
+		t.Fatalf("sent under the tags %v", p.server.tags())
+	}
+	if first, again := plain(tried[0].Keys), plain(tried[1].Keys); !slices.Equal(first, again) {
+		t.Error("the repeat has other content")
+	}
+	if got := tried[2].Keys[0].ReportType; got != k.ReportType {
+		t.Errorf("the revision is sent as %v", got)
+	}
+}
+
+// TestPushSaysARevisionOnce: that another source brings the key afterwards changes
+// nothing of what a partner is told.
+func TestPushSaysARevisionOnce(t *testing.T) {
+	p := newPusher(t)
+	k := p.gen.Keys(p.clock.Add(-3*time.Hour), 1)[0]
+	k.ConsentToFederate = keys.ConsentGiven
+	for i, report := range []keys.ReportType{keys.ReportSelfReport, keys.ReportConfirmedTest, keys.ReportConfirmedTest} {
+		k.ReportType = keys.Some(report)
+		source := ledger.Own
+		if i == 2 {
+			source = "hub-b"
+		}
+		r := must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: source, Uploads: []ledger.Upload{{ID: "u", Keys: []keys.DiagnosisKey{k}}}}))
+		if r.Accepted+r.Revised != 1 {
+			t.Fatalf("got %+v", r)
+		}
+		p.cut()
+		if r := p.run(); r.Keys != min(1, 2-i) {
+			t.Errorf("after claim %d: got %+v", i, r)
+		}
+	}
+}
+
+// TestPushRemembersThroughClockJumps: a clock that jumps ahead for a moment makes no
+// cut, and has nothing forgotten of which a withdrawal may be owed.
+func TestPushRemembersThroughClockJumps(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	p.run()
+	p.clock = p.clock.Add(40 * 24 * time.Hour)
+	p.run()
+	p.clock = p.clock.Add(-40 * 24 * time.Hour)
+	must(p.ledger.Withdraw(t.Context(), units[0]))
+	p.cut()
+	if r := p.run(); r.Withdrawals != 1 {
+		t.Errorf("got %+v, want one withdrawal", r)
+	}
 }
 
 func TestPushKnowsItsLedger(t *testing.T) {

@@ -13,12 +13,27 @@ type PushReport struct {
 	Instance ledger.Source
 	Time     time.Time // by the ledger's clock, at the start
 
+	More bool // a limit, or what the server asked, ended the run; there may be more
+
+	// RetryAfter is for how long the server wants to be left alone; 0 if it did not
+	// say.
+	RetryAfter time.Duration
+
 	Ranges      int // completed
 	Batches     int // sent, or tried
 	Keys        int // sent and stored
 	Withdrawals int // likewise
 	New         int // of both, what the server said was new to it; it may say nothing
-	Known       int // what the server said it had before, one by one
+
+	// NotNew is what was sent in batches of which the server said how much was new
+	// to it, and was not. It had those before, as after an answer that was lost, or
+	// took the batch without them: the interoperability service does either and
+	// says which of no key, so there are no reasons to count by, and nothing to set
+	// aside. If it is not 0 where nothing was sent twice, the server skips keys that
+	// it ought to have.
+	NotNew int
+
+	Known int // what the server said it had before, one by one
 
 	// Refused counts the keys that the server will never take, by origin. They
 	// are set aside, and their neighbours were sent.
@@ -43,7 +58,10 @@ func (r *PushReport) sent(b *Batch, a *Answer) {
 			r.Keys++
 		}
 	}
-	r.New += max(a.Inserted, 0)
+	if a.Inserted >= 0 {
+		r.New += a.Inserted
+		r.NotNew += max(0, len(b.Keys)-a.Inserted)
+	}
 }
 
 func (r *PushReport) refused(k *keys.DiagnosisKey) {

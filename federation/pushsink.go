@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -21,7 +22,7 @@ func (p *Push) Sink(ctx context.Context) (ledger.Sink, error) {
 		state.Position = log.Last.Position()
 	}
 	// What is not in a range yet will be in one that goes by the present rules.
-	ahead := &pushRange{From: state.Position, Rules: state.goBy(p.rules), Total: 1}
+	ahead := &pushRange{From: state.Position, Rules: p.rules, Total: 1}
 	ahead.To.Number = math.MaxInt64
 	state.ranges = append(state.ranges, ahead)
 	return &pushSink{name: string(p.name), identity: p.ledger.Identity(), ranges: state.ranges, view: state.view(p.name), refused: state.refused()}, nil
@@ -33,7 +34,7 @@ type pushSink struct {
 	identity ledger.Identity
 	ranges   []*pushRange
 	view     *view
-	refused  map[string]bool
+	refused  refusals
 }
 
 // Name returns the instance's.
@@ -44,17 +45,18 @@ func (s *pushSink) Name() string { return s.name }
 // it was withdrawn before it was sent.
 func (s *pushSink) Term(u *ledger.Unit) ledger.Term {
 	term := ledger.TermNotForSink
-	if s.refused[hashOf(s.identity, u.ID())] {
-		return term
-	}
-	last := len(s.ranges) - 1
-	found := false
-	s.view.follow(last, u, func(j int, what telling, _ ledger.Event, _ string) {
-		if what == aKey && !found {
-			found, term = true, s.sent(s.ranges[j])
+	refused := s.refused.of(s.identity, u)
+	told, taken := false, false
+	s.view.follow(len(s.ranges)-1, u, func(j int, what telling, _ ledger.Event, _ string) {
+		if what != aKey {
+			return
+		}
+		told = true
+		if !taken && !slices.Contains(refused, j) {
+			taken, term = true, s.sent(s.ranges[j])
 		}
 	})
-	if !found && s.wouldBeTold(u) {
+	if !told && s.wouldBeTold(u) {
 		return ledger.TermWithdrawn
 	}
 	return term

@@ -22,8 +22,8 @@ import (
 type pushRange struct {
 	From  ledger.Position `json:"from"`
 	To    ledger.Position `json:"to"`
-	Time  time.Time       `json:"time"`  // of the cut it ends with
-	Rules int             `json:"rules"` // index into pushState.Rules
+	Time  time.Time       `json:"time"` // of the cut it ends with
+	Rules recordedRules   `json:"rules"`
 
 	// Total is how many keys it has, in canonical order; Size how many of them go
 	// into a batch. They go one after the other: those before Sent are done, and
@@ -144,17 +144,22 @@ func appendOptional[T ~uint8 | ~int16](b []byte, o keys.Optional[T]) []byte {
 	return binary.BigEndian.AppendUint16(append(b, 1), uint16(v))
 }
 
-// recordedRules are the rules of ranges, with the origins that the client could
-// bring at the time.
+// recordedRules are the rules of a range, with the origins that the client could
+// bring at the time. Each range has its own, so that they go when it goes.
 type recordedRules struct {
 	Rules
 	Carries keys.Set[keys.Region] `json:"carries"`
 }
 
+// tells reports whether the partner is told of a unit's withdrawal: one that would
+// be taken for the withdrawal of a key of another origin is not sent.
+func (r *recordedRules) tells(u *ledger.Unit) bool {
+	return r.Withdrawals && r.Carries.Has(u.Key.Origin)
+}
+
 // pushState is what the ledger remembers of an instance's push.
 type pushState struct {
 	Position ledger.Position `json:"position"` // up to where ranges are recorded
-	Rules    []recordedRules `json:"rules"`    // that ranges went by, the present ones last
 
 	version int64
 	ranges  []*pushRange // ascending
@@ -207,8 +212,12 @@ func (s *pushState) add(name ledger.Source, reg ledger.Register) error {
 
 // setVersion notes which version a register has now.
 func (s *pushState) setVersion(register string, name ledger.Source, version int64) {
-	if register == pushRegister(name) {
+	switch register {
+	case pushRegister(name):
 		s.version = version
+		return
+	case pushFloor(name):
+		s.floored.Version = version
 		return
 	}
 	for _, g := range s.ranges {
@@ -223,35 +232,26 @@ func (s *pushState) swap(name ledger.Source) (ledger.Swap, error) {
 	return swapTo(pushRegister(name), s.version, s)
 }
 
-// refused returns the hashes of all units that the server did not take.
-func (s *pushState) refused() map[string]bool {
-	all := map[string]bool{}
-	for _, g := range s.ranges {
+// refusals say in which spans a server did not take units, by their hashes.
+type refusals map[string][]int
+
+// refused returns what the server did not take.
+func (s *pushState) refused() refusals {
+	all := refusals{}
+	for j, g := range s.ranges {
 		for _, hash := range g.Refused {
-			all[hash] = true
+			all[hash] = append(all[hash], j)
 		}
 	}
 	return all
 }
 
-// goBy returns the index of rules among those that ranges went by.
-func (s *pushState) goBy(now recordedRules) int {
-	text := mustJSON(now)
-	for i := range s.Rules {
-		if mustJSON(s.Rules[i]) == text {
-			return i
-		}
+// of returns the spans in which a unit was not taken.
+func (r refusals) of(id ledger.Identity, u *ledger.Unit) []int {
+	if len(r) == 0 {
+		return nil
 	}
-	s.Rules = append(s.Rules, now)
-	return len(s.Rules) - 1
-}
-
-func mustJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("federation: " + err.Error()) // rules that were checked
-	}
-	return string(b)
+	return r[hashOf(id, u.ID())]
 }
 
 // view returns the log as the partner is told of it.
@@ -265,14 +265,13 @@ func (s *pushState) view(partner ledger.Source) *view {
 		if g.Total == 0 && !g.Expired.IsZero() {
 			return "expired" // it was never sent
 		}
-		rules := &s.Rules[g.Rules]
 		if broughtBy(partner, u, g.To.Number) {
 			return "brought-by-partner"
 		}
-		if !rules.Carries.Has(u.Key.Origin) {
+		if !g.Rules.Carries.Has(u.Key.Origin) {
 			return "credentials"
 		}
-		return rules.leavesOut(&u.Key, e)
+		return g.Rules.leavesOut(&u.Key, e)
 	}
 	return v
 }
@@ -303,24 +302,31 @@ func (s *pushState) forget(before time.Time) (swaps []ledger.Swap) {
 // maxForget bounds one step.
 const maxForget = 100
 
-// floor returns from where on the partner is still to be told.
-func (s *pushState) floor(log *ledger.Log) ledger.Floor {
+// floor returns from where on the partner is still to be told, as of the last cut.
+// What is from before a time is not waited for, so that a partner that is dead
+// blocks nothing; what is younger is kept for it all the same.
+func (s *pushState) floor(log *ledger.Log, before time.Time) ledger.Floor {
 	for _, g := range s.ranges {
-		if !g.done() {
-			return ledger.Floor{Number: g.From.Number, Time: g.Time}
+		if !g.done() && !g.Time.Before(before) {
+			return ledger.Floor{Number: g.From.Number, Time: log.Last.Time}
 		}
 	}
-	return ledger.Floor{Number: s.Position.Number, Time: log.Now}
+	floor := ledger.Floor{Number: s.Position.Number, Time: log.Last.Time}
+	for _, c := range log.Cuts {
+		if c.Seq > s.Position.Cut && c.Time.Before(before) {
+			floor.Number = c.Last
+		}
+	}
+	return floor
 }
 
-// moveFloor returns the swap that moves the floor, if it is not there.
-func (s *pushState) moveFloor(name ledger.Source, log *ledger.Log) (ledger.Swap, bool) {
-	f := s.floor(log)
+// moves reports whether a floor is another than that in the register. One that
+// stays where it is moves once a day, so that it is not taken for that of a consumer
+// that stands still: when nothing was released for longer than the prune age, the
+// next key is to be kept until it was sent.
+func (s *pushState) moves(f ledger.Floor) bool {
 	var had ledger.Floor
-	if json.Unmarshal(s.floored.Value, &had) == nil && had.Number == f.Number {
-		return ledger.Swap{}, false
-	}
-	return ledger.Swap{Name: pushFloor(name), Version: s.floored.Version, Value: f.Value()}, true
+	return json.Unmarshal(s.floored.Value, &had) != nil || had.Number != f.Number || f.Time.Sub(had.Time) >= 24*time.Hour
 }
 
 // swapTo returns the swap that stores v as JSON.

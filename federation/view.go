@@ -23,6 +23,10 @@ type view struct {
 	// leavesOut returns why a unit that became active is not told in a span, empty
 	// if it is.
 	leavesOut func(i int, u *ledger.Unit, e ledger.Event) string
+
+	// elsewhere reports whether the partner is told that a unit became active by
+	// other means than spans; nil if of none. Spans tell it what came after.
+	elsewhere func(u *ledger.Unit, e ledger.Event) bool
 }
 
 // A telling is what a span says of a unit.
@@ -60,7 +64,10 @@ func (v *view) follow(i int, u *ledger.Unit, f func(j int, what telling, e ledge
 				what = leftOut
 				break
 			}
-			what, known, told = aKey, true, e.ReportType
+			known, told = true, e.ReportType
+			if v.elsewhere == nil || !v.elsewhere(u, e) {
+				what = aKey
+			}
 		case e.Partners == ledger.Active && e.ReportType != told:
 			what, told = aKey, e.ReportType
 		case e.Partners == ledger.Withdrawn && known:
@@ -68,6 +75,15 @@ func (v *view) follow(i int, u *ledger.Unit, f func(j int, what telling, e ledge
 		}
 		f(j, what, e, why)
 	}
+}
+
+// took reports whether the partner has a unit of which spans before i told: whether
+// it took one telling, at least, of those that were not refused.
+func (v *view) took(i int, u *ledger.Unit, refused []int) (took bool) {
+	v.follow(i-1, u, func(j int, what telling, _ ledger.Event, _ string) {
+		took = took || what == aKey && !slices.Contains(refused, j)
+	})
+	return took
 }
 
 // touched returns the spans up to i in which something happened to a unit.

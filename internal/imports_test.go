@@ -49,11 +49,13 @@ var may = map[string][]string{
 		"internal/efgspb"}, // whose gateway of the European protocol is to share no code with federation/efgs
 	"storage/ledger/ledgertest": {"keys", "keys/keystest", "storage/ledger", "storage/ledger/memledger"},
 
-	"internal/efgspb":   {},
-	"internal/exportpb": {},
-	"internal/killtest": {},
-	"internal/pgtest":   {},
-	"internal/s3test":   {},
+	"internal/efgspb":    {},
+	"internal/exportpb":  {},
+	"internal/fastclock": {},
+	"internal/killtest":  {},
+	"internal/pgtest":    {},
+	"internal/ringtest":  {},
+	"internal/s3test":    {},
 }
 
 type listed struct {

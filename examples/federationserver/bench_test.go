@@ -122,7 +122,7 @@ func (s *site) uploadFor(b *testing.B, clients []*interop.Client, d time.Duratio
 		region := keys.MustRegion(regionOf(i))
 		group.Go(func() {
 			for n := 0; time.Since(start) < d; n++ {
-				ks := randomKeys(uint64(i)<<32|uint64(n), region, s.clock().Add(-3*time.Hour), *benchUpload)
+				ks := randomKeys(uint64(i)<<32|uint64(n), region, s.time.Now().Add(-3*time.Hour), *benchUpload)
 				answer, err := c.Upload(b.Context(), batchOf(fmt.Sprint(n), ks))
 				if err != nil {
 					b.Error(err)
@@ -181,7 +181,7 @@ func BenchmarkPoll(b *testing.B) {
 	s := newBenchSite(b)
 	key := s.onboard("aa", "AA")
 	var pollers []string
-	ledgerClock = s.clock
+	ledgerClock = s.time.Now
 	defer func() { ledgerClock = nil }()
 	err := withRegistry(context.Background(), s.ledger, func(g *registry) error {
 		for i := 1; i <= *benchPollers; i++ {
@@ -239,7 +239,7 @@ func BenchmarkPoll(b *testing.B) {
 		}
 		group.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				ks := randomKeys(uint64(i), keys.MustRegion("AA"), s.clock().Add(-3*time.Hour), 100)
+				ks := randomKeys(uint64(i), keys.MustRegion("AA"), s.time.Now().Add(-3*time.Hour), 100)
 				if _, err := uploader.Upload(ctx, batchOf(fmt.Sprint(i), ks)); err != nil && ctx.Err() == nil {
 					b.Error(err)
 				}

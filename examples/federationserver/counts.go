@@ -9,17 +9,11 @@ import (
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
-// counts are what a process has counted since it began. What they show of keys are
-// the counts of the hours that are over: what a small nation uploads at a time may
-// be the keys of one person, and metrics are looked at by many and kept for long.
+// counts are what a process has counted since it began.
 type counts struct {
-	clock func() time.Time
+	nations *hours[tally]
 
-	mu    sync.Mutex
-	hour  time.Time
-	live  map[ledger.Source]tally
-	shown map[ledger.Source]tally
-
+	mu       sync.Mutex
 	requests map[int]int64 // by status, of all nations
 }
 
@@ -30,36 +24,23 @@ type tally struct {
 }
 
 func newCounts(clock func() time.Time) *counts {
-	return &counts{clock: clock, hour: hourOf(clock()), live: map[ledger.Source]tally{}, shown: map[ledger.Source]tally{}, requests: map[int]int64{}}
-}
-
-func hourOf(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
-
-// turn shows what was counted before this hour. It is called before anything is
-// counted in it.
-func (c *counts) turn() {
-	if hour := hourOf(c.clock()); !hour.Equal(c.hour) {
-		c.hour, c.shown = hour, maps.Clone(c.live)
-	}
+	return &counts{nations: newHours[tally](clock), requests: map[int]int64{}}
 }
 
 // exchanged counts a request that was granted.
 func (c *counts) exchanged(x *interop.Exchange) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.turn()
-	t := c.live[x.Nation]
-	if r := x.Receipt; r != nil {
-		t.accepted += int64(r.Accepted + r.Revised)
-		t.duplicates += int64(r.Duplicates)
-		t.rejected += int64(len(r.Rejected))
-		t.withdrawals += int64(r.WithdrawalsTaken + r.WithdrawalsKept)
-	}
-	if x.Page != nil {
-		t.batches++
-		t.keys += int64(len(x.Page.Keys))
-	}
-	c.live[x.Nation] = t
+	c.nations.count(x.Nation, func(t *tally) {
+		if r := x.Receipt; r != nil {
+			t.accepted += int64(r.Accepted + r.Revised)
+			t.duplicates += int64(r.Duplicates)
+			t.rejected += int64(len(r.Rejected))
+			t.withdrawals += int64(r.WithdrawalsTaken + r.WithdrawalsKept)
+		}
+		if x.Page != nil {
+			t.batches++
+			t.keys += int64(len(x.Page.Keys))
+		}
+	})
 }
 
 // answered counts an answer.
@@ -70,12 +51,7 @@ func (c *counts) answered(status int) {
 }
 
 // tallies returns what is shown of nations.
-func (c *counts) tallies() map[ledger.Source]tally {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.turn()
-	return maps.Clone(c.shown)
-}
+func (c *counts) tallies() map[ledger.Source]tally { return c.nations.over() }
 
 // statuses returns how many answers there were of each status.
 func (c *counts) statuses() map[int]int64 {

@@ -42,8 +42,12 @@
 // # Serving
 //
 // serve makes a cut of the ledger at every point of its grid (-grid, 5 min), and
-// batches of what was uploaded until then; it removes what is older than the
-// ledger keeps (-prune-age, 14 days) once a day. Any number of processes may serve
+// batches of what was uploaded until then, which can be read for a week at least;
+// it removes what is older than the ledger keeps (-prune-age, 14 days) once a day,
+// unless it is in such a batch. A nation's keys go with the next cut, however few
+// they are: its back end has grouped them. Where one does not, -min-keys 1000
+// -longest-wait 2h has cuts wait for as many of an origin, or as long. Any number
+// of processes may serve
 // one ledger: each makes the cut that is due, if no other was quicker. After an
 // outage of more than a day it wants -allow-gap, so that a clock that jumps ahead
 // releases nothing.
@@ -58,12 +62,49 @@
 // of cuts is kept in it; to serve by another, add -change-policy once, after all
 // other servers have ended.
 //
+// # Peers
+//
+// With -peers it is a client of other federation servers, too: it pulls from each
+// what its nations uploaded, and relays to each what came from everybody else.
+//
+//	{"instances": [{
+//		"name": "hub2", "url": "https://hub2.example",
+//		"token": {"file": "hub2.token"}, "signingKey": {"file": "keys/peers.pem"}
+//	}]}
+//
+// An instance is what it is in the configuration of examples/nationalbackend, and so
+// are its secrets, which are below the folder of the file, and read again before each
+// run. What it leaves out is different: it is imported from and relayed to, in the
+// extended form, so that origins travel with the keys, from the beginning, and told
+// of withdrawals. One that is no server of this project says "extended": false, and
+// with "region" whose keys its token stands for, the only ones that it can be sent.
+//
+//	peer check -peers FILE    say what would be done, and ask nobody
+//	peer init -peers FILE     make the signing keys that are missing, .pub beside each
+//
+// Of two servers one is the client, and does both directions. The other has it as a
+// nation without a region:
+//
+//	federationserver nation add -relays '*' -extended -withdrawals -key peers.pem.pub hub1
+//
+// If each is the client of the other, everything goes twice and comes to rest all
+// the same. The peer and the nation are one server then: they have the same name,
+// and the instance says "nation": true, so that what one brings is not sent to the
+// other. Else no peer has the name of a nation, as they could withdraw each other's
+// keys. Rings of any length come to rest.
+//
+// Each peer is exchanged with in its own time (-peer-every, 1 min, and after each
+// cut): one that is slow or down holds up no cut and no other. What it has not been
+// sent is kept for it, for as long as the ledger keeps keys. The file is read again
+// when it has changed; one that cannot be used changes nothing, and is logged.
+//
 // # Monitoring
 //
 // On an address of its own (-monitor) there are /healthz, which is 200 as long as
 // the ledger answers and cuts are made, and /metrics, in the text format of
 // Prometheus: requests, keys that came and went, and for each nation when it last
-// uploaded and how many batches it has not asked for, since when. Counts of keys
+// uploaded and how many batches it has not asked for, since when; for each peer when
+// it was last pulled from and pushed to, and how often that failed. Counts of keys
 // and times of uploads are those of the hours that are over: what a small nation
 // brings at a time may be the keys of one person. Logs are JSON, on the standard
 // error; neither has key data or tokens in it.
@@ -144,6 +185,8 @@ var commands = map[string]command{
 	"token rotate":  tokenRotate,
 	"token list":    tokenList,
 	"token drop":    tokenDrop,
+	"peer init":     peerInit,
+	"peer check":    peerCheck,
 }
 
 const synopsis = `usage: federationserver serve [flags]
@@ -151,6 +194,7 @@ const synopsis = `usage: federationserver serve [flags]
        federationserver nation list [flags]
        federationserver token rotate|list [flags]
        federationserver token drop [flags] SECRET
+       federationserver peer init|check [flags]
 with -h for the flags of each, and go doc for what they mean`
 
 // dispatch runs the command that the first argument, or the first two, name.

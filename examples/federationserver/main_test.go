@@ -24,6 +24,7 @@ import (
 	"github.com/gaenkit/gaen/examples/internal/scripttest"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
+	"github.com/gaenkit/gaen/internal/fastclock"
 	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
@@ -31,18 +32,10 @@ import (
 	"github.com/gaenkit/gaen/signing/jws"
 )
 
-// speedVariable has a program run by a clock that goes so many times faster, from
-// a moment on that all programs of a test have in common: "60 1767225600".
-const speedVariable = "GAEN_TEST_SPEED"
-
 // TestMain makes the test binary the program, where it is called by its name.
 func TestMain(m *testing.M) {
 	testscript.Main(withPostgres{m}, map[string]func(){"federationserver": func() {
-		var speed int
-		var from int64
-		if n, _ := fmt.Sscan(os.Getenv(speedVariable), &speed, &from); n == 2 {
-			ledgerClock = fast(speed, from)
-		}
+		ledgerClock = fastclock.FromEnvironment()
 		code := 0
 		profiled(func() { code = run(os.Args[1:], os.Stdout, os.Stderr) })
 		os.Exit(code)
@@ -75,14 +68,6 @@ type withPostgres struct{ m *testing.M }
 
 func (w withPostgres) Run() int { return pgtest.Main(w.m) }
 
-// fast returns a clock that goes faster from a moment on.
-func fast(speed int, from int64) func() time.Time {
-	start := time.Unix(from, 0)
-	return func() time.Time {
-		return start.Add(time.Since(start) * time.Duration(speed)).UTC().Truncate(time.Microsecond)
-	}
-}
-
 func TestScripts(t *testing.T) {
 	scripttest.Run(t, func(dir string) error {
 		for _, name := range []string{"a", "b"} {
@@ -99,8 +84,7 @@ type site struct {
 	t      testing.TB
 	dir    string
 	ledger string
-	speed  string
-	clock  func() time.Time
+	time   *fastclock.Clock
 	phones map[string]*keystest.Generator
 	mu     sync.Mutex
 }
@@ -110,11 +94,10 @@ const speed = 120
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	from := time.Now().Unix() - 1
 	dir := t.TempDir()
 	return &site{
 		t: t, dir: dir, ledger: filepath.Join(dir, "ledger.db"), phones: map[string]*keystest.Generator{},
-		speed: fmt.Sprintf("%d %d", speed, from), clock: fast(speed, from),
+		time: fastclock.New(speed),
 	}
 }
 
@@ -125,7 +108,7 @@ func (s *site) command(args ...string) *exec.Cmd {
 	s.t.Helper()
 	c := exec.Command("federationserver", args...)
 	c.Dir = s.dir
-	c.Env = append(os.Environ(), speedVariable+"="+s.speed)
+	c.Env = append(os.Environ(), s.time.Environ())
 	return c
 }
 
@@ -209,7 +192,7 @@ func (s *site) keysOf(region string, n int) []keys.DiagnosisKey {
 		g = keystest.New(uint64(len(s.phones)+1), &keystest.Options{Origins: []keys.Region{keys.MustRegion(region)}, EndOfPeriod: true})
 		s.phones[region] = g
 	}
-	ks := g.Keys(s.clock().Add(-3*time.Hour), n)[:n]
+	ks := g.Keys(s.time.Now().Add(-3*time.Hour), n)[:n]
 	for i := range ks {
 		ks[i].ReportType = keys.Some(keys.ReportConfirmedTest)
 	}

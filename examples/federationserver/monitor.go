@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/exposition"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -25,6 +26,7 @@ type monitor struct {
 	registry  *registry
 	sightings *sightings
 	counts    *counts
+	peering   *peering // nil without peers
 	log       func(error)
 
 	ending   atomic.Bool
@@ -80,23 +82,24 @@ func (m *monitor) metrics(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
 	defer cancel()
 	var text bytes.Buffer
-	e := &exposition{&text}
+	e := exposition.New(&text)
 	m.process(e)
+	m.peering.metrics(e)
 	if err := m.nations(ctx, e); err != nil {
 		m.log(fmt.Errorf("metrics: %w", err))
 		http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Content-Type", expositionType)
+	w.Header().Set("Content-Type", exposition.ContentType)
 	w.Write(text.Bytes()) // if it fails, the caller is gone
 }
 
 // process writes what this process has counted.
-func (m *monitor) process(e *exposition) {
-	e.metric("federation_requests_total", "counter", "Requests answered by this process, by status.")
+func (m *monitor) process(e *exposition.Writer) {
+	e.Family("federation_requests_total", exposition.Counter, "Requests answered by this process, by status.")
 	statuses := m.counts.statuses()
 	for _, status := range slices.Sorted(maps.Keys(statuses)) {
-		e.value("federation_requests_total", "status", strconv.Itoa(status), float64(statuses[status]))
+		e.Value(float64(statuses[status]), "status", strconv.Itoa(status))
 	}
 	tallies := m.counts.tallies()
 	for _, c := range []struct {
@@ -110,15 +113,15 @@ func (m *monitor) process(e *exposition) {
 		{"federation_downloaded_keys_total", "Keys that nations were given by this process, in the hours that are over.", func(t tally) int64 { return t.keys }},
 		{"federation_downloaded_batches_total", "Batches that they were given, likewise.", func(t tally) int64 { return t.batches }},
 	} {
-		e.metric(c.name, "counter", c.help)
+		e.Family(c.name, exposition.Counter, c.help)
 		for _, id := range slices.Sorted(maps.Keys(tallies)) {
-			e.value(c.name, "nation", string(id), float64(c.of(tallies[id])))
+			e.Value(float64(c.of(tallies[id])), "nation", string(id))
 		}
 	}
 }
 
 // nations writes what the ledger knows: the same whichever process is asked.
-func (m *monitor) nations(ctx context.Context, e *exposition) error {
+func (m *monitor) nations(ctx context.Context, e *exposition.Writer) error {
 	log, err := m.ledger.Log(ctx, math.MaxInt64)
 	if err != nil {
 		return err
@@ -131,21 +134,21 @@ func (m *monitor) nations(ctx context.Context, e *exposition) error {
 	if err != nil {
 		return err
 	}
-	e.metric("federation_last_cut_timestamp_seconds", "gauge", "The time of the last cut.")
+	e.Family("federation_last_cut_timestamp_seconds", exposition.Gauge, "The time of the last cut.")
 	if log.Last.Seq > 0 {
-		e.value("federation_last_cut_timestamp_seconds", "", "", float64(log.Last.Time.Unix()))
+		e.Value(float64(log.Last.Time.Unix()))
 	}
-	e.metric("federation_last_upload_timestamp_seconds", "gauge", "The hour in which a nation last uploaded, once it is over.")
+	e.Family("federation_last_upload_timestamp_seconds", exposition.Gauge, "The hour in which a nation last uploaded, once it is over.")
 	hour := hourOf(log.Now)
 	for _, n := range all {
 		if t := seen[n.ID].Uploaded; !t.IsZero() && t.Before(hour) {
-			e.value("federation_last_upload_timestamp_seconds", "nation", string(n.ID), float64(t.Unix()))
+			e.Value(float64(t.Unix()), "nation", string(n.ID))
 		}
 	}
-	e.metric("federation_last_download_timestamp_seconds", "gauge", "The hour in which a nation last asked for a batch.")
+	e.Family("federation_last_download_timestamp_seconds", exposition.Gauge, "The hour in which a nation last asked for a batch.")
 	for _, n := range all {
 		if t := seen[n.ID].Downloaded; !t.IsZero() {
-			e.value("federation_last_download_timestamp_seconds", "nation", string(n.ID), float64(t.Unix()))
+			e.Value(float64(t.Unix()), "nation", string(n.ID))
 		}
 	}
 	return m.lags(ctx, e, all, seen, log.Now)
@@ -153,7 +156,7 @@ func (m *monitor) nations(ctx context.Context, e *exposition) error {
 
 // lags writes how far nations are behind. One that has never asked is behind
 // everything.
-func (m *monitor) lags(ctx context.Context, e *exposition, all []*nation, seen map[ledger.Source]sighting, now time.Time) error {
+func (m *monitor) lags(ctx context.Context, e *exposition.Writer, all []*nation, seen map[ledger.Source]sighting, now time.Time) error {
 	lags := make(map[ledger.Source]federation.Lag, len(all))
 	for _, n := range all {
 		var err error
@@ -161,17 +164,17 @@ func (m *monitor) lags(ctx context.Context, e *exposition, all []*nation, seen m
 			return err
 		}
 	}
-	e.metric("federation_lag_batches", "gauge", "Batches that a nation has not asked for.")
+	e.Family("federation_lag_batches", exposition.Gauge, "Batches that a nation has not asked for.")
 	for _, n := range all {
-		e.value("federation_lag_batches", "nation", string(n.ID), float64(lags[n.ID].Batches))
+		e.Value(float64(lags[n.ID].Batches), "nation", string(n.ID))
 	}
-	e.metric("federation_lag_seconds", "gauge", "For how long the first of them has been there; 0 if there is none.")
+	e.Family("federation_lag_seconds", exposition.Gauge, "For how long the first of them has been there; 0 if there is none.")
 	for _, n := range all {
 		age := time.Duration(0)
 		if since := lags[n.ID].Since; !since.IsZero() {
 			age = max(0, now.Sub(since))
 		}
-		e.value("federation_lag_seconds", "nation", string(n.ID), age.Truncate(time.Second).Seconds())
+		e.Value(age.Truncate(time.Second).Seconds(), "nation", string(n.ID))
 	}
 	return nil
 }

@@ -76,6 +76,9 @@ func nationAdd(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	return withRegistry(ctx, *place, func(g *registry) error {
+		if err := g.free(ctx, id); err != nil {
+			return err
+		}
 		err := g.change(ctx, id, func(n *nation) error {
 			if n.Removed.IsZero() && (!n.Region.IsZero() || !n.Relays.IsEmpty()) {
 				return errors.New("is there already; see nation rights, nation key")

@@ -15,6 +15,7 @@ import (
 const (
 	nationPrefix = "federationserver/nation/"
 	seenPrefix   = "federationserver/seen/"
+	peerPrefix   = "federationserver/peer/"
 )
 
 // A registry is the nations, as they are in registers of the ledger. It may be
@@ -77,7 +78,11 @@ func (g *registry) parse(id ledger.Source, reg ledger.Register) (known, error) {
 
 // read returns the register of a nation, of version 0 if there is none.
 func (g *registry) read(ctx context.Context, id ledger.Source) (ledger.Register, error) {
-	name := nationPrefix + string(id)
+	return g.register(ctx, nationPrefix+string(id))
+}
+
+// register returns the register of a name, of version 0 if there is none.
+func (g *registry) register(ctx context.Context, name string) (ledger.Register, error) {
 	found, err := g.ledger.Registers(ctx, name)
 	if err != nil || len(found) == 0 || found[0].Name != name { // what begins with it comes after it
 		return ledger.Register{Name: name}, err
@@ -155,4 +160,58 @@ func present(f func(n *nation) error) func(n *nation) error {
 		}
 		return f(n)
 	}
+}
+
+// errNameTaken: a nation and a peer would be one source in the ledger, and could
+// withdraw each other's keys.
+var errNameTaken = errors.New("name: is that of a nation; if it is the same server, say \"nation\": true, else name one of them otherwise")
+
+// allows returns an error unless the peer may have its name.
+func (g *registry) allows(ctx context.Context, p *peer) error {
+	if p.Nation {
+		return nil
+	}
+	_, member, err := g.find(ctx, p.Name)
+	if errors.Is(err, interop.ErrUnknownNation) {
+		return nil
+	}
+	if err == nil && member != nil {
+		err = errNameTaken
+	}
+	return err
+}
+
+// A notedPeer is what the ledger remembers of a peer: that it has its name.
+type notedPeer struct {
+	Nation bool `json:"nation"`
+}
+
+// notePeer notes that a peer has its name, so that no nation is given it. If another
+// process is quicker, the error is a [ledger.ConflictError].
+func (g *registry) notePeer(ctx context.Context, p *peer) error {
+	value, err := json.Marshal(notedPeer{p.Nation})
+	if err != nil {
+		return err
+	}
+	reg, err := g.register(ctx, peerPrefix+string(p.Name))
+	if err != nil || string(reg.Value) == string(value) {
+		return err
+	}
+	return g.ledger.Swap(ctx, ledger.NewNonce(), ledger.Swap{Name: reg.Name, Version: reg.Version, Value: value})
+}
+
+// free returns an error if the id is the name of a peer that is another server.
+func (g *registry) free(ctx context.Context, id ledger.Source) error {
+	reg, err := g.register(ctx, peerPrefix+string(id))
+	if err != nil || reg.Version == 0 {
+		return err
+	}
+	var p notedPeer
+	if err := json.Unmarshal(reg.Value, &p); err != nil {
+		return fmt.Errorf("register %s: %w", reg.Name, err)
+	}
+	if !p.Nation {
+		return fmt.Errorf("nation %s: a peer has this name; if it is the same server, say \"nation\": true in the file of peers first", id)
+	}
+	return nil
 }

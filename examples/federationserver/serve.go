@@ -20,10 +20,14 @@ import (
 // options are what the command line of serve says.
 type options struct {
 	place, secrets  string
+	peers           string
+	peerEvery       time.Duration
 	listen, monitor string
 	cert, key       string
 	grid, pruneAge  time.Duration
 	quota           int
+	minKeys         int
+	wait            time.Duration
 	changePolicy    bool
 	allowGap        bool
 	batch           int64
@@ -44,8 +48,12 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	f.DurationVar(&o.grid, "grid", usual.Grid, "time between cuts, with -change-policy or of a ledger that this command makes")
 	f.DurationVar(&o.pruneAge, "prune-age", usual.PruneAge, "how long keys are kept after they end, likewise")
 	f.IntVar(&o.quota, "quota", usual.Quota, "`keys` that a nation may bring of one origin in a day, likewise; what is beyond is held")
+	f.IntVar(&o.minKeys, "min-keys", usual.MinForeignKeys, "`keys` of an origin that a cut waits for, likewise; 0 for none")
+	f.DurationVar(&o.wait, "longest-wait", usual.ForeignWait, "how long it waits for them at most, likewise")
 	f.BoolVar(&o.changePolicy, "change-policy", false, "give the ledger the policy of the flags")
 	f.BoolVar(&o.allowGap, "allow-gap", false, "allow the first cut to be more than 24 hours after the last")
+	f.StringVar(&o.peers, "peers", "", "`file` of the federation servers of which this one is a client; empty for none")
+	f.DurationVar(&o.peerEvery, "peer-every", time.Minute, "how often to exchange keys with each of them, beside each cut")
 	f.Int64Var(&o.batch, "batch", 1000, "`keys` that a batch has at most")
 	f.DurationVar(&o.every, "every", 5*time.Second, "how often to look whether a cut is due")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long requests may take to finish at the end")
@@ -54,7 +62,7 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	}
 	o.place, o.secrets = *place, *secrets
 	f.Visit(func(g *flag.Flag) {
-		o.policyGiven = o.policyGiven || g.Name == "grid" || g.Name == "prune-age" || g.Name == "quota"
+		o.policyGiven = o.policyGiven || g.Name == "grid" || g.Name == "prune-age" || g.Name == "quota" || g.Name == "min-keys" || g.Name == "longest-wait"
 	})
 	return o, o.check()
 }
@@ -65,6 +73,8 @@ func (o *options) check() error {
 		return usage("-cert and -key go together")
 	case o.every <= 0:
 		return usage("-every: %s, want more than nothing", o.every)
+	case o.peerEvery <= 0:
+		return usage("-peer-every: %s, want more than nothing", o.peerEvery)
 	case o.drain <= 0:
 		return usage("-drain: %s, want more than nothing", o.drain)
 	}
@@ -78,6 +88,7 @@ func (o *options) check() error {
 func (o *options) policy() ledger.Policy {
 	p := hubPolicy()
 	p.Grid, p.PruneAge, p.Quota = o.grid, o.pruneAge, o.quota
+	p.MinForeignKeys, p.ForeignWait = o.minKeys, o.wait
 	return p
 }
 
@@ -100,6 +111,7 @@ type server struct {
 	who       *identifier
 	sightings *sightings
 	counts    *counts
+	peering   *peering // nil without peers
 	monitor   *monitor
 }
 
@@ -121,11 +133,6 @@ func (s *server) open(ctx context.Context, store ledger.Store) (err error) {
 	if s.ledger, err = s.openLedger(ctx, store); err != nil {
 		return err
 	}
-	if s.allowGap {
-		if _, err := s.ledger.Release(ctx, &ledger.ReleaseOptions{AllowGap: true}); err != nil {
-			return err
-		}
-	}
 	if s.hub, err = federation.NewHub(s.ledger, &federation.HubOptions{BatchSize: s.batch}); err != nil {
 		return usage("-batch: %w", err)
 	}
@@ -133,8 +140,13 @@ func (s *server) open(ctx context.Context, store ledger.Store) (err error) {
 	if s.who, err = newIdentifier(registry, s.secrets, s.failed("secrets")); err != nil {
 		return err
 	}
+	if s.peers != "" {
+		if s.peering, err = newPeering(ctx, registry, s.peers, s.peerEvery, s.log); err != nil {
+			return err
+		}
+	}
 	s.sightings, s.counts = newSightings(s.hub, s.ledger), newCounts(clock)
-	s.monitor = &monitor{hub: s.hub, ledger: s.ledger, registry: registry, sightings: s.sightings, counts: s.counts, log: s.failed("monitor")}
+	s.monitor = &monitor{hub: s.hub, ledger: s.ledger, registry: registry, sightings: s.sightings, counts: s.counts, peering: s.peering, log: s.failed("monitor")}
 	return nil
 }
 
@@ -167,8 +179,8 @@ func (s *server) failed(part string) func(error) {
 	return func(err error) { s.log.Error("failed", "part", part, "error", err) }
 }
 
-// serve serves on both addresses, and ends in order: first the requests, then the
-// cuts, then what they have left to store.
+// serve serves on both addresses, and ends in order: first the requests, while
+// exchanges with peers are cut off, then the cuts, then what they have left to store.
 func (s *server) serve(ctx context.Context) error {
 	public, err := s.public()
 	if err != nil {
@@ -194,6 +206,10 @@ func (s *server) serve(ctx context.Context) error {
 		}
 	}()
 
+	exchanging, stopExchanging := context.WithCancel(working)
+	defer stopExchanging()
+	exchanged := s.peering.start(exchanging, s.every)
+
 	var failure error
 	select {
 	case <-ctx.Done():
@@ -201,6 +217,7 @@ func (s *server) serve(ctx context.Context) error {
 	case failure = <-ended:
 	}
 	s.monitor.ending.Store(true)
+	stopExchanging()
 	finishing, cancel := context.WithTimeout(working, s.drain)
 	defer cancel()
 	err = public.Shutdown(finishing)
@@ -211,6 +228,7 @@ func (s *server) serve(ctx context.Context) error {
 		stopWorking()
 		<-ticked
 	}
+	<-exchanged
 	s.store(finishing)
 	err = errors.Join(failure, err, private.Close())
 	s.log.Info("ended", "clean", err == nil)

@@ -19,11 +19,17 @@ func (s *server) tick(ctx context.Context, stop <-chan struct{}) error {
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	var pruned, stored time.Time
+	first := &ledger.ReleaseOptions{AllowGap: s.allowGap}
 	for {
-		if err := s.release(ctx); errors.Is(err, ledger.ErrPolicy) {
+		err := s.release(ctx, first)
+		if errors.Is(err, ledger.ErrPolicy) {
 			return err
 		}
-		if day := time.Now().UTC().Truncate(24 * time.Hour); !day.Equal(pruned) && s.prune(ctx) {
+		if err == nil {
+			first = nil
+		}
+		// A clock that jumped ahead makes no cut, and must not remove what is kept.
+		if day := time.Now().UTC().Truncate(24 * time.Hour); err == nil && !day.Equal(pruned) && s.prune(ctx) {
 			pruned = day
 		}
 		if time.Since(stored) >= storeEvery {
@@ -39,8 +45,8 @@ func (s *server) tick(ctx context.Context, stop <-chan struct{}) error {
 }
 
 // release makes the cut that is due, if one is.
-func (s *server) release(ctx context.Context) error {
-	report, err := s.hub.Release(ctx)
+func (s *server) release(ctx context.Context, opts *ledger.ReleaseOptions) error {
+	report, err := s.hub.Release(ctx, opts)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -54,21 +60,34 @@ func (s *server) release(ctx context.Context) error {
 		for _, w := range report.Warnings {
 			s.log.Warn("cut", "seq", report.Cut.Seq, "warning", w)
 		}
+		s.peering.nudge()
 	}
 	return nil
 }
 
-// prune removes what is too old, and reports whether it did.
+// prune removes what is too old, unless a peer is still to be sent it, and reports
+// whether it did.
 func (s *server) prune(ctx context.Context) bool {
-	report, err := s.ledger.Prune(ctx)
+	report, err := s.remove(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.failed("prune")(err)
 		}
 		return false
 	}
+	for _, name := range report.Expired {
+		s.log.Error("a consumer stood still until its keys expired", "consumer", name)
+	}
 	s.log.Info("pruned", "removed", report.Removed)
 	return true
+}
+
+func (s *server) remove(ctx context.Context) (*ledger.PruneReport, error) {
+	sinks, err := s.peering.sinks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.ledger.Prune(ctx, sinks...)
 }
 
 // store stores when nations were here. That another process did so at the same time

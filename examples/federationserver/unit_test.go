@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/exposition"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
@@ -81,7 +84,7 @@ func TestSightings(t *testing.T) {
 			t.Fatal(err)
 		}
 		*now = now.Add(5 * time.Minute)
-		if _, err := hub.Release(t.Context()); err != nil {
+		if _, err := hub.Release(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		page, err := hub.Download(t.Context(), ie, places[i])
@@ -161,6 +164,39 @@ func TestNobodyIsAhead(t *testing.T) {
 	}
 }
 
+// TestNothingIsRemovedByAClockThatJumped ahead: it makes no cut either.
+func TestNothingIsRemovedByAClockThatJumped(t *testing.T) {
+	l, now := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{options: &options{every: time.Hour}, log: slog.New(slog.DiscardHandler), ledger: l, hub: hub, sightings: newSightings(hub, l), monitor: &monitor{}}
+	stop := make(chan struct{})
+	close(stop)
+	tick := func() {
+		t.Helper()
+		if err := s.tick(t.Context(), stop); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gi := federation.Nation{Name: "gi", Region: keys.MustRegion("GI")}
+	ks := keystest.New(1, &keystest.Options{Origins: []keys.Region{gi.Region}, EndOfPeriod: true}).Keys(now.Add(-3*time.Hour), 5)
+	if _, err := hub.Upload(t.Context(), &gi, &federation.Incoming{Tag: "a", Keys: ks}); err != nil {
+		t.Fatal(err)
+	}
+	tick()
+	before := *now
+	*now = before.AddDate(0, 2, 0)
+	tick()
+	*now = before.Add(5 * time.Minute)
+	tick()
+	page, err := hub.Download(t.Context(), &federation.Nation{Name: "ie", Region: keys.MustRegion("IE")}, federation.Place{})
+	if err != nil || page == nil || len(page.Keys) != len(ks) {
+		t.Errorf("got %v, %v, want the %d keys that were there", page, err, len(ks))
+	}
+}
+
 // TestHealth: a server that makes no cuts is not well.
 func TestHealth(t *testing.T) {
 	l, _ := newMemory(t)
@@ -202,7 +238,7 @@ func TestLastUploadIsShownLate(t *testing.T) {
 	for _, after := range []time.Duration{0, 59 * time.Minute, time.Hour} {
 		*now = uploaded.Add(after)
 		var text strings.Builder
-		if err := m.nations(t.Context(), &exposition{&text}); err != nil {
+		if err := m.nations(t.Context(), exposition.New(&text)); err != nil {
 			t.Fatal(err)
 		}
 		shown := strings.Contains(text.String(), fmt.Sprintf("\nfederation_last_upload_timestamp_seconds{nation=\"ie\"} %s\n", strconv.FormatFloat(float64(uploaded.Unix()), 'g', -1, 64)))
@@ -421,4 +457,67 @@ func FuzzSecrets(f *testing.F) {
 			t.Errorf("read again as something else (%v)", err)
 		}
 	})
+}
+
+// TestThresholdFlags are a policy of the ledger, checked as one.
+func TestThresholdFlags(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		keys int
+		wait time.Duration
+		bad  string
+	}{
+		{nil, 0, 0, ""},
+		{[]string{"-min-keys", "1000", "-longest-wait", "2h"}, 1000, 2 * time.Hour, ""},
+		{[]string{"-min-keys", "-1"}, 0, 0, "MinForeignKeys"},
+		{[]string{"-longest-wait", "2h"}, 0, 0, "ForeignWait"},
+	} {
+		o, err := serveOptions(c.args, io.Discard)
+		if c.bad != "" {
+			if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), c.bad) {
+				t.Errorf("%v: got %v", c.args, err)
+			}
+			continue
+		}
+		if p := o.policy(); err != nil || p.MinForeignKeys != c.keys || p.ForeignWait != c.wait || o.policyGiven != (len(c.args) > 0) {
+			t.Errorf("%v: got %v, %v", c.args, p, err)
+		}
+	}
+}
+
+// TestAllowGap: after an outage the first cut, and no other, may be late.
+func TestAllowGap(t *testing.T) {
+	l, now := newMemory(t)
+	hub, err := federation.NewHub(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{
+		options: &options{every: time.Hour}, log: slog.New(slog.DiscardHandler), ledger: l, hub: hub,
+		sightings: newSightings(hub, l), monitor: &monitor{},
+	}
+	stopped := make(chan struct{})
+	close(stopped)
+	for _, c := range []struct {
+		after time.Duration
+		allow bool
+		made  bool
+	}{{5 * time.Minute, false, true}, {25 * time.Hour, false, false}, {5 * time.Minute, true, true}, {0, true, false}, {25 * time.Hour, false, false}} {
+		*now = now.Add(c.after)
+		before, err := l.Log(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.allowGap = c.allow
+		if err := s.tick(t.Context(), stopped); err != nil {
+			t.Fatal(err)
+		}
+		after, err := l.Log(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made := after.Last.Seq > before.Last.Seq; made != c.made {
+			t.Errorf("%s later, a gap allowed %t: a cut was made %t", c.after, c.allow, made)
+		}
+	}
 }

@@ -6,6 +6,7 @@
 //	nationalbackend check -config backend.json   says what it would do, and asks nobody
 //	nationalbackend serve -config backend.json   does it, until it is told to end
 //	nationalbackend tick -config backend.json    does once what is due, for cron
+//	nationalbackend books -config backend.json   prints what became of every key
 //	nationalbackend issue -config backend.json -kit LAB_RESULT -consent given
 //	                                             prints a one-time token
 //
@@ -36,7 +37,7 @@
 //
 // An instance may also say "disabled", "withheld" (its keys are kept and not
 // published), "rules" (which keys it is sent), "reject", "defaults", "limits", and
-// more: see Instance in examples/internal/nation.
+// more: see Instance in examples/internal/partner.
 //
 // # Secrets
 //
@@ -47,10 +48,17 @@
 // (paths.privateKey) is read at the start alone: phones know it by its identity, and
 // that is configuration.
 //
+// # Books
+//
+// The books are counts, as JSON, of what each source brought and what became of it:
+// in the ledger, and at everybody who is sent keys or shown archives. Each key is
+// counted once for each of them; if one is missing, the exit status is 1. They are
+// taken while nothing else runs, or may be out by what comes in between.
+//
 // # Exit status
 //
 //	0  done
-//	1  stopped by an error
+//	1  stopped by an error, or the books do not balance
 //	2  wrong usage or configuration
 //	3  tick: some server could not be reached; the rest was done
 package main
@@ -65,6 +73,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/nation"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -77,6 +86,9 @@ const (
 	exitPartial = 3
 )
 
+// ledgerClock is the clock of the ledger: its own, but in tests.
+var ledgerClock func() time.Time
+
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // command is what is run with a configuration.
@@ -87,12 +99,13 @@ type command struct {
 }
 
 var commands = map[string]func(*command, context.Context) error{
-	"init": (*command).init, "check": (*command).check, "serve": (*command).serve, "tick": (*command).tick, "issue": (*command).issue,
+	"init": (*command).init, "check": (*command).check, "serve": (*command).serve, "tick": (*command).tick,
+	"books": (*command).books, "issue": (*command).issue,
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|issue -config FILE")
+		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue -config FILE")
 		return exitUsage
 	}
 	c := &command{stdout: stdout, stderr: stderr}
@@ -142,7 +155,7 @@ func (c *command) open(ctx context.Context) (*nation.Backend, error) {
 	if err := c.config.Rehearse(ctx); err != nil {
 		return nil, usageError{err}
 	}
-	return nation.Open(ctx, c.config, &nation.Options{Logger: slog.New(slog.NewJSONHandler(c.stderr, nil))})
+	return nation.Open(ctx, c.config, &nation.Options{Clock: ledgerClock, Logger: slog.New(slog.NewJSONHandler(c.stderr, nil))})
 }
 
 func (c *command) serve(ctx context.Context) (err error) {

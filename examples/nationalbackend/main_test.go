@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/gaenkit/gaen/examples/internal/scripttest"
+	"github.com/gaenkit/gaen/internal/fastclock"
 )
 
 // mainVariable makes the test binary the program.
@@ -26,7 +27,10 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"nationalbackend": main})
+	testscript.Main(m, map[string]func(){"nationalbackend": func() {
+		ledgerClock = fastclock.FromEnvironment()
+		main()
+	}})
 }
 
 func TestScripts(t *testing.T) { scripttest.Run(t, nil, nil) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -25,6 +26,24 @@ func (c *command) check(ctx context.Context) error {
 	}
 	fmt.Fprint(c.stdout, c.config, c.config.Plan())
 	return nil
+}
+
+// books prints the books. That they do not balance is the error, after them.
+func (c *command) books(ctx context.Context) (err error) {
+	b, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	stats, err := b.Books(ctx)
+	if stats != nil {
+		text, failed := json.MarshalIndent(stats, "", "  ")
+		if failed != nil {
+			return failed
+		}
+		fmt.Fprintf(c.stdout, "%s\n", text)
+	}
+	return err
 }
 
 // issue prints a new one-time token.

@@ -190,7 +190,7 @@ func federationServer(t *testing.T, seed uint64) (url, token string) {
 	ks := keystest.New(seed, &keystest.Options{Origins: []keys.Region{ie.Region}, EndOfPeriod: true}).Keys(now.Add(-3*time.Hour), 10)[:10]
 	must(hub.Upload(t.Context(), &ie, &federation.Incoming{Tag: "1", Keys: ks}))
 	now = now.Add(time.Hour)
-	must(hub.Release(t.Context()))
+	must(hub.Release(t.Context(), nil))
 
 	gi := interop.Member{Nation: federation.Nation{Name: "gi", Region: keys.MustRegion("GI")}, Downloads: true}
 	tokens := must(jws.NewSecretTokens([]jws.SecretKey{{Secret: jws.NewSecret()}}, nil))
@@ -272,6 +272,27 @@ func TestFilesAreThere(t *testing.T) {
 	}
 	if found < 30 {
 		t.Errorf("found %d paths, want those of the tables at least", found)
+	}
+}
+
+// TestTestsAreThere checks that the tests which the README says are in a file are in
+// it.
+func TestTestsAreThere(t *testing.T) {
+	found := 0
+	for _, m := range regexp.MustCompile("((?:`Test\\w+`,? )+)in `([^`]+_test\\.go)`").FindAllStringSubmatch(readme(t), -1) {
+		text, err := os.ReadFile(filepath.Join(root, m[2]))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, test := range regexp.MustCompile(`Test\w+`).FindAllString(m[1], -1) {
+			if found++; !strings.Contains(string(text), "\nfunc "+test+"(t *testing.T)") {
+				t.Errorf("%s has no %s", m[2], test)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("found %d tests, want those of the tables at least", found)
 	}
 }
 

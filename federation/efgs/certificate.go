@@ -77,3 +77,10 @@ func (c *Certificate) stamps() (s [2]stamp, err error) {
 	}
 	return s, nil
 }
+
+// ServerTLS returns what a [Server] needs so that its clients reach it directly: a
+// client certificate is required, and whose it is the server knows by its list, not
+// by who issued it.
+func (c *Certificate) ServerTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert, GetCertificate: c.GetCertificate}
+}

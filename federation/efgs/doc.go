@@ -1,6 +1,6 @@
 // Package efgs speaks the protocol of the European federation gateway: protobuf,
-// signed by CMS, over mutual TLS. It has what both sides need to agree on, and the
-// client.
+// signed by CMS, over mutual TLS. It has what both sides need to agree on, the
+// client, and the gateway itself.
 //
 // [Client] is what package federation's Pull and Push work with:
 //
@@ -60,6 +60,46 @@
 // to the next one over midnight, quiet days and a gateway that has lost its batches.
 // A batch that ends early at the end of a key is a good message of protobuf: only an
 // [Audit] finds that out.
+//
+// # Gateway
+//
+// [Server] is the gateway over a [federation.Hub]; somebody calls Release of the hub
+// every five minutes, and then Run of the [Callbacks]:
+//
+//	nations, err := efgs.NewDirectory(federation.Nation{Name: "de", Region: keys.MustRegion("DE"), Withdrawals: true})
+//	calls, err := efgs.NewCallbacks(hub, l, nations, list, &efgs.CallbackOptions{Certificate: pair.GetClientCertificate})
+//	server, err := efgs.NewServer(hub, nations, list, &efgs.ServerOptions{Anchor: anchor, Callbacks: calls})
+//	web := efgs.NewHTTPServer(":8443", server)
+//	web.TLSConfig = pair.ServerTLS()
+//
+// Certificates are known one by one, by a [cms.Certificates]. TLS can end before the
+// server, at addresses that it is told; HAProxy says whose certificate it has seen by
+//
+//	http-request set-header X-SSL-Client-SHA256 %[ssl_c_der,sha2(256),hex]
+//	http-request set-header X-SSL-Client-DN "%[ssl_c_s_dn(,0,rfc2253)]"
+//
+// Clients that lived with the European gateway find the same answers here: 207
+// without a tag, a first batch that is of a later day than the one asked for, tags
+// that lead over midnight, audits that want the very day. Other than there
+//
+//   - a tag is the nation's own, and no other's can be in its way; tags of batches
+//     have a hash behind the number, by which one of a ledger that went back is told;
+//   - more than 5,000 keys are 413 before any of them is looked at, and 409 for a tag
+//     comes after the signature;
+//   - what a key cannot be is 400: days since onset that stand for nothing, report
+//     types beyond REVOKED, countries that are none; so is an upload without keys;
+//   - a key is known by its data and origin, so that the same key with another risk
+//     is one that is there, and not a new one;
+//   - a header that is there twice, and a name with two countries, are 400;
+//   - what cms refuses is refused: attached content, SHA-1, stripped attributes;
+//   - of a body goes on what is signed; fields that nobody knows are dropped;
+//   - the time of an upload in an audit is that of its batch;
+//   - a certificate whose thumbprint begins with zeros is one like any other;
+//   - no subscription is ever dropped, and each batch is called for until it is
+//     answered.
+//
+// Where every key of an upload is refused, the answer is 400 and not 207: the
+// clients of the field halve it then.
 //
 // # Errors
 //

@@ -202,9 +202,17 @@ func (s *Server) after(day time.Time, tag string) (int, *reply) {
 // its tag even if there are no others.
 func (s *Server) page(i, nation int) *reply {
 	b := s.batches[i]
-	list := []exposure{}
+	n := &s.nations[nation]
+	list := []any{}
 	for _, r := range slices.Backward(b.rows) { // in no order that means anything
-		if r.nation != nation {
+		switch {
+		case r.nation == nation:
+		case s.opts.Faithful:
+			list = append(list, r.exposure)
+		case r.Origin == n.Region.String(), r.ReportType == revoked && !n.Withdrawals:
+		case n.Extended:
+			list = append(list, without(r.exposure, r.unknown))
+		default:
 			list = append(list, r.exposure)
 		}
 	}

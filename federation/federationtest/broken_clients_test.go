@@ -66,7 +66,7 @@ func (b *brokenClient) make(a Account) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Client, err = interop.NewClient(a.URL, interop.TokenText(a.Token), &interop.ClientOptions{Signer: signer, Region: a.Region, Timeout: a.Timeout, MaxPage: a.MaxPage, HTTPClient: &http.Client{Transport: b}})
+	b.Client, err = interop.NewClient(a.URL, interop.TokenText(a.Token), &interop.ClientOptions{Signer: signer, Region: a.Region, Extended: a.Extended, Timeout: a.Timeout, MaxPage: a.MaxPage, HTTPClient: &http.Client{Transport: b}})
 	return b, err
 }
 
@@ -133,6 +133,26 @@ func trusting() *brokenClient {
 
 // unbounded makes the client with other limits.
 func unbounded(change func(*Account)) *brokenClient { return &brokenClient{change: change} }
+
+func isRevoked(k keys.DiagnosisKey) bool { return k.ReportType == keys.Some(keys.ReportRevoked) }
+
+// unrevoking sends withdrawals as keys.
+func unrevoking() *brokenClient {
+	return batched(func(b *federation.Batch) {
+		for i := range b.Keys {
+			if isRevoked(b.Keys[i]) {
+				b.Keys[i].ReportType = keys.Some(keys.ReportConfirmedTest)
+			}
+		}
+	})
+}
+
+// fillIn has something be known that is not.
+func fillIn(b *federation.Batch) {
+	for i := range b.Keys {
+		b.Keys[i].DaysSinceOnsetOfSymptoms = keys.Some(b.Keys[i].DaysSinceOnsetOfSymptoms.Or(0))
+	}
+}
 
 var brokenClients = map[string]func() *brokenClient{
 	"page": func() *brokenClient {
@@ -295,25 +315,41 @@ var brokenClients = map[string]func() *brokenClient{
 	"upload-answer-lost":  trusting,
 	"upload-bad-key":      func() *brokenClient { return refusing(federation.ErrRefused, federation.ErrDenied) },
 	"runs-lose-nothing":   trusting,
+	"page-revoked": func() *brokenClient {
+		return paged(func(_ federation.Place, p *federation.Page, err error) (*federation.Page, error) {
+			if p != nil {
+				p.Keys = slices.DeleteFunc(p.Keys, isRevoked)
+			}
+			return p, err
+		})
+	},
+	"upload-revoked":  unrevoking,
+	"extended-page":   func() *brokenClient { return unbounded(func(a *Account) { a.Extended = false }) },
+	"extended-upload": func() *brokenClient { return batched(fillIn) },
+	"extended-origins": func() *brokenClient {
+		return &brokenClient{origins: func(*interop.Client) keys.Set[keys.Region] { return keys.Only(keys.MustRegion("MT")) }}
+	},
+	"runs-withdraw": unrevoking,
 }
 
 func TestEveryClientClauseCatches(t *testing.T) {
 	patience := clientPatience
 	clientPatience = 4 * time.Second
-	defer func() { clientPatience = patience }()
+	t.Cleanup(func() { clientPatience = patience })
 	for _, c := range clientClauses() {
 		t.Run(c.name, func(t *testing.T) {
 			broken := brokenClients[c.name]
 			if broken == nil {
 				t.Fatal("no broken client shows that this clause catches anything")
 			}
+			t.Parallel() // it waits most of the time
 			err := c.run(t.Context(), func(a Account) Client {
 				client, err := broken().make(a)
 				if err != nil {
 					t.Error(err)
 				}
 				return client
-			}, &ClientOptions{Seeds: 1})
+			}, &ClientOptions{Seeds: 1, Extended: true})
 			if err == nil || errors.Is(err, errNotGiven) {
 				t.Errorf("the clause says %v of a client that breaks it", err)
 			}

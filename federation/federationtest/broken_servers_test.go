@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -163,13 +164,57 @@ func counting() *flaw {
 
 func faithful() *flaw { return &flaw{opts: ServerOptions{Faithful: true}} }
 
-// giving returns what gives a nation its own keys: it is taken for one that has none.
+// giving returns what gives every nation the same: its own keys, and withdrawals, in
+// the extended form.
 func giving() *flaw {
 	return &flaw{before: func(b *flawed, r *http.Request, body []byte) []byte {
 		if !isUpload(r) && b.caller(r) >= 0 {
 			r.Header.Set("Authorization", "Bearer "+b.nations[3].Token)
 		}
 		return body
+	}}
+}
+
+// namingOrigins returns what believes uploads their origins.
+func namingOrigins() *flaw {
+	f := setting(func(b *flawed, e map[string]any) {
+		if origin := b.memo[e["keyData"].(string)]; origin != "" {
+			e["origin"] = origin
+		}
+	})
+	f.before = func(b *flawed, _ *http.Request, body []byte) []byte {
+		_, message, _ := parseEnvelope(body)
+		payload, _ := decodePart(strings.Split(message+"..", ".")[1])
+		var list []exposure
+		json.Unmarshal(payload, &list)
+		for _, e := range list {
+			b.memo[e.KeyData] = e.Origin
+		}
+		return body
+	}
+	return f
+}
+
+// repacking returns what has an upload be another nation's, or of something else.
+func repacking(change func(b *flawed, from int, list []exposure) (int, []exposure)) *flaw {
+	return &flaw{before: func(b *flawed, r *http.Request, body []byte) []byte {
+		tag, message, wrong := parseEnvelope(body)
+		from := b.caller(r)
+		if !isUpload(r) || wrong != "" || from < 0 {
+			return body
+		}
+		_, payload, err := open(b.nations[from].publicKey(), message, false)
+		var list []exposure
+		if err != nil || json.Unmarshal(payload, &list) != nil {
+			return body
+		}
+		as, changed := change(b, from, list)
+		if as == from && len(changed) == len(list) {
+			return body
+		}
+		r.Header.Set("Authorization", "Bearer "+b.nations[as].Token)
+		sealed, _ := seal(b.nations[as].Key, base64.RawURLEncoding, es256, marshal(slices.Concat([]exposure{}, changed)))
+		return envelope(tag, sealed)
 	}}
 }
 
@@ -286,30 +331,48 @@ var brokenServers = map[string]func() *flaw{
 	"algorithm-fixed": func() *flaw {
 		return resealing(func(header map[string]any, _ []byte) bool { return header["alg"] == "none" })
 	},
-	"signature-status":  faithful,
-	"malformed-message": faithful,
-	"fields-unchanged":  func() *flaw { return setting(func(_ *flawed, e map[string]any) { e["transmissionRiskLevel"] = 7 }) },
-	"origin-by-token":   func() *flaw { return setting(func(_ *flawed, e map[string]any) { e["origin"] = "FR" }) },
-	"origin-not-forged": func() *flaw {
-		f := setting(func(b *flawed, e map[string]any) {
-			if origin := b.memo[e["keyData"].(string)]; origin != "" {
-				e["origin"] = origin
-			}
-		})
-		f.before = func(b *flawed, _ *http.Request, body []byte) []byte {
-			_, message, _ := parseEnvelope(body)
-			payload, _ := decodePart(strings.Split(message+"..", ".")[1])
-			var list []exposure
-			json.Unmarshal(payload, &list)
-			for _, e := range list {
-				b.memo[e.KeyData] = e.Origin
-			}
-			return body
-		}
-		return f
-	},
+	"signature-status":   faithful,
+	"malformed-message":  faithful,
+	"fields-unchanged":   func() *flaw { return setting(func(_ *flawed, e map[string]any) { e["transmissionRiskLevel"] = 7 }) },
+	"origin-by-token":    func() *flaw { return setting(func(_ *flawed, e map[string]any) { e["origin"] = "FR" }) },
+	"origin-not-forged":  namingOrigins,
 	"bad-key-alone":      faithful,
 	"bad-keys-kept-back": faithful,
+	"withdrawal-told": func() *flaw {
+		return paging(func(_ *flawed, tag string, list []map[string]any) (string, any) {
+			return tag, slices.DeleteFunc(list, func(e map[string]any) bool { return e["reportType"] == float64(revoked) })
+		})
+	},
+	"withdrawal-takers": giving,
+	"withdrawal-not-ones-own": func() *flaw {
+		return repacking(func(b *flawed, from int, list []exposure) (int, []exposure) {
+			if len(list) == 1 && list[0].ReportType == revoked {
+				from = 0
+			}
+			return from, list
+		})
+	},
+	"withdrawal-before-key": func() *flaw {
+		return repacking(func(b *flawed, from int, list []exposure) (int, []exposure) {
+			if len(list) == 1 && list[0].ReportType == revoked && b.memo[list[0].KeyData] == "" {
+				return from, nil
+			}
+			for _, e := range list {
+				b.memo[e.KeyData] = "seen"
+			}
+			return from, list
+		})
+	},
+	"extended-unknown": func() *flaw {
+		return setting(func(_ *flawed, e map[string]any) {
+			if e["daysSinceOnset"] == nil {
+				e["daysSinceOnset"] = 0
+			}
+		})
+	},
+	"extended-to-others": giving,
+	"relay-origin":       func() *flaw { return setting(func(_ *flawed, e map[string]any) { e["origin"] = "GI" }) },
+	"relay-not-allowed":  namingOrigins,
 	"page-form": func() *flaw {
 		return paging(func(_ *flawed, tag string, list []map[string]any) (string, any) {
 			if len(list) == 0 {
@@ -392,7 +455,9 @@ var brokenServers = map[string]func() *flaw{
 // judge runs all clauses against a server with a flaw.
 func (f *flaw) judge(t *testing.T) map[string]error {
 	t.Helper()
-	nations := append(newNations(), NewNation(keys.MustRegion("MT")))
+	hub := NewNation(keys.MustRegion("MT")) // which is given all there is
+	hub.Withdrawals, hub.Extended = true, true
+	nations := append(newNations(), hub)
 	f.opts.BatchSize = 30
 	setDefault(&f.opts.MaxUpload, 4<<20)
 	good, err := NewServer(nations, &f.opts)
@@ -423,6 +488,7 @@ func TestEveryServerClauseCatches(t *testing.T) {
 			if broken == nil {
 				t.Fatal("no broken server shows that this clause catches anything")
 			}
+			t.Parallel() // it waits most of the time
 			if err := broken().judge(t)[c.name]; err == nil || errors.Is(err, errNotGiven) {
 				t.Errorf("the clause says %v of a server that breaks it", err)
 			}

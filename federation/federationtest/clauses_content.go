@@ -86,6 +86,9 @@ func originByToken(x *examination) (later, error) {
 }
 
 func originNotForged(x *examination) (later, error) {
+	if x.nations[0].relays(x.nations[1].Region) {
+		return nil, fmt.Errorf("%w: the first nation may relay keys of the second", errNotGiven)
+	}
 	list := x.exposures(2)
 	for i := range list {
 		list[i].Origin = x.nations[1].Region.String()

@@ -66,13 +66,18 @@ func exposureForm(x *examination) (later, error) {
 		return nil, err
 	}
 	return func(x *examination) error {
-		for _, p := range x.observer().pages {
-			for _, text := range p.exposures {
-				if e, ok := readExposure(text); ok && !x.ours(e.KeyData) {
-					continue // others' are not ours to judge
-				}
-				if field := missingField(text); field != "" {
-					return fmt.Errorf("an exposure has no %s, or null", field)
+		for _, r := range x.readers {
+			if r.nation.Extended {
+				continue
+			}
+			for _, p := range r.pages {
+				for _, text := range p.exposures {
+					if e, ok := readExposure(text); ok && !x.ours(e.KeyData) {
+						continue // others' are not ours to judge
+					}
+					if field := missingField(text); field != "" {
+						return fmt.Errorf("an exposure has no %s, or null", field)
+					}
 				}
 			}
 		}

@@ -39,6 +39,10 @@ type ClientOptions struct {
 	// keep it. Each is printed.
 	Skip map[string]string
 
+	// Extended says that clients know the extended form of exposures, if they are
+	// made of an account that has Extended.
+	Extended bool
+
 	// Seeds is how many runs with random faults are made for each direction; 0 is 4.
 	Seeds int
 }
@@ -86,7 +90,7 @@ type clientClause struct {
 }
 
 func clientClauses() []clientClause {
-	return slices.Concat(fetchClauses, answerClauses, boundClauses, sendClauses, refusalClauses, runClauses)
+	return slices.Concat(fetchClauses, answerClauses, boundClauses, sendClauses, refusalClauses, runClauses, partnerClauses)
 }
 
 // run checks the clause. A client that panics has not kept it.
@@ -119,7 +123,9 @@ type clientTrial struct {
 
 func newClientTrial(ctx context.Context, newClient func(Account) Client, opts *ClientOptions) (*clientTrial, error) {
 	x := &clientTrial{ctx: ctx, opts: opts, make: newClient, hosts: map[string]bool{}, random: keystest.New(1, &keystest.Options{EndOfPeriod: true})}
-	x.nations = []Nation{NewNation(keys.MustRegion("IE")), NewNation(keys.MustRegion("GI"))}
+	x.nations = []Nation{NewNation(keys.MustRegion("IE")), NewNation(keys.MustRegion("GI")), NewNation(keys.MustRegion("MT"))}
+	x.nations[0].Withdrawals = true
+	x.nations[trialHub].Extended, x.nations[trialHub].Relays = true, []keys.Region{keys.MustRegion("FR")}
 	var err error
 	if x.server, err = NewServer(x.nations, &ServerOptions{Prefix: "/diagnosiskeys", Held: true}); err != nil {
 		return nil, err

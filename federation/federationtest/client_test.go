@@ -13,7 +13,7 @@ func ours(t testing.TB, a Account) *interop.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := interop.NewClient(a.URL, interop.TokenText(a.Token), &interop.ClientOptions{Signer: signer, Region: a.Region, Timeout: a.Timeout, MaxPage: a.MaxPage})
+	c, err := interop.NewClient(a.URL, interop.TokenText(a.Token), &interop.ClientOptions{Signer: signer, Region: a.Region, Extended: a.Extended, Timeout: a.Timeout, MaxPage: a.MaxPage})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,5 +21,5 @@ func ours(t testing.TB, a Account) *interop.Client {
 }
 
 func TestOurClient(t *testing.T) {
-	TestClient(t, func(t *testing.T, a Account) Client { return ours(t, a) }, nil)
+	TestClient(t, func(t *testing.T, a Account) Client { return ours(t, a) }, &ClientOptions{Extended: true})
 }

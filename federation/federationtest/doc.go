@@ -15,9 +15,10 @@
 // or, without a line of Go,
 //
 //	go test ./federation/federationtest -run TestEndpoint -v -args \
-//		-federationtest.url=https://hub.example -federationtest.nations=nations.json -federationtest.upload-to=hub.example
+//		-federationtest.url=https://hub.example -federationtest.nations=$PWD/nations.json -federationtest.upload-to=hub.example
 //
-// where the file is as [ReadNations] says. No server is ever called that was not
+// where the file is as [ReadNations] says (go test runs in the package's folder, so
+// its path is whole). No server is ever called that was not
 // named, and none on another machine that was not named twice, since keys are
 // uploaded: random ones, of a day that is over, under tags that begin with
 // "federationtest-" and the time. They are not for phones: use servers made for

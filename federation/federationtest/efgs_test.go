@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -81,9 +82,7 @@ func efgsBody(all []*efgspb.DiagnosisKey) []byte {
 func (w *efgsWorld) upload(country, tag string, all []*efgspb.DiagnosisKey, header map[string]string) (int, string) {
 	w.t.Helper()
 	h := map[string]string{"Content-Type": "application/protobuf; version=1.0", "batchTag": tag, "batchSignature": "x"}
-	for name, value := range header {
-		h[name] = value
-	}
+	maps.Copy(h, header)
 	a := w.do(efgsCall{method: "POST", path: "/upload", nation: country, header: h, body: efgsBody(all)})
 	body, _ := io.ReadAll(a.Body)
 	return a.StatusCode, string(body)

@@ -31,11 +31,12 @@ type Endpoint struct {
 // ReadNations reads the nations of an [Endpoint] from a file of JSON,
 //
 //	[{"region": "IE", "token": "ie.token", "key": "ie.pem", "expired": "ie-old.token"},
-//	 {"region": "GI", "token": "gi.token", "key": "gi.pem"}]
+//	 {"region": "GI", "token": "gi.token", "key": "gi.pem", "withdrawals": true, "extended": true, "relays": ["FR"]}]
 //
 // in which token, key and expired name files: of a token, of a private key in PEM,
-// and of a token that was good once, which may be left out. Names are relative to
-// the file.
+// and of a token that was good once. Names are relative to the file. Withdrawals,
+// extended and relays are how the server knows the nation, as in [Nation]. All but
+// region, token and key may be left out; what is asked of it is not checked then.
 func ReadNations(path string) ([]Nation, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -46,13 +47,17 @@ func ReadNations(path string) ([]Nation, error) {
 		Token   string      `json:"token"`
 		Key     string      `json:"key"`
 		Expired string      `json:"expired"`
+
+		Withdrawals bool          `json:"withdrawals"`
+		Extended    bool          `json:"extended"`
+		Relays      []keys.Region `json:"relays"`
 	}
 	if err := json.Unmarshal(text, &entries); err != nil {
 		return nil, fmt.Errorf("federationtest: %s: %w", path, err)
 	}
 	var nations []Nation
 	for i, e := range entries {
-		n := Nation{Region: e.Region}
+		n := Nation{Region: e.Region, Withdrawals: e.Withdrawals, Extended: e.Extended, Relays: e.Relays}
 		if n.Token, err = readToken(path, e.Token); err == nil && e.Expired != "" {
 			n.Expired, err = readToken(path, e.Expired)
 		}
@@ -96,7 +101,8 @@ type EndpointOptions struct {
 	Release func() error
 
 	// Patience is how long what was uploaded may take until it is handed out; 0 is
-	// 1 min. The real service makes batches every two hours.
+	// 1 min. The real service makes batches every two hours. The suite waits twice:
+	// for keys, and for their withdrawals.
 	Patience time.Duration
 
 	// Poll is the pause between two looks at a server that has nothing new; 0 is
@@ -137,6 +143,11 @@ func FaithfulDeviations() map[string]string {
 		"tag-is-the-nations-own": "keys under a tag that another nation has used are filed under that",
 		"tag-odd":                "it answers 500 to tags that are not UUIDs",
 		"tag-unknown":            "it answers 204, for ever, to a tag that it does not know",
+		"withdrawal-told":        "it passes over what it has already, and a withdrawal is such a key to it",
+		"withdrawal-takers":      "a withdrawal of a key that it does not have is a key to it, for everybody",
+		"extended-unknown":       "it has no extended form",
+		"extended-to-others":     "it refuses a batch with a field left out, with 500",
+		"relay-origin":           "it takes the origin from the token",
 	}
 }
 
@@ -175,8 +186,9 @@ func (o *EndpointOptions) complete(e *Endpoint) error {
 }
 
 // TestServer holds a server to what its clients need of the protocol, one subtest
-// for each clause. All clauses make their requests first; then the suite waits,
-// once, until what they uploaded is handed out, and looks at what came of it.
+// for each clause. All clauses make their requests first; then the suite waits until
+// what they uploaded is handed out, withdraws some of it, waits once more, and looks
+// at what came of it all.
 //
 // It uploads some 5,000 keys, random ones, three days old, under tags that say so.
 // Run it against servers that are made for tests.

@@ -10,7 +10,14 @@ import (
 
 var ie, gi, gb = keys.MustRegion("IE"), keys.MustRegion("GI"), keys.MustRegion("GB-EAW")
 
-func newNations() []Nation { return []Nation{NewNation(ie), NewNation(gi), NewNation(gb)} }
+// newNations returns nations of which two take withdrawals and know the extended form;
+// one of them may relay.
+func newNations() []Nation {
+	all := []Nation{NewNation(ie), NewNation(gi), NewNation(gb)}
+	all[0].Withdrawals, all[0].Extended = true, true
+	all[1].Withdrawals, all[1].Extended, all[1].Relays = true, true, []keys.Region{keys.MustRegion("FR")}
+	return all
+}
 
 // newEndpoint returns a server over HTTP.
 func newEndpoint(t testing.TB, opts *ServerOptions) (*Server, *Endpoint) {

@@ -23,7 +23,7 @@ type serverClause struct {
 type later func(x *examination) error
 
 func serverClauses() []serverClause {
-	return slices.Concat(authClauses, uploadClauses, messageClauses, contentClauses, downloadClauses, tagClauses, pagingClauses)
+	return slices.Concat(authClauses, uploadClauses, messageClauses, contentClauses, withdrawalClauses, extendedClauses, downloadClauses, tagClauses, pagingClauses)
 }
 
 // An examination is one run of all clauses against a server.
@@ -40,9 +40,22 @@ type examination struct {
 	readers []*reader      // one for each nation
 	traffic []string       // key data uploaded while the server was polled, as it stands in pages
 	sent    []string       // key data that was sent, as it stands in pages
+	clause  string         // whose check runs
+	second  []secondSend   // what is sent once everything else was handed out
 
 	mu      sync.Mutex
 	refused []outcome // answers that are no success
+}
+
+// A secondSend is what a clause sends after what it sent first was handed out.
+type secondSend struct {
+	clause string
+	send   func() error
+}
+
+// afterwards has something be sent once all that was sent before is handed out.
+func (x *examination) afterwards(send func() error) {
+	x.second = append(x.second, secondSend{x.clause, send})
 }
 
 // examine runs all clauses, and returns what came of each by name.
@@ -59,9 +72,18 @@ func examine(ctx context.Context, e *Endpoint, opts *EndpointOptions) map[string
 	}
 	rest := map[string]later{}
 	for _, c := range serverClauses() {
+		x.clause = c.name
 		rest[c.name], verdicts[c.name] = guarded(func() (later, error) { return c.check(x) })
 	}
 	waited := x.wait()
+	for _, s := range x.second {
+		if waited == nil && verdicts[s.clause] == nil {
+			_, verdicts[s.clause] = guarded(func() (later, error) { return nil, s.send() })
+		}
+	}
+	if waited == nil && len(x.second) > 0 {
+		waited = x.wait()
+	}
 	for _, c := range serverClauses() {
 		look := rest[c.name]
 		switch {

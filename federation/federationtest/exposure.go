@@ -56,6 +56,18 @@ func changed(e exposure, field string, v any) json.RawMessage {
 	return marshal(fields)
 }
 
+// without returns an exposure without some of its fields.
+func without(e exposure, fields []string) json.RawMessage {
+	all := map[string]json.RawMessage{}
+	if err := json.Unmarshal(marshal(e), &all); err != nil {
+		panic("federationtest: " + err.Error())
+	}
+	for _, field := range fields {
+		delete(all, field)
+	}
+	return marshal(all)
+}
+
 // absent is the value of a field that is not there.
 var absent = new(int)
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,10 +25,10 @@ func (s *Server) store(in *incoming, payload []byte) *reply {
 	if s.opts.Faithful {
 		owner = s.file(in.tag, owner)
 	}
-	var taken []exposure
+	var taken []*row
 	rejected := 0
 	for _, text := range list {
-		e, why := s.exposure(text)
+		r, why := s.exposure(text, &s.nations[owner])
 		if why != nil && s.opts.Faithful {
 			return why // one takes all
 		}
@@ -35,13 +36,13 @@ func (s *Server) store(in *incoming, payload []byte) *reply {
 			rejected++
 			continue
 		}
-		if s.refuse != nil && s.refuse(keyDataOf(e.KeyData)) {
+		if s.refuse != nil && s.refuse(keyDataOf(r.KeyData)) {
 			return refuse(http.StatusBadRequest, "Invalid key length")
 		}
-		e.Origin = s.nations[owner].Region.String()
-		taken = append(taken, e)
+		r.nation = owner
+		taken = append(taken, r)
 	}
-	return s.insert(in.tag, owner, taken, rejected)
+	return s.insert(in.tag, taken, rejected)
 }
 
 // file returns whose keys come under a tag: in the real service, the nation's that
@@ -54,10 +55,14 @@ func (s *Server) file(tag string, nation int) int {
 	return nation
 }
 
-func (s *Server) insert(tag string, owner int, taken []exposure, rejected int) *reply {
+func (s *Server) insert(tag string, taken []*row, rejected int) *reply {
 	inserted := 0
-	for _, e := range taken {
-		text := e.KeyData // on which a faithful server decides
+	for _, r := range taken {
+		if !s.opts.Faithful && r.ReportType == revoked {
+			s.withdraw(r)
+			continue
+		}
+		text := r.KeyData // on which a faithful server decides
 		if !s.opts.Faithful {
 			data := keyDataOf(text)
 			text = string(data[:])
@@ -66,8 +71,10 @@ func (s *Server) insert(tag string, owner int, taken []exposure, rejected int) *
 			continue
 		}
 		s.texts[text] = true
-		s.rows = append(s.rows, &row{exposure: e, nation: owner})
 		inserted++
+		if !s.early[r.claim()] {
+			s.rows = append(s.rows, r)
+		}
 	}
 	answer := map[string]any{"batchTag": tag, "insertedExposures": inserted}
 	if rejected > 0 {
@@ -76,14 +83,35 @@ func (s *Server) insert(tag string, owner int, taken []exposure, rejected int) *
 	return &reply{status: http.StatusOK, body: marshal(answer)}
 }
 
-// exposure reads one exposure, or says why it is none.
-func (s *Server) exposure(text json.RawMessage) (e exposure, why *reply) {
+func (r *row) claim() claim { return claim{r.nation, keyDataOf(r.KeyData), r.Origin} }
+
+// withdraw takes back what a nation brought, now or when it comes. What is in no
+// batch yet never will be; of what is, those who were given it are told.
+func (s *Server) withdraw(r *row) {
+	i := slices.IndexFunc(s.rows, func(had *row) bool { return had.claim() == r.claim() })
+	switch {
+	case i < 0:
+		s.early[r.claim()] = true
+	case s.rows[i].batch == nil:
+		s.rows = slices.Delete(s.rows, i, i+1)
+	case !slices.ContainsFunc(s.rows[i+1:], func(had *row) bool { return had.claim() == r.claim() }):
+		s.rows = append(s.rows, r)
+	}
+}
+
+// exposure reads one exposure of a nation, or says why it is none.
+func (s *Server) exposure(text json.RawMessage, by *Nation) (e *row, why *reply) {
+	e = &row{}
 	var f map[string]json.RawMessage
 	if err := json.Unmarshal(text, &f); err != nil || f == nil {
 		return e, refuse(500, "Cannot read property of null")
 	}
 	if e.KeyData, why = s.keyData(f["keyData"]); why != nil {
 		return e, why
+	}
+	e.Origin = by.Region.String()
+	if named, _ := keys.ParseRegion(textOf(f["origin"])); !s.opts.Faithful && by.relays(named) {
+		e.Origin = named.String()
 	}
 	for _, n := range []struct {
 		name     string
@@ -99,6 +127,10 @@ func (s *Server) exposure(text json.RawMessage) (e exposure, why *reply) {
 		{"reportType", &e.ReportType, 0, 5, false},
 		{"daysSinceOnset", &e.DaysSinceOnset, -14, 4000, true},
 	} {
+		if isNull(f[n.name]) && by.Extended && !s.opts.Faithful && slices.Contains(optionalFields, n.name) {
+			*n.into, e.unknown = max(n.low, 0), append(e.unknown, n.name)
+			continue
+		}
 		if why := s.number(f[n.name], n.name, n.into, n.optional); why != nil {
 			return e, why
 		}
@@ -154,6 +186,14 @@ func (s *Server) number(v json.RawMessage, name string, into *int64, optional bo
 	}
 	*into = n
 	return nil
+}
+
+// textOf returns a string, "" if it is none.
+func textOf(v json.RawMessage) (text string) {
+	if json.Unmarshal(orNull(v), &text) != nil {
+		return ""
+	}
+	return text
 }
 
 func isNull(v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" }
@@ -212,7 +252,21 @@ func (s *Server) put(nation int, all []keys.DiagnosisKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range all {
-		s.rows = append(s.rows, &row{exposure: exposureOf(&all[i]), nation: nation})
+		s.rows = append(s.rows, rowOf(&all[i], nation))
 	}
 	s.shelve()
+}
+
+// rowOf returns a key as a nation would have brought it.
+func rowOf(k *keys.DiagnosisKey, nation int) *row {
+	r := &row{exposure: exposureOf(k), nation: nation}
+	if k.TestType == keys.TestUnstated {
+		r.TestType = int64(keys.TestLab)
+	}
+	for i, known := range []bool{k.TransmissionRiskLevel.Present(), k.TestType != keys.TestUnstated, k.ReportType.Present(), k.DaysSinceOnsetOfSymptoms.Present()} {
+		if !known {
+			r.unknown = append(r.unknown, optionalFields[i])
+		}
+	}
+	return r
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
@@ -23,6 +24,18 @@ type Nation struct {
 
 	// Expired is a token that was good once; "" if none is at hand.
 	Expired string
+
+	// Withdrawals has the server tell it what was withdrawn, by keys of the report
+	// type REVOKED.
+	Withdrawals bool
+
+	// Extended has the server read and write for it the extended form of exposures:
+	// what is not known of a key is left out, and an onset of 0 days is one.
+	Extended bool
+
+	// Relays are origins beside its own that the server lets it bring keys of, each
+	// of which it names.
+	Relays []keys.Region
 }
 
 // NewNation returns a nation with a token and a key of its own, for a [Server].
@@ -57,6 +70,9 @@ func (n *Nation) check() error {
 	}
 	return nil
 }
+
+// relays reports whether the nation may bring keys of a region that is not its own.
+func (n *Nation) relays(region keys.Region) bool { return slices.Contains(n.Relays, region) }
 
 // publicKey returns the key that verifies, nil if it is none of the protocol's.
 func (n *Nation) publicKey() *ecdsa.PublicKey {

@@ -1,7 +1,10 @@
 package federationtest_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -22,6 +25,7 @@ var (
 	endpointURL     = flag.String("federationtest.url", os.Getenv("FEDERATIONTEST_URL"), "base `URL` of the server for TestEndpoint")
 	endpointNations = flag.String("federationtest.nations", os.Getenv("FEDERATIONTEST_NATIONS"), "`file` of the nations (see ReadNations)")
 	endpointHost    = flag.String("federationtest.upload-to", os.Getenv("FEDERATIONTEST_UPLOAD_TO"), "the `host` again, if it is not this machine: keys are uploaded to it")
+	endpointCA      = flag.String("federationtest.ca", os.Getenv("FEDERATIONTEST_CA"), "`file` of the certificates (PEM) to trust, if the server's is not by one that everybody does")
 	endpointWait    = flag.Duration("federationtest.patience", time.Minute, "how long until uploads are handed out")
 	endpointReal    = flag.Bool("federationtest.real-service", false, "declare the deviations of the open-source interoperability service")
 	endpointSkip    = flag.String("federationtest.skip", os.Getenv("FEDERATIONTEST_SKIP"), "declared deviations: `name=reason;name=reason`")
@@ -46,7 +50,27 @@ func TestEndpoint(t *testing.T) {
 		}
 	}
 	federationtest.TestServer(t, &federationtest.Endpoint{URL: *endpointURL, Nations: nations},
-		&federationtest.EndpointOptions{UploadTo: *endpointHost, Patience: *endpointWait, Skip: skip})
+		&federationtest.EndpointOptions{UploadTo: *endpointHost, Patience: *endpointWait, Skip: skip, HTTPClient: trusting(t, *endpointCA)})
+}
+
+// trusting returns a client that trusts the certificates in a file and no others;
+// nil, which is one that trusts those of the system, without a file.
+func trusting(t *testing.T, file string) *http.Client {
+	t.Helper()
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		t.Fatalf("%s: no certificate", file)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	return &http.Client{Transport: transport}
 }
 
 // hubEndpoint returns a hub of this library over HTTP, and what releases it.
@@ -80,8 +104,12 @@ func serveHub(t *testing.T, l *ledger.Ledger, move func()) (*federationtest.Endp
 	}
 	members := map[string]interop.Member{}
 	var nations []federationtest.Nation
-	for _, code := range []string{"IE", "GI", "GB-EAW"} {
+	for i, code := range []string{"IE", "GI", "GB-EAW"} {
 		n := federationtest.NewNation(keys.MustRegion(code))
+		n.Withdrawals, n.Extended = i < 2, i < 2
+		if i == 1 {
+			n.Relays = []keys.Region{keys.MustRegion("FR")}
+		}
 		id := strings.ToLower(code)
 		if n.Token, _, err = tokens.Issue(id); err != nil {
 			t.Fatal(err)
@@ -97,7 +125,10 @@ func serveHub(t *testing.T, l *ledger.Ledger, move func()) (*federationtest.Endp
 		if err != nil {
 			t.Fatal(err)
 		}
-		members[id] = interop.Member{Nation: federation.Nation{Name: ledger.Source(id), Region: n.Region}, Verifier: verifier, Downloads: true}
+		members[id] = interop.Member{
+			Nation:   federation.Nation{Name: ledger.Source(id), Region: n.Region, Relays: keys.Only(n.Relays...), Withdrawals: n.Withdrawals},
+			Verifier: verifier, Downloads: true, Extended: n.Extended,
+		}
 		nations = append(nations, n)
 	}
 	directory, err := interop.NewDirectory(members)
@@ -112,7 +143,7 @@ func serveHub(t *testing.T, l *ledger.Ledger, move func()) (*federationtest.Endp
 	t.Cleanup(h.Close)
 	release := func() error {
 		move()
-		_, err := hub.Release(t.Context())
+		_, err := hub.Release(t.Context(), nil)
 		return err
 	}
 	return &federationtest.Endpoint{URL: h.URL, Nations: nations}, release

@@ -111,3 +111,16 @@ func (r *reader) final() map[string]exposure {
 	}
 	return r.again.seen()
 }
+
+// heard returns all that a nation was given of a key, in order, by the second
+// reading.
+func (r *reader) heard(data string) (all []exposure, texts []json.RawMessage) {
+	for _, p := range r.again.all() {
+		for _, text := range p.exposures {
+			if e, ok := readExposure(text); ok && e.KeyData == data {
+				all, texts = append(all, e), append(texts, text)
+			}
+		}
+	}
+	return all, texts
+}

@@ -28,8 +28,21 @@ func runsLoseNothing(x *clientTrial) error {
 	seeds := x.opts.Seeds
 	setDefault(&seeds, 4)
 	for seed := range seeds {
-		if _, err := runExchange(x.ctx, uint64(seed), x.make, 10); err != nil {
+		if _, err := runExchange(x.ctx, uint64(seed), x.make, 10, false); err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
+		}
+	}
+	return nil
+}
+
+// runsWithdraw makes such runs with a server that knows withdrawals, which the real
+// one does not.
+func runsWithdraw(x *clientTrial) error {
+	seeds := x.opts.Seeds
+	setDefault(&seeds, 4)
+	for seed := range seeds {
+		if _, err := runExchange(x.ctx, uint64(2*seed), x.make, 10, true); err != nil {
+			return fmt.Errorf("seed %d: %w", 2*seed, err)
 		}
 	}
 	return nil
@@ -56,7 +69,10 @@ type exchange struct {
 	skew  time.Duration // of the server's clock
 	quiet atomic.Bool   // no faults any more
 
+	withdrawing bool
+
 	sent    []keys.DiagnosisKey // what must arrive
+	gone    []keys.DiagnosisKey // what was sent and taken back
 	refused map[keys.KeyData]bool
 }
 
@@ -72,9 +88,10 @@ var runStart = time.Date(2026, 3, 1, 22, 40, 0, 0, time.UTC)
 
 // runExchange has keys go from one back end to the other, for some rounds with
 // faults from a seed and then without, and returns how many faults there were.
-func runExchange(ctx context.Context, seed uint64, newClient func(Account) Client, rounds int) (faults int64, err error) {
-	x := &exchange{ctx: ctx, seed: seed, rand: rand.New(rand.NewPCG(seed, 0x66656474)), now: runStart, faults: &atomic.Int64{}, refused: map[keys.KeyData]bool{}}
+func runExchange(ctx context.Context, seed uint64, newClient func(Account) Client, rounds int, withdrawing bool) (faults int64, err error) {
+	x := &exchange{ctx: ctx, seed: seed, withdrawing: withdrawing, rand: rand.New(rand.NewPCG(seed, 0x66656474)), now: runStart, faults: &atomic.Int64{}, refused: map[keys.KeyData]bool{}}
 	nations := []Nation{NewNation(keys.MustRegion("IE")), NewNation(keys.MustRegion("GI"))}
+	nations[1].Withdrawals = withdrawing
 	// Every other server is as the real one, and everything it does wrong.
 	x.server, err = NewServer(nations, &ServerOptions{Held: true, BatchSize: 1 + x.rand.IntN(40), Clock: x.serverClock, Faithful: seed%2 == 1})
 	if err != nil {
@@ -101,6 +118,9 @@ func (x *exchange) run(rounds int) (int64, error) {
 	x.server.Refuse(func(k keys.KeyData) bool { return x.refused[k] })
 	for n := range rounds {
 		if err := x.submit(gen, n); err != nil {
+			return x.faults.Load(), err
+		}
+		if err := x.takeBack(); err != nil {
 			return x.faults.Load(), err
 		}
 		if err := x.round(); err != nil {
@@ -146,7 +166,9 @@ func (x *exchange) station(c Client, salt uint64) (*station, error) {
 		x.faults.Add(1)
 		return []ledgertest.Verdict{ledgertest.Fail, ledgertest.FailAfter}[r.IntN(2)]
 	}))}
-	if s.push, err = federation.NewPush(s.ledger, "hub", c, federation.Export(), &federation.PushOptions{FromBeginning: true, MaxBatch: 15}); err != nil {
+	rules := federation.Export()
+	rules.Withdrawals = x.withdrawing
+	if s.push, err = federation.NewPush(s.ledger, "hub", c, rules, &federation.PushOptions{FromBeginning: true, MaxBatch: 15}); err != nil {
 		return nil, err
 	}
 	s.pull, err = federation.NewPull(s.ledger, "hub", c, nil)
@@ -181,7 +203,27 @@ func (x *exchange) submit(gen *keystest.Generator, n int) error {
 		}
 		x.sent = append(x.sent, *k)
 	}
-	d := &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: fmt.Sprint("upload-", n), Keys: up.Keys}}}
+	return x.accept(&ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: fmt.Sprint("upload-", n), Keys: up.Keys}}})
+}
+
+// takeBack has two keys taken back in every other round, whether they have left yet
+// or not.
+func (x *exchange) takeBack() error {
+	if !x.withdrawing || x.rand.IntN(2) == 0 {
+		return nil
+	}
+	d := &ledger.Delivery{Source: ledger.Own}
+	for range min(2, len(x.sent)) {
+		i := x.rand.IntN(len(x.sent))
+		d.Withdrawals = append(d.Withdrawals, ledger.IDOf(&x.sent[i]))
+		x.gone = append(x.gone, x.sent[i])
+		x.sent = slices.Delete(x.sent, i, i+1)
+	}
+	return x.accept(d)
+}
+
+// accept has the first back end take a delivery.
+func (x *exchange) accept(d *ledger.Delivery) error {
 	for range 50 { // phones try again
 		_, err := x.from.ledger.Accept(x.ctx, d)
 		if err == nil || !errors.Is(err, ledgertest.ErrFault) {
@@ -237,10 +279,15 @@ func (x *exchange) arrived() error {
 		if err != nil {
 			return err
 		}
-		if rec.Unit != nil {
+		if rec.Unit != nil && !rec.Unit.SourceWithdrew {
 			k := rec.Unit.Key
 			k.ConsentToFederate = keys.ConsentGiven
 			got[k.KeyData] = k
+		}
+	}
+	for _, k := range x.gone {
+		if _, ok := got[k.KeyData]; ok {
+			return errors.New("a key that was taken back is still there")
 		}
 	}
 	lost, changed := 0, 0

@@ -52,6 +52,7 @@ type Server struct {
 	texts    map[string]bool // key data of all rows
 	batches  []*batch
 	filed    map[string]int // of a faithful server: whose a tag is
+	early    map[claim]bool // withdrawals that came before their keys
 	refuse   func(keys.KeyData) bool
 	sent     int64
 }
@@ -69,8 +70,16 @@ type Upload struct {
 // row is an exposure that a nation brought.
 type row struct {
 	exposure
+	nation  int
+	unknown []string // fields that were left out
+	batch   *batch   // nil until it is in one
+}
+
+// A claim is a key as one nation brings it.
+type claim struct {
 	nation int
-	batch  *batch // nil until it is in one
+	data   keys.KeyData
+	origin string
 }
 
 // batch is a page, with the exposures of all nations.
@@ -82,7 +91,7 @@ type batch struct {
 
 // NewServer returns a server for these nations.
 func NewServer(nations []Nation, opts *ServerOptions) (*Server, error) {
-	s := &Server{nations: slices.Clone(nations), texts: map[string]bool{}, filed: map[string]int{}}
+	s := &Server{nations: slices.Clone(nations), texts: map[string]bool{}, filed: map[string]int{}, early: map[claim]bool{}}
 	if opts != nil {
 		s.opts = *opts
 	}

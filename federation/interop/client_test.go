@@ -206,6 +206,8 @@ func TestUploadAnswers(t *testing.T) {
 		{"less than nothing", script{status: 200, body: `{"insertedExposures":-1}`}, -1, nil},
 		{"an HTML page with status 200", script{status: 200, body: "<html>log in</html>"}, 0, federation.ErrUnavailable},
 		{"an array", script{status: 200, body: "[]"}, 0, federation.ErrUnavailable},
+		{"an object of a proxy's", script{status: 200, body: `{"message":"down for maintenance"}`}, 0, federation.ErrUnavailable},
+		{"an empty object", script{status: 200, body: `{}`}, 0, federation.ErrUnavailable},
 		{"accepted for later", script{status: 202}, 0, federation.ErrUnavailable},
 
 		{"bad or no token", script{status: 401, body: unauthorized}, 0, federation.ErrDenied},
@@ -255,6 +257,9 @@ func TestRetryAfter(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		c := start(t, &script{status: status, header: map[string]string{"Retry-After": "90"}}, nil)
 		_, err := c.Download(t.Context(), federation.Place{})
+		if d, ok := federation.RetryAfter(fmt.Errorf("run: %w", err)); !ok || d != 90*time.Second {
+			t.Errorf("told %s, %t", d, ok)
+		}
 		if e, ok := errors.AsType[*Error](err); !ok || e.RetryAfter != 90*time.Second || !strings.Contains(err.Error(), "1m30s") {
 			t.Errorf("got %v", err)
 		}
@@ -290,7 +295,7 @@ func TestDownloadRequest(t *testing.T) {
 func TestUploadRequest(t *testing.T) {
 	for _, padded := range []bool{false, true} {
 		signer := newSigner(t, &jws.SignerOptions{Padded: padded})
-		s := &script{status: 200, body: "{}"}
+		s := &script{status: 200, body: `{"batchTag":"t"}`}
 		c := start(t, s, &ClientOptions{Signer: signer, Region: ie})
 		k := goodKey(t)
 		if _, err := c.Upload(t.Context(), &federation.Batch{Tag: `a"b`, Keys: []keys.DiagnosisKey{k}}); err != nil {

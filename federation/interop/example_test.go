@@ -74,7 +74,7 @@ func Example() {
 
 	// The server makes a batch of it.
 	now = now.Add(time.Hour)
-	must(hub.Release(ctx))
+	must(hub.Release(ctx, nil))
 
 	// Gibraltar's back end would have a federation.Pull follow.
 	gibraltarian, _, err := tokens.Issue("GI")

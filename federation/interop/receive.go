@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +39,10 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*rep
 	}
 	in.Tag = tag
 	receipt, err := s.hub.Upload(r.Context(), &m.Nation, in)
-	if err != nil {
+	switch {
+	case errors.Is(err, federation.ErrKind):
+		return nil, refuse(http.StatusForbidden, "the nation uploads by a protocol that seals").because(err)
+	case err != nil:
 		return nil, unable(err)
 	}
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "interop: upload", slog.String("nation", string(m.Name)),
@@ -63,9 +65,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > s.opts.MaxUpload {
 		return nil, tooLarge
 	}
-	// What is read is what is allocated: the length is only what the caller says.
-	var buf bytes.Buffer
-	_, err := io.Copy(&buf, http.MaxBytesReader(w, r.Body, s.opts.MaxUpload))
+	body, err := readBody(http.MaxBytesReader(w, r.Body, s.opts.MaxUpload), s.opts.MaxUpload)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
 	}
@@ -75,7 +75,29 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "body: cut off")
 	}
-	return buf.Bytes(), nil
+	return body, nil
+}
+
+// readBody reads up to the end, of what gives an error beyond a limit. Room is made
+// for what has come, since the length is only what the caller says, and at most for
+// the limit.
+func readBody(r io.Reader, limit int64) ([]byte, error) {
+	const first = 32 << 10
+	body := make([]byte, 0, first)
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			more := make([]byte, len(body), min(2*int64(cap(body)), max(limit, first)+1)) // 1 for what is too much
+			copy(more, body)
+			body = more
+		}
+	}
 }
 
 // parseUpload takes the body of an upload apart.

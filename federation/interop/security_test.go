@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hmac"
@@ -16,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -269,6 +269,83 @@ func TestOthersUploads(t *testing.T) {
 	}
 }
 
+// TestReplays: what a nation sent once changes nothing when it, or whoever heard it,
+// sends it again, whatever has happened meanwhile.
+func TestReplays(t *testing.T) {
+	w := newWorld(t, nil)
+	ks := w.newKeys(ie, 2)
+	given := w.envelope("ie", "t", payload(ks...))
+	send := func(id, body, want string) {
+		t.Helper()
+		got := w.do(call{path: "/upload", token: w.token(id), body: body})
+		if got.status != 200 || !strings.Contains(got.body, want) {
+			t.Errorf("got %d %s, want %s", got.status, got.body, want)
+		}
+	}
+	send("ie", given, `"insertedExposures":2`)
+	send("ie", given, `"insertedExposures":0`)
+	send("ie", strings.Replace(given, `"t"`, `"another tag"`, 1), `"insertedExposures":0`)
+	w.release()
+	gone := slices.Clone(ks[:1])
+	gone[0].ReportType = keys.Some(keys.ReportRevoked)
+	taken := w.envelope("ie", "u", payload(gone...))
+	send("ie", taken, `"insertedExposures":0`)
+	w.release()
+	for range 2 { // it does not bring back what was taken back, nor does that go twice
+		send("ie", given, `"insertedExposures":0`)
+		send("ie", taken, `"insertedExposures":0`)
+		w.release()
+	}
+	var told []keys.DiagnosisKey
+	for at := (federation.Place{Day: federation.DayOf(noon)}); ; {
+		page, err := w.client("gi").Download(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page == nil {
+			break
+		}
+		at, told = page.Next, append(told, page.Keys...)
+	}
+	if len(told) != 3 || told[2].KeyData != ks[0].KeyData || told[2].ReportType != gone[0].ReportType {
+		t.Errorf("another was told %d times, want of two keys and one withdrawal", len(told))
+	}
+	if got := newWorld(t, nil).do(call{path: "/upload", token: w.token("ie"), body: given}); got.status != 401 {
+		t.Errorf("with the token of another server: got %d", got.status)
+	}
+}
+
+// TestNamesTwice: of two values of one name, another program may see the other.
+func TestNamesTwice(t *testing.T) {
+	w := newWorld(t, nil)
+	now := w.clock.Now().Unix()
+	key := es256(t, w.private["ie"])
+	token := w.token("ie")
+	twoIDs := compact(rawURL, `{"alg":"HS256"}`, fmt.Sprintf(`{"id":"ie","id":"gi","iat":%d,"exp":%d}`, now-10, now+1000), hs256(w.secret))
+	for _, tt := range []struct {
+		name, token, body string
+		want              int
+		says              string
+	}{
+		{"claims of the token", twoIDs, w.envelope("ie", "t", payload(w.newKeys(ie, 1)...)), 401, ""},
+		{"the envelope's tag", token, `{"batchTag":"x",` + w.envelope("ie", "t", payload(w.newKeys(ie, 1)...))[1:], 400, "batchTag: there twice"},
+		{"the envelope's payload", token, `{"payl\u006fad":"x",` + w.envelope("ie", "t", payload(w.newKeys(ie, 1)...))[1:], 400, "payload: there twice"},
+		{"the message's header", token, envelope("t", compact(rawURL, `{"alg":"ES256","alg":"ES256"}`, payload(w.newKeys(ie, 1)...), key)), 400, ""},
+		{"key data", token, w.envelope("ie", "t", `[{"keyData":"AAAAAAAAAAAAAAAAAAAAAA==",`+payload(w.newKeys(ie, 1)...)[2:]), 200, `"rejections":{"key_data/malformed":1}`},
+		{"the origin", token, w.envelope("ie", "t", `[{"origin":"DE","origin":"IE",`+payload(w.newKeys(ie, 1)...)[2:]), 200, `"rejections":{"origin/malformed":1}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := w.do(call{path: "/upload", token: tt.token, body: tt.body})
+			if got.status != tt.want || !strings.Contains(got.body, tt.says) {
+				t.Errorf("got %d %s, want %d %s", got.status, got.body, tt.want, tt.says)
+			}
+			if n := w.stored("ie") + w.stored("gi"); n != 0 {
+				t.Errorf("stored %d keys", n)
+			}
+		})
+	}
+}
+
 // TestRotation: with the directory's new table a nation's new key is good beside
 // the old one, and then alone.
 func TestRotation(t *testing.T) {
@@ -391,13 +468,15 @@ func TestSlowClients(t *testing.T) {
 		t.Errorf("got %+v", limits)
 	}
 
-	limits.ReadHeaderTimeout, limits.ReadTimeout = 300*time.Millisecond, 300*time.Millisecond // not to wait so long
-	l, err := net.Listen("tcp", limits.Addr)
-	if err != nil {
-		t.Fatal(err)
+	// Who is refused has no more than a moment, whatever the limits are.
+	begun := time.Now()
+	refusedSlowly := sendAndWait(t, limits, "POST /upload HTTP/1.1\r\nHost: h\r\nAuthorization: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+	if took := time.Since(begun); !strings.HasPrefix(refusedSlowly, "HTTP/1.1 401") || took > limits.ReadTimeout/4 {
+		t.Errorf("refused: got %.60q after %s", refusedSlowly, took)
 	}
-	go limits.Serve(l)
-	t.Cleanup(func() { limits.Close() })
+
+	limits = NewHTTPServer("127.0.0.1:0", w.server)
+	limits.ReadHeaderTimeout, limits.ReadTimeout = 300*time.Millisecond, 300*time.Millisecond // not to wait so long
 	for _, tt := range []struct {
 		name, sent string
 		want       string // the answer begins so
@@ -406,22 +485,33 @@ func TestSlowClients(t *testing.T) {
 		{"body", "POST /upload HTTP/1.1\r\nHost: h\r\nAuthorization: " + w.token("ie") + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", "HTTP/1.1 408"},
 		{"nothing", "", ""},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			c, err := net.Dial("tcp", l.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			c.SetDeadline(time.Now().Add(20 * time.Second))
-			io.WriteString(c, tt.sent)
-			answer, err := io.ReadAll(bufio.NewReader(c)) // until it is cut off
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
-				t.Fatal("it is not cut off")
-			}
-			if !strings.HasPrefix(string(answer), tt.want) {
-				t.Errorf("got %.60q, want %q", answer, tt.want)
-			}
-		})
+		if answer := sendAndWait(t, limits, tt.sent); !strings.HasPrefix(answer, tt.want) {
+			t.Errorf("%s: got %.60q, want %q", tt.name, answer, tt.want)
+		}
 	}
+}
+
+// sendAndWait sends something to a server, and returns what it answers until it
+// cuts the connection off.
+func sendAndWait(t *testing.T, server *http.Server, sent string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &http.Server{Handler: server.Handler, ReadHeaderTimeout: server.ReadHeaderTimeout, ReadTimeout: server.ReadTimeout, WriteTimeout: server.WriteTimeout, IdleTimeout: server.IdleTimeout}
+	go own.Serve(l)
+	defer own.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(40 * time.Second))
+	io.WriteString(c, sent)
+	answer, err := io.ReadAll(c)
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		t.Fatal("it is not cut off")
+	}
+	return string(answer)
 }

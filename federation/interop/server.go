@@ -158,8 +158,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		answer = s.refused(r, name, m, err)
+		hurry(w)
 	}
 	answer.write(w)
+}
+
+// refusedBody is for how long the rest of a request that was refused may take to
+// come. net/http reads some of it before it answers, so that the connection can be
+// used again, and would wait as long as for one that is granted: whoever is not
+// known could hold connections by saying nothing.
+const refusedBody = time.Second
+
+// hurry bounds what is still read of a request.
+func hurry(w http.ResponseWriter) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody)) // if it cannot, the server's own limit holds
 }
 
 // route returns which of the two resources a path names, and for a download what

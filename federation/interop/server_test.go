@@ -67,6 +67,12 @@ func TestUploadContents(t *testing.T) {
 		{"its own origin", func(f map[string]string) { f["origin"] = `"IE"` }, 2, ""},
 		{"another's origin", func(f map[string]string) { f["origin"] = `"DE"` }, 1, "origin/not-allowed"},
 		{"a path as origin", func(f map[string]string) { f["origin"] = `"../../DE"` }, 1, "origin/malformed"},
+		{"a header as origin", func(f map[string]string) { f["origin"] = `"IE\r\nSet-Cookie: a"` }, 1, "origin/length"},
+		{"a URL as origin", func(f map[string]string) { f["origin"] = `"http://127.0.0.1/IE"` }, 1, "origin/length"},
+		{"NUL in an origin", func(f map[string]string) { f["origin"] = `"I\u0000E"` }, 1, "origin/malformed"},
+		{"an origin of 1 MiB", func(f map[string]string) { f["origin"] = `"` + strings.Repeat("IE", 1<<19) + `"` }, 1, "origin/length"},
+		{"an origin that is deep", func(f map[string]string) { f["origin"] = strings.Repeat("[", 5000) + strings.Repeat("]", 5000) }, 1, "origin/malformed"},
+		{"a path as region", func(f map[string]string) { f["regions"] = `["IE","../DE"]` }, 1, "visited_countries/malformed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ks := w.newKeys(ie, 2)
@@ -611,6 +617,20 @@ func TestLog(t *testing.T) {
 	}
 	if strings.Contains(w.log.String(), old) {
 		t.Error("the log has the token")
+	}
+}
+
+// TestUploadBesideSeals: a nation that seals its uploads by another protocol is told
+// that it cannot upload by this one.
+func TestUploadBesideSeals(t *testing.T) {
+	w := newWorld(t, nil)
+	ie := w.table["ie"].Nation
+	sealed := &federation.Sealed{Tag: "1", Keys: w.newKeys(ie.Region, 1), Body: []byte("body"), Seal: []byte("seal")}
+	if a, err := w.hub.UploadSealed(t.Context(), &ie, sealed); err != nil || !a.Stored {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if got := w.upload("ie", "2", payload(w.newKeys(ie.Region, 1)[0])); got.status != http.StatusForbidden {
+		t.Errorf("got %d %s", got.status, got.body)
 	}
 }
 

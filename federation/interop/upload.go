@@ -56,8 +56,8 @@ func (c *Client) message(b *federation.Batch) ([]byte, error) {
 }
 
 // stored reads what the server says of a batch that it has. An answer that is not
-// the protocol's, as a proxy's page with status 200, or nothing with that status,
-// says nothing of the batch; 201 and 204 do by themselves.
+// the protocol's, as a proxy's page with status 200, some other object, or nothing
+// with that status, says nothing of the batch; 201 and 204 do by themselves.
 func stored(a *answer, sent int) (*federation.Answer, error) {
 	result := &federation.Answer{Inserted: -1}
 	if a.status != http.StatusOK && len(bytes.TrimSpace(a.body)) == 0 {
@@ -67,8 +67,11 @@ func stored(a *answer, sent int) (*federation.Answer, error) {
 	if !ok || !v.isObject() {
 		return nil, unavailable(opUpload, a.status, "the answer is no JSON object")
 	}
-	found := []value{nil}
-	v.once([]string{"insertedExposures"}, found)
+	found := []value{nil, nil}
+	v.once([]string{"insertedExposures", "batchTag"}, found)
+	if a.status == http.StatusOK && found[0] == nil && found[1] == nil {
+		return nil, unavailable(opUpload, a.status, "the answer has neither insertedExposures nor batchTag")
+	}
 	if n, err := strconv.Atoi(string(found[0])); err == nil && n >= 0 && n <= sent {
 		result.Inserted = n
 	}

@@ -233,7 +233,7 @@ func (w *world) newKeys(origin keys.Region, n int) []keys.DiagnosisKey {
 func (w *world) release() {
 	w.t.Helper()
 	w.clock.add(time.Hour)
-	if _, err := w.hub.Release(w.t.Context()); err != nil {
+	if _, err := w.hub.Release(w.t.Context(), nil); err != nil {
 		w.t.Fatal(err)
 	}
 }

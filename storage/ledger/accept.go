@@ -9,10 +9,18 @@ import (
 )
 
 // A Delivery is what one source brings at one time. It is stored whole, with
-// its swaps, or not at all; each key in it is judged alone.
+// its swaps, or not at all; each key in it is judged alone, unless it says
+// otherwise.
 type Delivery struct {
 	Source  Source
 	Uploads []Upload
+
+	// Whole has the delivery stored only if all of it is taken: if a key or a
+	// withdrawal in it is known already or would be set aside or refused, nothing
+	// is stored or counted, and the error is a [*PartialError]. It is what becomes
+	// of uploads that are signed as one. Keys beyond the source's quota are taken,
+	// and held.
+	Whole bool
 
 	// Withdrawals are keys that the source takes back.
 	Withdrawals []UnitID
@@ -65,9 +73,10 @@ type Pair struct {
 }
 
 // Accept stores a delivery. Keys that are not taken are no error: the receipt
-// has them, each with its field and reason. The error is a [*ConflictError] if
-// a register has moved on. After any error nothing is known to be stored, and
-// the same delivery may be accepted again.
+// has them, each with its field and reason. Only of a delivery that is to be
+// whole they are, a [*PartialError]. The error is a [*ConflictError] if
+// a register has moved on, whatever else is wrong. After any error nothing is
+// known to be stored, and the same delivery may be accepted again.
 //
 // Accept answers only when everything it says is durable.
 func (l *Ledger) Accept(ctx context.Context, d *Delivery) (*Receipt, error) {

@@ -3,6 +3,9 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/gaenkit/gaen/keys"
 )
 
 var (
@@ -30,4 +33,48 @@ type ConflictError struct {
 // Error names the register and both versions.
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("ledger: register %s has version %d, not %d", e.Have.Name, e.Have.Version, e.Want)
+}
+
+// A PartialError says that a [Delivery] that was to be stored whole would not
+// have been, and what would have become of each of its parts. Nothing was
+// stored, those that would have been taken included.
+type PartialError struct {
+	Keys        []Fate // of the keys, in their order, upload after upload
+	Withdrawals []Fate // of the withdrawals, in their order
+	Unreadable  int    // keys that came in it and could not be parsed
+}
+
+// A Fate is what would have become of one key, or of one withdrawal. The zero
+// Fate is to be taken.
+type Fate struct {
+	Known   bool            // the source has said so before
+	Refused *keys.Rejection // why it would never be taken; nil if it would
+}
+
+// Taken reports whether it would have been stored, and changed something.
+func (f Fate) Taken() bool { return !f.Known && f.Refused == nil }
+
+// Error counts what stood in the way.
+func (e *PartialError) Error() string {
+	known, refused := 0, e.Unreadable
+	for _, fates := range [][]Fate{e.Keys, e.Withdrawals} {
+		for _, f := range fates {
+			switch {
+			case f.Known:
+				known++
+			case f.Refused != nil:
+				refused++
+			}
+		}
+	}
+	return fmt.Sprintf("ledger: nothing was stored: of %d keys and withdrawals %d are known and %d refused",
+		len(e.Keys)+len(e.Withdrawals)+e.Unreadable, known, refused)
+}
+
+// none reports whether nothing stands in the way.
+func (e *PartialError) none() bool {
+	taken := func(fates []Fate) bool {
+		return !slices.ContainsFunc(fates, func(f Fate) bool { return !f.Taken() })
+	}
+	return e.Unreadable == 0 && taken(e.Keys) && taken(e.Withdrawals)
 }

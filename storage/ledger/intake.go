@@ -27,6 +27,7 @@ type intake struct {
 	changes  *Changes
 	used     map[Pair]int64
 	over     map[Pair]bool
+	partial  *PartialError // what becomes of each part
 }
 
 func newIntake(l *Ledger, d *Delivery) *intake {
@@ -86,6 +87,7 @@ func (in *intake) decide(s *Standing) (*Changes, error) {
 	in.changes = &Changes{Tallies: Tallies{}}
 	in.used = make(map[Pair]int64, len(in.pairs))
 	in.over = make(map[Pair]bool)
+	in.partial = &PartialError{Unreadable: len(in.delivery.Unreadable)}
 	for _, p := range in.pairs {
 		in.used[p] = s.Tallies[tallyQuota(s.Now, p)]
 	}
@@ -97,7 +99,10 @@ func (in *intake) decide(s *Standing) (*Changes, error) {
 		in.setAside(a.Upload, a.ID, &keys.Rejection{Field: a.Field, Reason: a.Reason, Detail: a.Detail})
 	}
 	for _, id := range in.delivery.Withdrawals {
-		in.withdraw(id)
+		in.partial.Withdrawals = append(in.partial.Withdrawals, in.withdraw(id))
+	}
+	if in.delivery.Whole && !in.partial.none() {
+		return nil, in.partial
 	}
 	in.finish()
 	return in.changes, nil
@@ -106,11 +111,14 @@ func (in *intake) decide(s *Standing) (*Changes, error) {
 func (in *intake) upload(up *Upload) {
 	for i := range up.Keys {
 		k := &up.Keys[i]
-		if err := in.judge(k, i); err != nil {
-			in.setAside(up.ID, IDOf(k), err)
-			continue
+		fate := Fate{Refused: in.judge(k, i)}
+		if fate.Refused == nil {
+			fate = in.claim(up.ID, k)
 		}
-		in.claim(up.ID, k)
+		if fate.Refused != nil {
+			in.setAside(up.ID, IDOf(k), fate.Refused)
+		}
+		in.partial.Keys = append(in.partial.Keys, fate)
 	}
 }
 
@@ -123,7 +131,7 @@ func (in *intake) judge(k *keys.DiagnosisKey, i int) *keys.Rejection {
 }
 
 // claim merges one key that was found good into what is known of its unit.
-func (in *intake) claim(upload string, k *keys.DiagnosisKey) {
+func (in *intake) claim(upload string, k *keys.DiagnosisKey) Fate {
 	id := IDOf(k)
 	rec := in.record(id)
 	pair := Pair{in.delivery.Source, id.Origin}
@@ -141,8 +149,9 @@ func (in *intake) claim(upload string, k *keys.DiagnosisKey) {
 	outcome, rejected := in.ledger.policy.merge(rec, c)
 	switch {
 	case rejected != nil:
-		in.setAside(upload, id, rejected)
-		return
+		return Fate{Refused: rejected}
+	case in.delivery.Whole && outcome == revised && rec.Unit.SourceWithdrew: // whoever is handed it would have the key back
+		return Fate{Refused: &keys.Rejection{Field: keys.FieldKeyData, Reason: ReasonWithdrawn}}
 	case outcome == accepted:
 		in.receipt.Accepted++
 		in.use(pair, c.Held)
@@ -157,6 +166,7 @@ func (in *intake) claim(upload string, k *keys.DiagnosisKey) {
 	in.receipt.Offered++
 	in.changed[id] = true
 	in.liftKept(rec)
+	return Fate{Known: outcome == duplicate}
 }
 
 // liftKept applies a withdrawal of the source that came before its key.
@@ -171,34 +181,46 @@ func (in *intake) liftKept(rec *Record) {
 }
 
 // withdraw judges a withdrawal by the source. It is taken if the source itself
-// brought the key with that origin, and kept until it does otherwise.
-func (in *intake) withdraw(id UnitID) {
+// brought the key with that origin, and kept until it does otherwise. A delivery
+// that is to be whole does not withdraw what only others brought: whoever is
+// handed it could not tell that it has no effect.
+func (in *intake) withdraw(id UnitID) Fate {
 	if !id.valid() {
-		in.receipt.WithdrawalsRefused++
-		return
+		return in.refuse(&keys.Rejection{Field: keys.FieldKeyData, Reason: keys.ReasonMalformed})
 	}
 	rec := in.record(id)
 	source := in.delivery.Source
 	pair := Pair{source, id.Origin}
 	switch {
 	case rec.Unit != nil && rec.Unit.claimOf(source) != nil:
+		known := rec.Unit.SourceWithdrew
 		rec.Unit.SourceWithdrew = true
 		in.changed[id] = true
 		in.receipt.WithdrawalsTaken++
-	case !rec.Tombstone.IsZero():
-		in.receipt.WithdrawalsTaken++ // gone already
+		return Fate{Known: known}
+	case !rec.Tombstone.IsZero(): // gone already
+		in.receipt.WithdrawalsTaken++
+		return Fate{Known: true}
 	case slices.ContainsFunc(rec.Kept, func(k KeptWithdrawal) bool { return k.Source == source }):
-		in.receipt.WithdrawalsKept++ // kept already
+		in.receipt.WithdrawalsKept++
+		return Fate{Known: true}
+	case in.delivery.Whole && rec.Unit != nil:
+		return in.refuse(&keys.Rejection{Field: keys.FieldReportType, Reason: keys.ReasonNotAllowed, Detail: "a key that only others brought"})
 	case in.used[pair] >= int64(in.ledger.policy.Quota):
 		in.over[pair] = true
-		in.receipt.WithdrawalsRefused++
-	default:
-		kept := KeptWithdrawal{Source: source, At: in.now}
-		rec.Kept = append(rec.Kept, kept)
-		in.changes.Kept = append(in.changes.Kept, KeptChange{ID: id, Kept: kept})
-		in.use(pair, false)
-		in.receipt.WithdrawalsKept++
+		return in.refuse(&keys.Rejection{Field: keys.FieldReportType, Reason: keys.ReasonTooMany, Detail: "withdrawals of unknown keys today"})
 	}
+	kept := KeptWithdrawal{Source: source, At: in.now}
+	rec.Kept = append(rec.Kept, kept)
+	in.changes.Kept = append(in.changes.Kept, KeptChange{ID: id, Kept: kept})
+	in.use(pair, false)
+	in.receipt.WithdrawalsKept++
+	return Fate{}
+}
+
+func (in *intake) refuse(why *keys.Rejection) Fate {
+	in.receipt.WithdrawalsRefused++
+	return Fate{Refused: why}
 }
 
 func (in *intake) record(id UnitID) *Record { return in.standing.Records[in.index[id]] }

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,6 +90,38 @@ func TestReceipt(t *testing.T) {
 		if s.unit(u) == nil {
 			t.Error("a good neighbour of bad keys was not taken")
 		}
+	}
+}
+
+// TestWhole has deliveries that are stored whole or not at all. What is held is
+// stored.
+func TestWhole(t *testing.T) {
+	p := ledger.DefaultPolicy()
+	p.Quota = 2
+	s := open(t, &ledger.Options{Policy: &p})
+	a, b, c := s.key(), s.key(), s.key()
+	d := &ledger.Delivery{Source: "p", Whole: true, Uploads: []ledger.Upload{{ID: "1", Keys: []keys.DiagnosisKey{a, b, c}}}}
+	if r, err := s.Accept(t.Context(), d); err != nil || r.Accepted != 3 || len(r.OverQuota) != 1 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if !s.unit(c).Held() {
+		t.Error("what is beyond the quota is not held")
+	}
+	unknown := s.key()
+	for name, d := range map[string]*ledger.Delivery{
+		"0 are known and 1 refused": {Withdrawals: []ledger.UnitID{ledger.IDOf(&unknown)}}, // beyond the quota
+		"1 are known and 0 refused": {Uploads: []ledger.Upload{{ID: "2", Keys: []keys.DiagnosisKey{s.key(), a}}}},
+		"1 are known and 2 refused": {Uploads: []ledger.Upload{{ID: "2", Keys: []keys.DiagnosisKey{a, {}}}}, Unreadable: []ledger.SetAside{{}}},
+	} {
+		d.Source, d.Whole = "p", true
+		_, err := s.Accept(t.Context(), d)
+		if _, ok := errors.AsType[*ledger.PartialError](err); !ok || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	stats, err := s.Stats(t.Context())
+	if err != nil || stats.Sources["p"].Offered != 3 || stats.Sources["p"].WithdrawalsOffered != 0 || stats.Check() != nil {
+		t.Errorf("the books are %+v, %v", stats.Sources["p"], err)
 	}
 }
 

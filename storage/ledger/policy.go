@@ -32,6 +32,13 @@ type Policy struct {
 	MinUploads  int
 	LongestWait time.Duration
 
+	// MinForeignKeys is what the due units of an origin that came by federation must
+	// reach before a cut takes them, unless cuts have passed them over for
+	// ForeignWait. By default they are not grouped again: their origin has done so. A
+	// hub that serves origins which do not groups them with this.
+	MinForeignKeys int
+	ForeignWait    time.Duration
+
 	// MinWithdrawnUploads and WithdrawalWait are the same for the withdrawals
 	// of released own units.
 	MinWithdrawnUploads int
@@ -132,6 +139,12 @@ func (p *Policy) Check() error {
 		return p.wrong("MinUploads", "%d is negative", p.MinUploads)
 	case p.LongestWait < 0:
 		return p.wrong("LongestWait", "%s is negative", p.LongestWait)
+	case p.MinForeignKeys < 0:
+		return p.wrong("MinForeignKeys", "%d is negative", p.MinForeignKeys)
+	case p.ForeignWait < 0:
+		return p.wrong("ForeignWait", "%s is negative", p.ForeignWait)
+	case p.ForeignWait > 0 && p.MinForeignKeys == 0:
+		return p.wrong("ForeignWait", "%s, and nothing waits without MinForeignKeys", p.ForeignWait)
 	case p.MinWithdrawnUploads < 0:
 		return p.wrong("MinWithdrawnUploads", "%d is negative", p.MinWithdrawnUploads)
 	case p.WithdrawalWait < 0:
@@ -168,6 +181,8 @@ type policyText struct {
 	MinKeys             int     `json:"minKeys"`
 	MinUploads          int     `json:"minUploads"`
 	LongestWait         string  `json:"longestWait"`
+	MinForeignKeys      int     `json:"minForeignKeys,omitzero"`
+	ForeignWait         string  `json:"foreignWait,omitzero"` // none is 0s
 	MinWithdrawnUploads int     `json:"minWithdrawnUploads"`
 	WithdrawalWait      string  `json:"withdrawalWait"`
 	MaxCut              int     `json:"maxCut"`
@@ -179,14 +194,19 @@ type policyText struct {
 
 // MarshalJSON writes durations as text, "2h0m0s".
 func (p Policy) MarshalJSON() ([]byte, error) {
-	return json.Marshal(policyText{
+	t := policyText{
 		Grid: p.Grid.String(), FineGrid: p.FineGrid,
 		Embargo: p.Embargo.String(), DueRule: p.DueRule,
 		MinKeys: p.MinKeys, MinUploads: p.MinUploads, LongestWait: p.LongestWait.String(),
 		MinWithdrawnUploads: p.MinWithdrawnUploads, WithdrawalWait: p.WithdrawalWait.String(),
 		MaxCut: p.MaxCut, MaxDay: p.MaxDay, Quota: p.Quota,
 		PruneAge: p.PruneAge.String(), Padding: p.Padding,
-	})
+		MinForeignKeys: p.MinForeignKeys,
+	}
+	if p.ForeignWait != 0 {
+		t.ForeignWait = p.ForeignWait.String()
+	}
+	return json.Marshal(t)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -200,8 +220,12 @@ func (p *Policy) UnmarshalJSON(b []byte) error {
 	*p = Policy{
 		FineGrid: t.FineGrid, DueRule: t.DueRule,
 		MinKeys: t.MinKeys, MinUploads: t.MinUploads,
+		MinForeignKeys:      t.MinForeignKeys,
 		MinWithdrawnUploads: t.MinWithdrawnUploads,
 		MaxCut:              t.MaxCut, MaxDay: t.MaxDay, Quota: t.Quota, Padding: t.Padding,
+	}
+	if t.ForeignWait == "" {
+		t.ForeignWait = "0s"
 	}
 	var errs []error
 	for _, d := range []struct {
@@ -212,6 +236,7 @@ func (p *Policy) UnmarshalJSON(b []byte) error {
 		{"grid", t.Grid, &p.Grid},
 		{"embargo", t.Embargo, &p.Embargo},
 		{"longestWait", t.LongestWait, &p.LongestWait},
+		{"foreignWait", t.ForeignWait, &p.ForeignWait},
 		{"withdrawalWait", t.WithdrawalWait, &p.WithdrawalWait},
 		{"pruneAge", t.PruneAge, &p.PruneAge},
 	} {

@@ -38,6 +38,11 @@ func TestPolicyCheck(t *testing.T) {
 		{name: "negative uploads", change: func(p *ledger.Policy) { p.MinUploads = -1 }, field: "MinUploads"},
 		{name: "no wait", change: func(p *ledger.Policy) { p.LongestWait, p.WithdrawalWait = 0, 0 }},
 		{name: "negative wait", change: func(p *ledger.Policy) { p.LongestWait = -1 }, field: "LongestWait"},
+		{name: "foreign threshold", change: func(p *ledger.Policy) { p.MinForeignKeys, p.ForeignWait = 1000, 2*time.Hour }},
+		{name: "foreign threshold without a wait", change: func(p *ledger.Policy) { p.MinForeignKeys = 1000 }},
+		{name: "negative foreign keys", change: func(p *ledger.Policy) { p.MinForeignKeys = -1 }, field: "MinForeignKeys"},
+		{name: "negative foreign wait", change: func(p *ledger.Policy) { p.ForeignWait, p.MinForeignKeys = -1, 1 }, field: "ForeignWait"},
+		{name: "foreign wait for nothing", change: func(p *ledger.Policy) { p.ForeignWait = 1 }, field: "ForeignWait"},
 		{name: "negative withdrawn uploads", change: func(p *ledger.Policy) { p.MinWithdrawnUploads = -1 }, field: "MinWithdrawnUploads"},
 		{name: "negative withdrawal wait", change: func(p *ledger.Policy) { p.WithdrawalWait = -1 }, field: "WithdrawalWait"},
 		{name: "empty cuts", change: func(p *ledger.Policy) { p.MaxCut = 0 }, field: "MaxCut"},
@@ -80,13 +85,13 @@ func TestPolicyCheck(t *testing.T) {
 func full() ledger.Policy {
 	return ledger.Policy{
 		Grid: 15 * time.Minute, FineGrid: true, Embargo: 3 * time.Hour, DueRule: ledger.DueCWAHour,
-		MinKeys: 1, MinUploads: 2, LongestWait: 3 * time.Hour, MinWithdrawnUploads: 4, WithdrawalWait: 5 * time.Minute,
+		MinKeys: 1, MinUploads: 2, LongestWait: 3 * time.Hour, MinForeignKeys: 9, ForeignWait: 2 * time.Hour, MinWithdrawnUploads: 4, WithdrawalWait: 5 * time.Minute,
 		MaxCut: 6, MaxDay: 7, Quota: 8, PruneAge: 21 * 24 * time.Hour, Padding: ledger.Padding{Echoes: 5, AlongsideExport: true},
 	}
 }
 
 func TestPolicyJSON(t *testing.T) {
-	const text = `{"grid":"15m0s","fineGrid":true,"embargo":"3h0m0s","dueRule":"cwa-hour","minKeys":1,"minUploads":2,"longestWait":"3h0m0s",` +
+	const text = `{"grid":"15m0s","fineGrid":true,"embargo":"3h0m0s","dueRule":"cwa-hour","minKeys":1,"minUploads":2,"longestWait":"3h0m0s","minForeignKeys":9,"foreignWait":"2h0m0s",` +
 		`"minWithdrawnUploads":4,"withdrawalWait":"5m0s","maxCut":6,"maxDay":7,"quota":8,"pruneAge":"504h0m0s","padding":{"echoes":5,"alongsideExport":true}}`
 	if got := full().String(); got != text {
 		t.Errorf("got  %s\nwant %s", got, text)

@@ -139,7 +139,7 @@ func (r *releasing) choose(groups []Group) (*Choice, error) {
 		case g.Wait != WaitNew:
 			r.take(g, g.Keys)
 		case !r.reaches(g):
-			r.pass(g, p.LongestWait)
+			r.pass(g, r.longestWait(g))
 		default:
 			r.takeNew(g)
 		}
@@ -160,14 +160,25 @@ func ownFirst(a, b bool) int {
 	return 1
 }
 
+// longestWait returns how long a group of new units waits for others.
+func (r *releasing) longestWait(g Group) time.Duration {
+	if g.Own {
+		return r.ledger.policy.LongestWait
+	}
+	return r.ledger.policy.ForeignWait
+}
+
 // reaches reports whether a group is large enough to go, or has waited long
-// enough. What came by federation was grouped at its origin.
+// enough. What came by federation was grouped at its origin, unless the policy says
+// otherwise; its withdrawals are never kept waiting.
 func (r *releasing) reaches(g Group) bool {
 	p := &r.ledger.policy
-	keys, uploads, wait := p.MinKeys, p.MinUploads, p.LongestWait
+	keys, uploads, wait := p.MinKeys, p.MinUploads, r.longestWait(g)
 	switch {
-	case !g.Own, g.Wait == WaitChange:
+	case g.Wait == WaitChange, !g.Own && g.Wait == WaitWithdrawal:
 		return true
+	case !g.Own:
+		keys, uploads = p.MinForeignKeys, 0
 	case g.Wait == WaitWithdrawal:
 		keys, uploads, wait = 0, p.MinWithdrawnUploads, p.WithdrawalWait
 	}
@@ -251,7 +262,7 @@ func (r *releasing) use(n int) {
 
 // passSurplus makes what a cut had no room for overdue at the next.
 func (r *releasing) passSurplus(g Group, taken int) {
-	since := r.time.Add(-r.ledger.policy.LongestWait)
+	since := r.time.Add(-r.longestWait(g))
 	r.choice.Waits = append(r.choice.Waits, GroupWait{GroupID: g.GroupID, Since: since})
 	g.Keys -= taken
 	r.report.Waiting = append(r.report.Waiting, Waiting{Group: g, Since: r.time, Until: r.time.Add(r.ledger.policy.Grid)})

@@ -26,7 +26,9 @@ type Store interface {
 	// swap's register has another version it must return a [*ConflictError] and
 	// store nothing; of several conflicts, one with a register that carries the
 	// intake's own nonce, so that the writer recognises itself even if another
-	// has changed some of the registers since. Decide may be called again when
+	// has changed some of the registers since. A conflict comes before any error
+	// of Decide's, which may be due to the very step that the writer does not know
+	// it has taken. Decide may be called again when
 	// the step has to be repeated. Accepts may run side by side, as long as each
 	// sees the units it asks for as they are when its changes are stored.
 	Accept(ctx context.Context, in *Intake) error

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -43,18 +44,16 @@ type Backend struct {
 	counters  *counters
 	active    atomic.Pointer[active]
 	looked    atomic.Pointer[look]
+	pauses    *partner.Pauses
 	closers   []func() error
 }
 
 // active is what depends on secrets, and is made again when one of them changes.
 type active struct {
-	secrets   secrets
-	exchanges []*exchange
+	secrets   partner.Secrets
+	exchanges []*partner.Exchange
 	phones    http.Handler
 }
-
-// secrets are what was read, by their places.
-type secrets map[string]string
 
 // Open opens the ledger, the bucket and whatever else the configuration names.
 func Open(ctx context.Context, c *Config, opts *Options) (b *Backend, err error) {
@@ -68,6 +67,7 @@ func Open(ctx context.Context, c *Config, opts *Options) (b *Backend, err error)
 	if b.now == nil {
 		b.now = time.Now
 	}
+	b.pauses = partner.NewPauses(b.now)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.Close())
@@ -171,14 +171,14 @@ func (c *Config) place(p string) string {
 	if deploy.IsURL(p) {
 		return p
 	}
-	return pathIn(c.dir, p)
+	return partner.PathIn(c.dir, p)
 }
 
 // activate makes what depends on secrets.
-func (b *Backend) activate(s secrets) (*active, error) {
+func (b *Backend) activate(s partner.Secrets) (*active, error) {
 	a := &active{secrets: s}
 	var err error
-	if a.exchanges, err = b.config.exchanges(b.ledger, s); err != nil {
+	if a.exchanges, err = b.config.exchanges(b.ledger, s, b.pauses); err != nil {
 		return nil, err
 	}
 	if b.config.Submission.Listen == "" {
@@ -189,41 +189,21 @@ func (b *Backend) activate(s secrets) (*active, error) {
 }
 
 // readSecrets reads every secret that is in use.
-func (c *Config) readSecrets(ctx context.Context) (secrets, error) {
-	s := secrets{}
-	for _, f := range c.secretFields() {
-		text, err := f.secret.read(ctx, c.dir)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
-		}
-		s[f.secret.key()] = text
-	}
-	return s, nil
-}
-
-type secretField struct {
-	name   string
-	secret Secret
+func (c *Config) readSecrets(ctx context.Context) (partner.Secrets, error) {
+	return partner.ReadSecrets(ctx, c.dir, c.secretFields())
 }
 
 // secretFields returns the secrets in use, by the fields that name them.
-func (c *Config) secretFields() []secretField {
-	var all []secretField
+func (c *Config) secretFields() []partner.SecretField {
+	var all []partner.SecretField
 	if sub := &c.Submission; sub.Listen != "" {
-		all = append(all, secretField{"submission.signingKey", sub.SigningKey})
+		all = append(all, partner.SecretField{Name: "submission.signingKey", Secret: sub.SigningKey})
 		if sub.keyed() {
-			all = append(all, secretField{"submission.apiKeys", sub.APIKeys})
+			all = append(all, partner.SecretField{Name: "submission.apiKeys", Secret: sub.APIKeys})
 		}
 	}
 	for i := range c.Instances {
-		in := &c.Instances[i]
-		if in.Disabled {
-			continue
-		}
-		all = append(all, secretField{fmt.Sprintf("instances[%d].token", i), in.Token})
-		if in.Export || in.Gateway {
-			all = append(all, secretField{fmt.Sprintf("instances[%d].signingKey", i), in.SigningKey})
-		}
+		all = append(all, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i))...)
 	}
 	return all
 }
@@ -266,11 +246,11 @@ func (b *Backend) IssueToken(ctx context.Context, terms submit.Terms) (string, e
 // Rehearse opens everything in memory, with made-up secrets, which finds what is
 // wrong with a configuration without asking anybody.
 func (c *Config) Rehearse(ctx context.Context) error {
-	key, err := signing.GenerateKey()
+	s, err := partner.MadeUp(c.secretFields())
 	if err != nil {
 		return err
 	}
-	text, err := signing.MarshalPrivateKey(key)
+	key, err := signing.GenerateKey()
 	if err != nil {
 		return err
 	}
@@ -278,14 +258,7 @@ func (c *Config) Rehearse(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("signature: %w", err)
 	}
-	s := secrets{}
-	for _, f := range c.secretFields() {
-		s[f.secret.key()] = string(text)
-	}
-	for i := range c.Instances {
-		s[c.Instances[i].Token.key()] = "made-up"
-	}
-	s[c.Submission.APIKeys.key()] = "made-up:0123456789abcdef"
+	s.Put(c.Submission.APIKeys, "made-up:0123456789abcdef")
 	l, err := ledger.Open(ctx, memledger.New(nil), c.ledgerOptions())
 	if err != nil {
 		return err

@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
-	"github.com/gaenkit/gaen/federation"
-	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
 )
@@ -20,10 +19,10 @@ import (
 type Config struct {
 	deploy.Config
 
-	Submission Submission `json:"submission"`
-	Operations Operations `json:"operations"`
-	Schedule   Schedule   `json:"schedule"`
-	Instances  []Instance `json:"instances"`
+	Submission Submission         `json:"submission"`
+	Operations Operations         `json:"operations"`
+	Schedule   Schedule           `json:"schedule"`
+	Instances  []partner.Instance `json:"instances"`
 
 	dir string
 }
@@ -37,8 +36,8 @@ type Submission struct {
 	// default: that anybody may submit must have been said.
 	Authorizer string `json:"authorizer"`
 
-	APIKeys        Secret          `json:"apiKeys,omitzero"` // a line name:value for each
-	SigningKey     Secret          `json:"signingKey,omitzero"`
+	APIKeys        partner.Secret  `json:"apiKeys,omitzero"` // a line name:value for each
+	SigningKey     partner.Secret  `json:"signingKey,omitzero"`
 	KeyID          string          `json:"keyId"`          // of the signing key, as phones know it
 	TokenLifetime  deploy.Duration `json:"tokenLifetime"`  // at least
 	PrivateJourney bool            `json:"privateJourney"` // takes submissions without a token
@@ -61,71 +60,6 @@ type Schedule struct {
 	AllowGap    bool            `json:"allowGap"`    // a cut more than 24 hours after the last, as after an outage
 }
 
-// Instance is a federation server, and what this back end does with it.
-type Instance struct {
-	Name ledger.Source `json:"name"` // its source in the ledger, the prefix of the seed
-	URL  string        `json:"url"`
-
-	Disabled bool `json:"disabled,omitzero"` // nothing is done; what it brought before stays
-	Import   bool `json:"import"`
-	Export   bool `json:"export"`  // what was submitted here is sent there
-	Gateway  bool `json:"gateway"` // what other instances brought is sent there
-
-	// Withheld has what it brings stored, and sent on by gateways, and not
-	// published: the disabled prefix of the seed.
-	Withheld bool `json:"withheld,omitzero"`
-
-	Token      Secret `json:"token,omitzero"`
-	SigningKey Secret `json:"signingKey,omitzero"`
-	Padded     bool   `json:"padded,omitzero"` // signed as the British back end does it
-
-	// Region is what the server takes for the origin of what is uploaded with the
-	// token; empty for the own country.
-	Region keys.Region `json:"region,omitzero"`
-
-	Extended  bool `json:"extended,omitzero"`  // a server of this project: origins travel with the keys
-	PlainHTTP bool `json:"plainHttp,omitzero"` // for tests: without TLS
-
-	// Rules narrow down what is sent; what they leave out is everything. Their
-	// sources follow from Export and Gateway.
-	Rules Rules `json:"rules,omitzero"`
-
-	// Reject is never stored. Keys of the own country are rejected unless
-	// AcceptOwn is set, so that nobody abroad can add to what is published of it.
-	Reject    federation.Reject   `json:"reject,omitzero"`
-	AcceptOwn bool                `json:"acceptOwn,omitzero"`
-	Defaults  federation.Defaults `json:"defaults,omitzero"`
-
-	FromBeginning bool   `json:"fromBeginning,omitzero"` // sends what was released before it was configured
-	Limits        Limits `json:"limits,omitzero"`
-}
-
-// Limits bound a run; zero is the default of package federation, and less than
-// zero where that has a meaning.
-type Limits struct {
-	MaxPages   int             `json:"maxPages,omitzero"`
-	MaxBatch   int             `json:"maxBatch,omitzero"`
-	MaxBatches int             `json:"maxBatches,omitzero"`
-	History    deploy.Duration `json:"history,omitzero"`
-	Settle     deploy.Duration `json:"settle,omitzero"`
-	Silence    deploy.Duration `json:"silence,omitzero"`
-	Timeout    deploy.Duration `json:"timeout,omitzero"` // of a request
-	Budget     deploy.Duration `json:"budget,omitzero"`  // of a pull or push; zero is 5 min
-}
-
-// Rules are federation.Rules in which what is left out is everything.
-type Rules struct{ federation.Rules }
-
-// UnmarshalJSON reads rules over those that leave nothing out.
-func (r *Rules) UnmarshalJSON(b []byte) error {
-	r.Rules = federation.Relay()
-	r.Sources = keys.Set[ledger.Source]{}
-	if err := deploy.Decode(b, &r.Rules); err != nil {
-		return fmt.Errorf("rules: %w", err)
-	}
-	return nil
-}
-
 // Default returns the configuration of a back end without phones and partners.
 func Default() *Config {
 	c := &Config{
@@ -138,7 +72,7 @@ func Default() *Config {
 		Schedule: Schedule{
 			Every: deploy.Duration(time.Minute), Jitter: deploy.Duration(20 * time.Second), PushBarrier: deploy.Duration(15 * time.Minute),
 		},
-		Instances: []Instance{},
+		Instances: []partner.Instance{},
 	}
 	return c
 }
@@ -166,7 +100,7 @@ func (c *Config) String() string {
 	shown := *c
 	shown.Paths.Ledger = deploy.Redacted(c.Paths.Ledger)
 	shown.Paths.Output = deploy.Redacted(c.Paths.Output)
-	shown.Instances = append([]Instance(nil), c.Instances...)
+	shown.Instances = append([]partner.Instance(nil), c.Instances...)
 	for i := range shown.Instances {
 		shown.Instances[i].URL = redacted(c.Instances[i].URL)
 	}
@@ -199,7 +133,7 @@ func (c *Config) Check() error {
 	seen := map[ledger.Source]bool{}
 	for i := range c.Instances {
 		in := &c.Instances[i]
-		if err := in.check(c.API.OriginCountry); err != nil {
+		if err := in.Check(c.API.OriginCountry); err != nil {
 			return fmt.Errorf("instances[%d] (%s).%w", i, in.Name, err)
 		}
 		if seen[in.Name] {
@@ -234,11 +168,11 @@ func (s *Submission) check() error {
 	default:
 		return fmt.Errorf("authorizer: %q, want \"token\", \"apiKey\", \"apiKey+token\", or \"none\" to let anybody submit", s.Authorizer)
 	}
-	if err := s.SigningKey.check(); err != nil {
+	if err := s.SigningKey.Check(); err != nil {
 		return fmt.Errorf("signingKey: %w", err)
 	}
 	if s.keyed() {
-		if err := s.APIKeys.check(); err != nil {
+		if err := s.APIKeys.Check(); err != nil {
 			return fmt.Errorf("apiKeys: %w", err)
 		}
 	}
@@ -258,36 +192,3 @@ func (s *Submission) check() error {
 
 func (s *Submission) keyed() bool  { return s.Authorizer == "apiKey" || s.Authorizer == "apiKey+token" }
 func (s *Submission) tokens() bool { return s.Authorizer == "token" || s.Authorizer == "apiKey+token" }
-
-func (in *Instance) check(own keys.Region) error {
-	if err := in.Name.Check(); err != nil {
-		return fmt.Errorf("name: %w", err)
-	}
-	u, err := url.Parse(in.URL)
-	switch {
-	case in.Name == ledger.Own || in.Name == ledger.Operator:
-		return fmt.Errorf("name: %q is not a server", in.Name)
-	case err != nil || u.Host == "":
-		return errors.New("url: not a URL")
-	case u.User != nil:
-		return errors.New("url: a password belongs in a secret")
-	case in.Gateway && !in.Extended && in.region(own) == own:
-		return errors.New("gateway: the server takes what is uploaded with this token for the own country's; say extended, or the region that the token stands for")
-	}
-	if err := in.Token.check(); err != nil {
-		return fmt.Errorf("token: %w", err)
-	}
-	if in.Export || in.Gateway {
-		if err := in.SigningKey.check(); err != nil {
-			return fmt.Errorf("signingKey: %w", err)
-		}
-	}
-	return nil
-}
-
-func (in *Instance) region(own keys.Region) keys.Region {
-	if in.Region.IsZero() {
-		return own
-	}
-	return in.Region
-}

@@ -35,6 +35,8 @@ func TestRead(t *testing.T) {
 		{`"name": "a"`, `"name": "a", "export": true`, "instances[0] (a).signingKey"},
 		{`"name": "a"`, `"name": "a", "gateway": true`, "instances[0] (a).gateway"},
 		{`, "token": {"env": "A"}`, ``, "instances[0] (a).token"},
+		{`"name": "a"`, `"name": "a", "protocol": "interop"`, ""},
+		{`"name": "a"`, `"name": "a", "protocol": "gopher"`, "instances[0] (a).protocol"},
 		{`"name": "a"`, `"name": "a", "rules": {"typo": 1}`, "typo"},
 		{`}]`, `}, {"name": "a", "url": "https://b.example", "token": {"env": "A"}}]`, "instances[1].name"},
 		{`"submission"`, `"schedule": {"every": "0s"}, "submission"`, "schedule.every"},
@@ -74,31 +76,6 @@ func TestPrinted(t *testing.T) {
 	again, err := Read(path)
 	if err != nil || again.String() != Default().String() {
 		t.Errorf("%v, or not the same", err)
-	}
-}
-
-// TestSecrets are had from files, the environment and commands.
-func TestSecrets(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "f"), []byte(" in a file\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GAEN_TEST_SECRET", "in a variable")
-	for _, c := range []struct {
-		secret Secret
-		want   string
-	}{
-		{Secret{File: "f"}, "in a file"},
-		{Secret{Env: "GAEN_TEST_SECRET"}, "in a variable"},
-		{Secret{Command: []string{"cat", "f"}}, "in a file"},
-		{Secret{File: "g"}, ""},
-		{Secret{Env: "GAEN_TEST_NOTHING"}, ""},
-		{Secret{Command: []string{"sh", "-c", "echo hunter2 >&2; exit 1"}}, ""},
-	} {
-		got, err := c.secret.read(t.Context(), dir)
-		if got != c.want || (err == nil) != (c.want != "") || err != nil && strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: got %q, %v", c.secret, got, err)
-		}
 	}
 }
 

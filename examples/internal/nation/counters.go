@@ -1,17 +1,43 @@
 package nation
 
 import (
-	"fmt"
-	"io"
+	"bytes"
+	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/exposition"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
 )
+
+// A metric is what is counted.
+type metric struct{ name, help string }
+
+var (
+	submissionsTotal     = metric{"gaen_submissions_total", "Submissions of phones, by what became of them."}
+	submissionsLateTotal = metric{"gaen_submissions_late_total", "Submissions that were not answered on the beat, so that the time of an answer may tell what became of one."}
+	releasedTotal        = metric{"gaen_released_keys_total", "Keys that the cuts of this process let go."}
+	pulledTotal          = metric{"gaen_pulled_keys_total", "Keys that servers handed out, by what became of them."}
+	pushedTotal          = metric{"gaen_pushed_keys_total", "Keys that servers were sent."}
+	pushedGoneTotal      = metric{"gaen_pushed_withdrawals_total", "Withdrawals that servers were sent."}
+	archivesTotal        = metric{"gaen_archives_written_total", "Archives that were published."}
+	objectsFailedTotal   = metric{"gaen_objects_failed_total", "Objects that could not be published; they are tried again."}
+	deferredTotal        = metric{"gaen_publications_deferred_total", "Looks after which the last cut was not published, since some server had not been sent it."}
+	failuresTotal        = metric{"gaen_failures_total", "Steps that failed, by step and instance."}
+)
+
+// A series is one of a metric's values: with these labels, as they are written.
+type series struct {
+	metric
+	labels string
+}
+
+func (s series) compare(o series) int {
+	return cmp.Or(cmp.Compare(s.name, o.name), cmp.Compare(s.labels, o.labels))
+}
 
 // counters are what Prometheus reads. What is shown changes only at multiples of
 // the resolution: a number that rises with every submission tells whoever reads it
@@ -20,54 +46,47 @@ type counters struct {
 	resolution time.Duration
 
 	mu    sync.Mutex
-	now   map[string]float64 // by name with labels
-	shown map[string]float64
+	now   map[series]float64
+	shown map[series]float64
 	since time.Time // the multiple at which they were last shown
 }
 
 func newCounters(resolution time.Duration) *counters {
-	c := &counters{resolution: resolution, now: map[string]float64{}, shown: map[string]float64{}}
+	c := &counters{resolution: resolution, now: map[series]float64{}, shown: map[series]float64{}}
 	for _, kind := range []submit.Kind{submit.Stored, submit.Refused, submit.Decoy, submit.Invalid, submit.Failed} {
-		c.add(0, "gaen_submissions_total", "kind", kind.String())
+		c.add(0, submissionsTotal, "kind", kind.String())
 	}
-	c.add(0, "gaen_submissions_late_total")
-	c.add(0, "gaen_released_keys_total")
-	c.add(0, "gaen_archives_written_total")
+	c.add(0, submissionsLateTotal)
+	c.add(0, releasedTotal)
+	c.add(0, archivesTotal)
 	return c
 }
 
-// add adds to a counter. Labels are name, value, …, and names of the configuration,
-// which need no escape.
-func (c *counters) add(n float64, name string, labels ...string) {
-	if len(labels) > 0 {
-		var pairs []string
-		for pair := range slices.Chunk(labels, 2) {
-			pairs = append(pairs, fmt.Sprintf("%s=%q", pair[0], pair[1]))
-		}
-		name += "{" + strings.Join(pairs, ",") + "}"
-	}
+// add adds to a counter. Labels are name, value, and so on.
+func (c *counters) add(n float64, m metric, labels ...string) {
+	of := series{m, exposition.Labels(labels...)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now[name] += n
+	c.now[of] += n
 }
 
 func (c *counters) submitted(o submit.Outcome) {
-	c.add(1, "gaen_submissions_total", "kind", o.Kind.String())
+	c.add(1, submissionsTotal, "kind", o.Kind.String())
 	if o.Late {
-		c.add(1, "gaen_submissions_late_total")
+		c.add(1, submissionsLateTotal)
 	}
 }
 
 func (c *counters) pulled(r *federation.PullReport) {
 	name := string(r.Instance)
-	c.add(float64(r.Accepted), "gaen_pulled_keys_total", "instance", name, "outcome", "accepted")
-	c.add(float64(r.Duplicates), "gaen_pulled_keys_total", "instance", name, "outcome", "duplicate")
-	c.add(float64(r.Rejected), "gaen_pulled_keys_total", "instance", name, "outcome", "rejected")
+	c.add(float64(r.Accepted), pulledTotal, "instance", name, "outcome", "accepted")
+	c.add(float64(r.Duplicates), pulledTotal, "instance", name, "outcome", "duplicate")
+	c.add(float64(r.Rejected), pulledTotal, "instance", name, "outcome", "rejected")
 }
 
 func (c *counters) pushed(r *federation.PushReport) {
-	c.add(float64(r.Keys), "gaen_pushed_keys_total", "instance", string(r.Instance))
-	c.add(float64(r.Withdrawals), "gaen_pushed_withdrawals_total", "instance", string(r.Instance))
+	c.add(float64(r.Keys), pushedTotal, "instance", string(r.Instance))
+	c.add(float64(r.Withdrawals), pushedGoneTotal, "instance", string(r.Instance))
 }
 
 // show lets the counters be seen as they are, if a multiple of the resolution has
@@ -80,18 +99,22 @@ func (c *counters) show(now time.Time) {
 	}
 }
 
-// write writes what is shown in the text format of Prometheus.
-func (c *counters) write(w io.Writer) {
+// text returns what is shown. It is written to nobody here, since who reads slowly
+// would have submissions wait for the lock.
+func (c *counters) text() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := ""
-	for _, name := range slices.Sorted(maps.Keys(c.shown)) {
-		family, _, _ := strings.Cut(name, "{")
-		if family != last {
-			fmt.Fprintf(w, "# TYPE %s counter\n", family)
-			last = family
+	var b bytes.Buffer
+	e := exposition.New(&b)
+	var last metric
+	for _, s := range slices.SortedFunc(maps.Keys(c.shown), series.compare) {
+		if s.metric != last {
+			e.Family(s.name, exposition.Counter, s.help)
+			last = s.metric
 		}
-		fmt.Fprintf(w, "%s %g\n", name, c.shown[name])
+		e.Sample(c.shown[s], s.labels)
 	}
-	fmt.Fprintf(w, "# TYPE gaen_shown_timestamp_seconds gauge\ngaen_shown_timestamp_seconds %d\n", c.since.Unix())
+	e.Family("gaen_shown_timestamp_seconds", exposition.Gauge, "The time of the counters.")
+	e.Value(float64(c.since.Unix()))
+	return b.Bytes()
 }

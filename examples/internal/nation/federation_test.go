@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
@@ -15,7 +17,9 @@ import (
 )
 
 // plain is an instance with import and export.
-func plain(name ledger.Source) Instance { return Instance{Name: name, Import: true, Export: true} }
+func plain(name ledger.Source) partner.Instance {
+	return partner.Instance{Name: name, Import: true, Export: true}
+}
 
 // TestSubmittedHereShownThere: what a phone submits in one country is in the
 // archives of another, which is on another server, by way of a gateway; and the
@@ -27,8 +31,8 @@ func TestSubmittedHereShownThere(t *testing.T) {
 	germany, france, ireland := w.country(de), w.country(fr), w.country(ie)
 	germany.joins(a, plain("hub-a"), interop.Member{})
 	france.joins(b, plain("hub-b"), interop.Member{})
-	relays := func(name ledger.Source) Instance {
-		return Instance{Name: name, Import: true, Export: true, Gateway: true, Extended: true}
+	relays := func(name ledger.Source) partner.Instance {
+		return partner.Instance{Name: name, Import: true, Export: true, Gateway: true, Extended: true}
 	}
 	ireland.joins(a, relays("hub-a"), interop.Member{Nation: federation.Nation{Relays: keys.Only(fr)}, Extended: true})
 	ireland.joins(b, relays("hub-b"), interop.Member{Nation: federation.Nation{Relays: keys.Only(de)}, Extended: true})
@@ -73,7 +77,7 @@ func TestSwitches(t *testing.T) {
 	w := newWorld(t)
 	germany := w.country(de)
 	hubs := map[ledger.Source]*hub{}
-	for _, in := range []Instance{
+	for _, in := range []partner.Instance{
 		{Name: "both", Import: true, Export: true},
 		{Name: "import", Import: true},
 		{Name: "export", Export: true, Extended: true}, // so that it could be sent what others brought
@@ -127,7 +131,7 @@ func TestSwitches(t *testing.T) {
 	w.clean(own, germany)
 }
 
-func rules(t *testing.T, text string) (r Rules) {
+func rules(t *testing.T, text string) (r partner.Rules) {
 	t.Helper()
 	if err := r.UnmarshalJSON([]byte(text)); err != nil {
 		t.Fatal(err)
@@ -189,6 +193,83 @@ func TestPushedBeforePublished(t *testing.T) {
 	germany.shows("DE", ks, more)
 }
 
+// TestLeftAlone: a server that names a time is asked nothing until then, by pull or
+// push, and others are.
+func TestLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.hub(), w.hub()
+	germany := w.country(de)
+	germany.joins(a, plain("hub-a"), interop.Member{})
+	germany.joins(b, plain("hub-b"), interop.Member{})
+	germany.open()
+	germany.tick()
+	germany.submit(4)
+	a.down, a.retry, a.asked, b.asked = true, "120", 0, 0
+	w.add(time.Hour)
+	for i, c := range []struct {
+		after time.Duration
+		asked int // in all
+	}{{0, 1}, {time.Second, 1}, {118 * time.Second, 1}, {time.Second, 2}, {time.Minute, 2}} {
+		w.add(c.after)
+		_, err := germany.backend.Tick(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "hub-a") || strings.Contains(err.Error(), "hub-b") {
+			t.Errorf("look %d: got %v", i, err)
+		}
+		if a.asked != c.asked {
+			t.Errorf("look %d: asked %d times, want %d", i, a.asked, c.asked)
+		}
+	}
+	if n := b.origins()[de]; n != 4 || b.asked < 5 {
+		t.Errorf("the other server was asked %d times and has %d keys", b.asked, n)
+	}
+	a.down = false
+	w.add(time.Minute)
+	germany.tick()
+	if n := a.origins()[de]; n != 4 {
+		t.Errorf("the server has %d keys, want 4", n)
+	}
+}
+
+// TestOvertaken has another process of the same back end do everything while one is
+// waiting for an answer: it is no failure, and nothing is repeated or left out.
+func TestOvertaken(t *testing.T) {
+	w := newWorld(t)
+	a := w.hub()
+	germany := w.country(de)
+	germany.joins(a, plain("hub-a"), interop.Member{})
+	germany.open()
+	germany.tick()
+	ks := germany.submit(4)
+	w.add(time.Hour)
+	other, err := Open(t.Context(), germany.config, &Options{Clock: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, path := range []string{"/upload", "/download/"} {
+		var overtaken atomic.Bool
+		a.before = func(r *http.Request) {
+			if !strings.Contains(r.URL.Path, path) || !overtaken.CompareAndSwap(false, true) {
+				return
+			}
+			if _, err := other.Tick(t.Context()); err != nil {
+				t.Errorf("the other: %v", err)
+			}
+		}
+		germany.tick()
+		w.add(time.Hour)
+		a.release()
+	}
+	if n := strings.Count(w.log.String(), "overtaken"); n != 2 {
+		t.Errorf("overtaken %d times, want 2", n)
+	}
+	if n := a.origins()[de]; n != 4 {
+		t.Errorf("the server has %d keys, want 4", n)
+	}
+	germany.shows("EUR", ks)
+	w.clean(ks, germany)
+}
+
 // TestSecretsReplaced has a token and a signing key replaced without a restart; and
 // what cannot be used does not take the place of what can.
 func TestSecretsReplaced(t *testing.T) {
@@ -202,7 +283,7 @@ func TestSecretsReplaced(t *testing.T) {
 
 	good := germany.config.Instances[0].Token
 	before := germany.backend.active.Load()
-	text, err := good.read(t.Context(), germany.dir)
+	text, err := good.Read(t.Context(), germany.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

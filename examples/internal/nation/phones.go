@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
@@ -31,12 +32,12 @@ func (c *Config) newTokens(l *ledger.Ledger, now func() time.Time) (*submit.Toke
 	return submit.NewTokens(l, opts)
 }
 
-func (c *Config) newPhones(l *ledger.Ledger, tokens *submit.Tokens, s secrets, now func() time.Time, observe func(submit.Outcome)) (*submit.Server, error) {
+func (c *Config) newPhones(l *ledger.Ledger, tokens *submit.Tokens, s partner.Secrets, now func() time.Time, observe func(submit.Outcome)) (*submit.Server, error) {
 	authorizer, err := c.authorizer(tokens, s)
 	if err != nil {
 		return nil, fmt.Errorf("submission.apiKeys: %w", err)
 	}
-	signer, err := signerOf(s[c.Submission.SigningKey.key()], c.Identity())
+	signer, err := partner.Signer(s.Of(c.Submission.SigningKey), c.Identity())
 	if err != nil {
 		return nil, fmt.Errorf("submission.signingKey: %w", err)
 	}
@@ -46,7 +47,7 @@ func (c *Config) newPhones(l *ledger.Ledger, tokens *submit.Tokens, s secrets, n
 	})
 }
 
-func (c *Config) authorizer(tokens *submit.Tokens, s secrets) (submit.Authorizer, error) {
+func (c *Config) authorizer(tokens *submit.Tokens, s partner.Secrets) (submit.Authorizer, error) {
 	var next submit.Authorizer = tokens
 	if !c.Submission.tokens() {
 		var err error
@@ -58,7 +59,7 @@ func (c *Config) authorizer(tokens *submit.Tokens, s secrets) (submit.Authorizer
 		return next, nil
 	}
 	var known []submit.APIKey
-	for line := range strings.Lines(s[c.Submission.APIKeys.key()]) {
+	for line := range strings.Lines(s.Of(c.Submission.APIKeys)) {
 		key, err := submit.ParseAPIKey(strings.TrimSpace(line))
 		if err != nil {
 			return nil, err

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gaenkit/gaen/examples/internal/exposition"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 )
 
 // shutdown is for how long requests that have begun may go on in the end.
@@ -120,9 +123,9 @@ func (b *Backend) Operations() http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		w.Header().Set("Content-Type", exposition.ContentType)
 		b.counters.show(b.now())
-		b.counters.write(w)
+		w.Write(b.counters.text()) // if it fails, the caller is gone
 	})
 	return mux
 }
@@ -137,7 +140,7 @@ func (b *Backend) unready() string {
 		return "it has not looked yet"
 	case l.err != nil:
 		return "the last look was stopped by an error; see the log"
-	case b.now().Sub(l.at) > 3*time.Duration(s.Every)+time.Duration(s.PushBarrier)+defaultBudget:
+	case b.now().Sub(l.at) > 3*time.Duration(s.Every)+time.Duration(s.PushBarrier)+partner.DefaultBudget:
 		return "the last look is too long ago"
 	}
 	return ""

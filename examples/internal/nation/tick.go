@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -31,6 +32,7 @@ type TickReport struct {
 // Tick does all that is due: it pulls, makes the cut of the hour, pushes, and
 // publishes, in this order. A server that fails, or is slow, holds up no other and
 // no publication longer than the push barrier; its errors are returned in the end.
+// One that asked to be left alone for a while is.
 // Tick may be ended anywhere, and called again at any time.
 func (b *Backend) Tick(ctx context.Context) (*TickReport, error) {
 	t := b.begin(ctx)
@@ -79,7 +81,7 @@ func (b *Backend) part(ctx context.Context, steps ...func(*tick, context.Context
 
 type tick struct {
 	*Backend
-	exchanges []*exchange
+	exchanges []*partner.Exchange
 	report    *TickReport
 
 	mu   sync.Mutex
@@ -110,13 +112,24 @@ func (t *tick) fail(what string, name ledger.Source, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.errs = append(t.errs, err)
-	t.counters.add(1, "gaen_failures_total", "step", what, "instance", string(name))
+	t.counters.add(1, failuresTotal, "step", what, "instance", string(name))
 	t.log.Warn(what+" failed", "instance", name, "err", err)
+}
+
+// failed notes what became of one server, if it is a failure. That another process
+// of this back end was quicker is none: it does what this one would have done.
+func (t *tick) failed(what string, name ledger.Source, err error) {
+	switch {
+	case errors.Is(err, federation.ErrOvertaken):
+		t.log.Info(what+" was overtaken by another process", "instance", name)
+	case err != nil:
+		t.fail(what, name, err)
+	}
 }
 
 // all calls f for every instance at the same time: servers do not wait for each
 // other.
-func (t *tick) all(f func(*exchange)) {
+func (t *tick) all(f func(*partner.Exchange)) {
 	var wg sync.WaitGroup
 	for _, x := range t.exchanges {
 		wg.Go(func() { f(x) })
@@ -132,10 +145,10 @@ func (t *tick) announce(ctx context.Context) error {
 		return err
 	}
 	for _, x := range t.exchanges {
-		if x.push == nil {
+		if x.Push == nil {
 			continue
 		}
-		if _, err := x.push.Run(ctx); err != nil { // asks no server, as there is nothing to send
+		if _, err := x.Push.Run(ctx); err != nil { // asks no server, as there is nothing to send
 			return err
 		}
 	}
@@ -144,21 +157,19 @@ func (t *tick) announce(ctx context.Context) error {
 }
 
 func (t *tick) pull(ctx context.Context) error {
-	t.all(func(x *exchange) {
-		if x.pull == nil {
+	t.all(func(x *partner.Exchange) {
+		if x.Pull == nil {
 			return
 		}
-		r, err := x.pull.Run(ctx)
+		r, err := x.PullAll(ctx)
 		t.mu.Lock()
 		t.report.Pulls = append(t.report.Pulls, r)
 		t.mu.Unlock()
 		t.counters.pulled(r)
 		if r.Pages > 0 || len(r.Warnings) > 0 {
-			t.log.Info("pulled", "instance", x.Name, "pages", r.Pages, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)
+			t.log.Info("pulled", "instance", x.Name, "pages", r.Pages, "more", r.More, "accepted", r.Accepted, "duplicates", r.Duplicates, "rejected", r.Rejected, "withdrawals", r.WithdrawalsTaken, "warnings", r.Warnings)
 		}
-		if err != nil {
-			t.fail("pull", x.Name, err)
-		}
+		t.failed("pull", x.Name, err)
 	})
 	return ctx.Err()
 }
@@ -169,7 +180,7 @@ func (t *tick) release(ctx context.Context) error {
 		return err
 	}
 	t.report.Cut = r
-	t.counters.add(float64(r.New), "gaen_released_keys_total")
+	t.counters.add(float64(r.New), releasedTotal)
 	t.log.Info("cut", "time", r.Cut.Time, "new", r.New, "changed", r.Changed, "gone", r.Gone, "warnings", r.Warnings)
 	return nil
 }
@@ -194,8 +205,8 @@ func (t *tick) push(ctx context.Context) error {
 	pushing, cancel := context.WithTimeout(ctx, max(left, lastTry))
 	defer cancel()
 	behind := 0
-	t.all(func(x *exchange) {
-		if x.push != nil && !t.pushTo(pushing, x) {
+	t.all(func(x *partner.Exchange) {
+		if x.Push != nil && !t.pushTo(pushing, x) {
 			t.mu.Lock()
 			behind++
 			t.mu.Unlock()
@@ -205,43 +216,33 @@ func (t *tick) push(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// pushTo sends everything there is, and reports whether it did: until a run finds
-// nothing to send.
-func (t *tick) pushTo(ctx context.Context, x *exchange) bool {
-	until := time.Now().Add(x.budget())
-	for {
-		r, err := x.push.Run(ctx)
+// pushTo sends everything there is, and reports whether it did.
+func (t *tick) pushTo(ctx context.Context, x *partner.Exchange) bool {
+	all, err := x.PushAll(ctx, func(r *federation.PushReport) {
 		t.mu.Lock()
 		t.report.Pushes = append(t.report.Pushes, r)
 		t.mu.Unlock()
 		t.counters.pushed(r)
 		if r.Batches > 0 || len(r.Warnings) > 0 {
-			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "keys", r.Keys, "withdrawals", r.Withdrawals, "warnings", r.Warnings)
+			t.log.Info("pushed", "instance", x.Name, "batches", r.Batches, "more", r.More, "keys", r.Keys, "withdrawals", r.Withdrawals, "notNew", r.NotNew, "warnings", r.Warnings)
 		}
-		switch {
-		case err != nil:
-			t.fail("push", x.Name, err)
-			return false
-		case r.Batches == 0:
-			return true
-		case time.Now().After(until):
-			return false
-		}
-	}
+	})
+	t.failed("push", x.Name, err)
+	return all
 }
 
 // publish publishes what has been cut, once it is pushed or the barrier has passed.
 func (t *tick) publish(ctx context.Context) error {
 	if t.report.Waiting {
-		t.counters.add(1, "gaen_publications_deferred_total")
+		t.counters.add(1, deferredTotal)
 		t.log.Warn("the last cut waits to be pushed before it is published")
 		return nil
 	}
 	r, err := t.publisher.Run(ctx)
 	t.report.Publish = r
 	if r != nil {
-		t.counters.add(float64(r.Written), "gaen_archives_written_total")
-		t.counters.add(float64(len(r.Failed)), "gaen_objects_failed_total")
+		t.counters.add(float64(r.Written), archivesTotal)
+		t.counters.add(float64(len(r.Failed)), objectsFailedTotal)
 		if r.Written > 0 || len(r.Warnings) > 0 {
 			t.log.Info("published", "archives", r.Written, "indexes", len(r.Indexes), "deleted", r.Deleted, "warnings", r.Warnings)
 		}
@@ -275,10 +276,10 @@ func (t *tick) sinks(ctx context.Context) ([]ledger.Sink, error) {
 		return nil, err
 	}
 	for _, x := range t.exchanges {
-		if x.push == nil {
+		if x.Push == nil {
 			continue
 		}
-		s, err := x.push.Sink(ctx)
+		s, err := x.Push.Sink(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
@@ -84,6 +85,8 @@ type hub struct {
 	tokens  *jws.Tokens
 	http    *httptest.Server
 	down    bool
+	retry   string // what it says when, if it is down
+	asked   int
 	before  func(*http.Request)
 }
 
@@ -111,6 +114,10 @@ func (w *world) hub() *hub {
 		if h.before != nil {
 			h.before(r)
 		}
+		h.asked++
+		if h.down && h.retry != "" {
+			rw.Header().Set("Retry-After", h.retry)
+		}
 		if h.down {
 			http.Error(rw, "down", http.StatusServiceUnavailable)
 			return
@@ -123,7 +130,7 @@ func (w *world) hub() *hub {
 
 func (h *hub) release() {
 	h.w.t.Helper()
-	if _, err := h.hub.Release(h.w.t.Context()); err != nil {
+	if _, err := h.hub.Release(h.w.t.Context(), nil); err != nil {
 		h.w.t.Fatal(err)
 	}
 }
@@ -164,16 +171,16 @@ func (w *world) country(region keys.Region) *country {
 	r := &c.config.Release
 	r.MinKeys, r.MinUploads, r.MinWithdrawnUploads = 0, 0, 0
 	s := &c.config.Submission
-	s.Listen, s.Authorizer, s.SigningKey, s.Beat = "127.0.0.1:0", "token", Secret{File: "keys/answers.pem"}, deploy.Duration(time.Millisecond)
+	s.Listen, s.Authorizer, s.SigningKey, s.Beat = "127.0.0.1:0", "token", partner.Secret{File: "keys/answers.pem"}, deploy.Duration(time.Millisecond)
 	return c
 }
 
 // joins adds an instance, and makes the nation a member of the hub.
-func (c *country) joins(h *hub, in Instance, m interop.Member) {
+func (c *country) joins(h *hub, in partner.Instance, m interop.Member) {
 	c.w.t.Helper()
 	id := strings.ToLower(c.region.String())
 	in.URL, in.PlainHTTP = h.http.URL, true
-	in.Token, in.SigningKey = Secret{File: string(in.Name) + ".token"}, Secret{File: "keys/federation.pem"}
+	in.Token, in.SigningKey = partner.Secret{File: string(in.Name) + ".token"}, partner.Secret{File: "keys/federation.pem"}
 	in.Limits.Settle = -1
 	c.config.Instances = append(c.config.Instances, in)
 	if _, err := c.config.MakeKeys(); err != nil {

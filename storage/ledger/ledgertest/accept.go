@@ -27,6 +27,16 @@ var acceptClauses = []clause{
 		check: checkAcceptError,
 	},
 	{
+		name:  "accept-conflict-first",
+		must:  "a conflict comes before any error of Decide's",
+		check: checkAcceptConflictFirst,
+	},
+	{
+		name:  "accept-partial",
+		must:  "a delivery that is to be whole is stored and counted only if all of it is taken, and its swaps with it; else the error says what would have become of each part",
+		check: checkAcceptPartial,
+	},
+	{
 		name:  "accept-lost-answer",
 		must:  "a delivery whose answer was lost is recognised by its nonce, and not stored again",
 		check: checkAcceptLostAnswer,
@@ -195,6 +205,81 @@ func checkAcceptError(tr *trial) {
 		tr.fail("got the error %v, want %v itself", err, oops)
 	}
 	tr.wantNothing(c)
+}
+
+func checkAcceptConflictFirst(tr *trial) {
+	tr.openStore()
+	nonce := ledger.NewNonce()
+	tr.must(tr.store.Swap(tr.ctx, nonce, []ledger.Swap{{Name: "cursor", Value: []byte("1")}}))
+	err := tr.store.Accept(tr.ctx, &ledger.Intake{
+		Swaps:  []ledger.Swap{{Name: "cursor", Value: []byte("1")}},
+		Nonce:  nonce,
+		Decide: func(*ledger.Standing) (*ledger.Changes, error) { return nil, errors.New("known already") },
+	})
+	if conflict, ok := errors.AsType[*ledger.ConflictError](err); !ok || conflict.Have.Nonce != nonce {
+		tr.fail("got %v, want the conflict by which the writer recognises itself", err)
+	}
+}
+
+func checkAcceptPartial(tr *trial) {
+	tr.open(eager())
+	known, fresh, bad, gone, others, unknown := tr.key("DE"), tr.key("DE"), tr.key("DE"), tr.key("DE"), tr.key("DE"), tr.key("DE")
+	tr.accept("p", known, gone)
+	tr.accept("q", others)
+	bad.RollingPeriod = 0
+	before := tr.log().Tallies
+	d := ledger.Delivery{
+		Source: "p", Whole: true,
+		Uploads:     []ledger.Upload{tr.upload(known, fresh), tr.upload(bad, fresh)},
+		Withdrawals: ids([]keys.DiagnosisKey{gone, gone, others, unknown}),
+		Unreadable:  []ledger.SetAside{{Upload: "u", Field: keys.FieldKeyData, Reason: keys.ReasonLength}},
+		Swaps:       []ledger.Swap{{Name: "cursor", Value: []byte("1")}},
+	}
+	_, err := tr.ledger.Accept(tr.ctx, &d)
+	partial, ok := errors.AsType[*ledger.PartialError](err)
+	if !ok {
+		tr.fail("got %v, want what would have become of each part", err)
+	}
+	got := fmt.Sprint(words(partial.Keys), words(partial.Withdrawals), partial.Unreadable)
+	if want := "[known taken rolling_period/range known] [taken known report_type/not-allowed taken] 1"; got != want {
+		tr.fail("the fates are %s, want %s", got, want)
+	}
+	if after := tr.log().Tallies; fmt.Sprint(after) != fmt.Sprint(before) || len(tr.registers("cursor")) > 0 || tr.unit(fresh) != nil || tr.unit(gone).SourceWithdrew {
+		tr.fail("something was stored")
+	}
+
+	d.Uploads, d.Withdrawals, d.Unreadable = []ledger.Upload{tr.upload(fresh)}, ids([]keys.DiagnosisKey{gone, unknown}), nil
+	for _, again := range []bool{false, true} {
+		if r := tr.deliver(d); r.Repeated != again || !again && (r.Accepted != 1 || r.WithdrawalsTaken != 1 || r.WithdrawalsKept != 1) {
+			tr.fail("got %+v", *r)
+		}
+		d.Nonce = tr.register("cursor").Nonce
+	}
+	if tr.unit(fresh) == nil || !tr.unit(gone).SourceWithdrew {
+		tr.fail("what is all to be taken was not")
+	}
+
+	gone.ReportType = keys.Some(keys.ReportConfirmedTest)
+	_, err = tr.ledger.Accept(tr.ctx, &ledger.Delivery{Source: "p", Whole: true, Uploads: []ledger.Upload{tr.upload(gone)}})
+	partial, ok = errors.AsType[*ledger.PartialError](err)
+	if !ok || fmt.Sprint(words(partial.Keys)) != "[key_data/withdrawn]" {
+		tr.fail("a revision of what was withdrawn is answered with %v", err)
+	}
+}
+
+// words returns what fates say, in a word each.
+func words(fates []ledger.Fate) (all []string) {
+	for _, f := range fates {
+		switch {
+		case f.Refused != nil:
+			all = append(all, string(f.Refused.Field)+"/"+string(f.Refused.Reason))
+		case f.Known:
+			all = append(all, "known")
+		default:
+			all = append(all, "taken")
+		}
+	}
+	return all
 }
 
 func checkAcceptLostAnswer(tr *trial) {

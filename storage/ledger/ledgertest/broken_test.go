@@ -37,6 +37,7 @@ var faults = []flaw{
 	{"conflict stores", "accept-conflict"},
 	{"error stores", "accept-error"},
 	{"tallies outside the step", "accept-error"},
+	{"error before conflict", "accept-conflict-first"},
 	{"nonce not kept by accept", "accept-lost-answer"},
 	{"records in another order", "accept-standing"},
 	{"events not shown", "accept-earlier"},
@@ -88,6 +89,7 @@ var faults = []flaw{
 	{"second claim overwrites", "read-one-origin"},
 	{"own as of today first", "read-constant"},
 	{"read of many moments", "read-moment"},
+	{"of any origin if only kept", "like-memory"},
 	{"claims found apart", "find-fields"},
 	{"only units found", "find-unit"},
 
@@ -224,7 +226,7 @@ func TestEveryClauseFindsSomething(t *testing.T) {
 		finds[f.clause] = true
 	}
 	rules := []string{ // found by breaking package ledger itself; or, the last ones, by many faults at once
-		"cut-once", "cut-ahead", "foreign-not-grouped", "limit-withdrawals", "padding-room", "withdrawal-groups",
+		"accept-partial", "cut-once", "cut-ahead", "foreign-not-grouped", "foreign-threshold", "limit-withdrawals", "padding-room", "withdrawal-groups",
 		"withdrawal-before-number", "withdrawal-cancels", "withdrawal-by-others", "partners-only-rise", "roll-back", "erase-spares",
 		"read-abandoned", "find-whole", "other-ledger", "clock-jumps", "order-of-uploads", "others-do-not-touch", "books-balance", "random-histories",
 	}

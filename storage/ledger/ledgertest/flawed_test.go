@@ -243,7 +243,7 @@ func (s *flawed) Accept(ctx context.Context, in *ledger.Intake) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	conflict := s.check(in.Nonce, in.Swaps)
-	if conflict != nil && !s.is("conflict stores") {
+	if conflict != nil && !s.is("conflict stores") && !s.is("error before conflict") {
 		return conflict
 	}
 	standing := s.standing(in)
@@ -256,6 +256,9 @@ func (s *flawed) Accept(ctx context.Context, in *ledger.Intake) error {
 	}
 	if err != nil && !(s.is("error stores") && changes != nil) {
 		return err
+	}
+	if conflict != nil && !s.is("conflict stores") {
+		return conflict
 	}
 	s.apply(changes)
 	if conflict == nil && !s.is("swaps forgotten") {
@@ -409,7 +412,8 @@ func (s *flawed) findAll(q ledger.Query) (records []*ledger.Record) {
 			add(id)
 		}
 	}
-	if q.Unit != nil && s.units[*q.Unit] == nil && q.Source == "" && q.Upload == "" && !s.is("only units found") {
+	if q.Unit != nil && s.units[*q.Unit] == nil && q.Source == "" && q.Upload == "" && !s.is("only units found") &&
+		(q.Origin.IsZero() || q.Origin == q.Unit.Origin || s.is("of any origin if only kept")) {
 		if rec := s.record(*q.Unit); rec.Kept != nil || !rec.Tombstone.IsZero() {
 			add(*q.Unit)
 		}

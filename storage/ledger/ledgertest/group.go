@@ -36,8 +36,13 @@ var groupClauses = []clause{
 	},
 	{
 		name:  "foreign-not-grouped",
-		must:  "what came by federation goes with the next cut, however little it is",
+		must:  "what came by federation goes with the next cut, however little it is, unless the policy has a threshold for it",
 		check: checkForeignNotGrouped,
+	},
+	{
+		name:  "foreign-threshold",
+		must:  "by a policy with a threshold for it, new foreign units of an origin go when they reach it, or have waited; withdrawals and changes do not wait",
+		check: checkForeignThreshold,
 	},
 	{
 		name:  "hold-origin",
@@ -161,6 +166,28 @@ func checkForeignNotGrouped(tr *trial) {
 	tr.withdraw("p", k)
 	if r := tr.cut(); r.Gone != 1 {
 		tr.fail("the withdrawal of a foreign unit did not go with the next cut: %+v", *r)
+	}
+}
+
+func checkForeignThreshold(tr *trial) {
+	p := grouped()
+	p.MinForeignKeys, p.ForeignWait = 4, 2*time.Hour
+	tr.open(p)
+	at := tr.keys("AT", 3)
+	tr.accept("p", at...)
+	tr.accept("p", tr.keys("FR", 3)...) // of another origin
+	tr.accept(ledger.Own, tr.key("AT")) // nor do own units help foreign ones
+	if r := tr.wantNew(0); len(r.Waiting) != 3 {
+		tr.fail("waiting are %+v, want foreign keys of two origins and an own one", r.Waiting)
+	}
+	tr.accept("q", tr.key("AT")) // but another source does
+	if r := tr.wantNew(4); len(r.Waiting) != 2 {
+		tr.fail("waiting are %+v, want foreign keys of one origin and an own one", r.Waiting)
+	}
+	tr.accept("q", at[0]) // a change
+	tr.withdraw("p", at[1])
+	if r := tr.wantNew(3); r.Changed != 1 || r.Gone != 1 { // FR, which was passed over for two hours
+		tr.fail("a change and a withdrawal of foreign units did not go with the next cut: %+v", *r)
 	}
 }
 

@@ -34,17 +34,24 @@ type history struct {
 // histories runs check on random histories, as many as are asked for.
 func (tr *trial) histories(check func(h *history)) {
 	tr.tb.Helper()
-	n := tr.opts.histories()
+	for _, seed := range tr.seeds(tr.opts.histories()) {
+		check(tr.newHistory(seed))
+	}
+}
+
+// seeds returns those of n random histories, unless the flags ask for others.
+func (tr *trial) seeds(n int) []uint64 {
+	if *seedFlag > 0 {
+		return []uint64{*seedFlag}
+	}
 	if *historiesFlag > 0 {
 		n = *historiesFlag
 	}
-	first := uint64(1)
-	if *seedFlag > 0 {
-		first, n = *seedFlag, 1
+	seeds := make([]uint64, n)
+	for i := range seeds {
+		seeds[i] = uint64(i) + 1
 	}
-	for seed := first; seed < first+uint64(n); seed++ {
-		check(tr.newHistory(seed))
-	}
+	return seeds
 }
 
 func (tr *trial) newHistory(seed uint64) *history {
@@ -73,7 +80,7 @@ func (h *history) randomPolicy() ledger.Policy {
 	p.MinWithdrawnUploads, p.WithdrawalWait = 2, 2*time.Hour
 	p.MaxCut, p.MaxDay, p.Quota = 9, 40, 14
 	p.PruneAge = 48 * time.Hour
-	switch h.rand.IntN(6) {
+	switch h.rand.IntN(7) {
 	case 0:
 		p.MinKeys, p.MinUploads, p.MinWithdrawnUploads = 0, 0, 0
 	case 1:
@@ -84,6 +91,8 @@ func (h *history) randomPolicy() ledger.Policy {
 		p.Embargo, p.Grid, p.FineGrid = 3*time.Hour, 30*time.Minute, true
 	case 4:
 		p.MaxCut, p.MaxDay, p.Quota = 100, 100, 100
+	case 5:
+		p.MinForeignKeys, p.ForeignWait = 4, 3*time.Hour
 	}
 	return p
 }

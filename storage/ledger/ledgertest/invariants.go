@@ -28,6 +28,11 @@ var invariantClauses = []clause{
 		check: checkBooksBalance,
 	},
 	{
+		name:  "like-memory",
+		must:  "whatever steps a store is made to take, whether rules would or not, it gives what a store in memory gives",
+		check: checkLikeMemory,
+	},
+	{
 		name:  "random-histories",
 		must:  "whatever happens in whatever order, receipts, cuts, ranges, records and books are those of the design",
 		check: checkRandomHistories,

@@ -112,13 +112,16 @@ func (m *model) choose(t time.Time) *modelCut {
 		if id.Wait == ledger.WaitWithdrawal {
 			minKeys, minUploads, wait = 0, m.policy.MinWithdrawnUploads, m.policy.WithdrawalWait
 		}
+		if !id.Own {
+			minKeys, minUploads, wait = m.policy.MinForeignKeys, 0, m.policy.ForeignWait
+		}
 		since, before := passed[id]
 		times := 1 // each upload, with its echoes
 		if id.Own && id.Wait == ledger.WaitNew {
 			times += m.policy.Padding.Echoes
 		}
 		large := n*times >= minKeys && uploads*times >= minUploads
-		goes := !id.Own || id.Wait == ledger.WaitChange || large || before && t.Sub(since) >= wait
+		goes := !id.Own && id.Wait != ledger.WaitNew || id.Wait == ledger.WaitChange || large || before && t.Sub(since) >= wait
 		room := max(0, min(m.policy.MaxCut-inCut, m.policy.MaxDay-m.days[modelDayOf(t.Add(-1))]-inCut))
 		switch {
 		case id.Wait != ledger.WaitNew && goes:
@@ -132,7 +135,7 @@ func (m *model) choose(t time.Time) *modelCut {
 			inCut += fits * times
 			if fits < n {
 				c.warnings++
-				m.passed[id] = t.Add(-m.policy.LongestWait)
+				m.passed[id] = t.Add(-wait)
 				c.waiting = append(c.waiting, ledger.Waiting{Group: ledger.Group{GroupID: id, Keys: n - fits, Uploads: uploads}, Since: t, Until: t.Add(m.policy.Grid)})
 			}
 		default:

@@ -63,7 +63,33 @@ func (s *Store) store(u *ledger.Unit) {
 	if _, ok := s.units[id]; !ok {
 		s.origins[id.KeyData] = append(s.origins[id.KeyData], id.Origin)
 	}
+	s.leave(s.units[id])
+	s.enter(u)
 	s.units[id] = u.Clone()
+}
+
+// enter notes by which uploads a unit can be found.
+func (s *Store) enter(u *ledger.Unit) {
+	for i := range u.Claims {
+		name := u.Claims[i].Upload
+		if s.uploads[name] == nil {
+			s.uploads[name] = map[ledger.UnitID]bool{}
+		}
+		s.uploads[name][u.ID()] = true
+	}
+}
+
+// leave undoes enter. The unit may be nil.
+func (s *Store) leave(u *ledger.Unit) {
+	if u == nil {
+		return
+	}
+	for i := range u.Claims {
+		name := u.Claims[i].Upload
+		if delete(s.uploads[name], u.ID()); len(s.uploads[name]) == 0 {
+			delete(s.uploads, name)
+		}
+	}
 }
 
 func (s *Store) keep(c ledger.KeptChange) {

@@ -37,6 +37,15 @@ func TestCopyGoesItsOwnWay(t *testing.T) {
 	now = now.Add(time.Hour)
 	for _, twin := range []*memledger.Store{store.Copy(), store.CopyWithClock(clock)} {
 		for _, pair := range [][2]*memledger.Store{{store.Copy(), twin}, {twin, store}} {
+			for _, s := range pair {
+				found := 0
+				for range openAround(t, s).Find(t.Context(), ledger.Query{Upload: "later"}) {
+					found++
+				}
+				if found != 1 {
+					t.Errorf("%d units are found by an upload's name, want 1", found)
+				}
+			}
 			before := content(t, pair[1], up)
 			goOn(t, pair[0], up)
 			if after := content(t, pair[1], up); after != before {

@@ -39,8 +39,9 @@ type Store struct {
 	identity  ledger.Identity
 	replay    bool
 	units     map[ledger.UnitID]*ledger.Unit
-	origins   map[keys.KeyData][]keys.Region // of the units with that key data
-	numbers   []numbered                     // those that can still be read, ascending
+	origins   map[keys.KeyData][]keys.Region    // of the units with that key data
+	uploads   map[string]map[ledger.UnitID]bool // with a claim of that name
+	numbers   []numbered                        // those that can still be read, ascending
 	kept      map[ledger.UnitID][]ledger.KeptWithdrawal
 	setAside  []ledger.SetAside
 	tombs     map[ledger.Tombstone]time.Time
@@ -59,6 +60,7 @@ func New(opts *Options) *Store {
 		clock:     time.Now,
 		units:     map[ledger.UnitID]*ledger.Unit{},
 		origins:   map[keys.KeyData][]keys.Region{},
+		uploads:   map[string]map[ledger.UnitID]bool{},
 		kept:      map[ledger.UnitID][]ledger.KeptWithdrawal{},
 		tombs:     map[ledger.Tombstone]time.Time{},
 		registers: map[string]ledger.Register{},
@@ -88,6 +90,7 @@ func (s *Store) CopyWithClock(clock func() time.Time) *Store {
 		replay:    s.replay,
 		units:     make(map[ledger.UnitID]*ledger.Unit, len(s.units)),
 		origins:   map[keys.KeyData][]keys.Region{},
+		uploads:   map[string]map[ledger.UnitID]bool{},
 		numbers:   slices.Clone(s.numbers),
 		kept:      map[ledger.UnitID][]ledger.KeptWithdrawal{},
 		setAside:  slices.Clone(s.setAside),
@@ -100,6 +103,7 @@ func (s *Store) CopyWithClock(clock func() time.Time) *Store {
 	}
 	for id, u := range s.units {
 		c.units[id] = u.Clone()
+		c.enter(u)
 	}
 	for k, origins := range s.origins {
 		c.origins[k] = slices.Clone(origins)

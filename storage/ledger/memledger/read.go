@@ -141,11 +141,18 @@ func (s *Store) findAll(ctx context.Context, q ledger.Query) ([]*ledger.Record, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := map[ledger.UnitID]*ledger.Record{}
-	if q.Unit != nil {
+	switch {
+	case q.Unit != nil:
 		if rec := s.record(*q.Unit); describes(q, rec) {
 			found[*q.Unit] = rec
 		}
-	} else {
+	case q.Upload != "":
+		for id := range s.uploads[q.Upload] {
+			if matches(q, s.units[id]) {
+				found[id] = s.record(id)
+			}
+		}
+	default:
 		for id, u := range s.units {
 			if matches(q, u) {
 				found[id] = s.record(id)

@@ -74,6 +74,7 @@ func (s *Store) remove(u *ledger.Unit) {
 			s.cuts[s.cutOf(e.Number)].Pruned = true
 		}
 	}
+	s.leave(u)
 	delete(s.units, id)
 	origins := slices.DeleteFunc(s.origins[id.KeyData], func(o keys.Region) bool { return o == id.Origin })
 	if len(origins) == 0 {

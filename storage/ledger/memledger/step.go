@@ -206,6 +206,7 @@ func Restore(st *State, opts *Options) (*Store, error) {
 	}
 	for id, u := range s.units {
 		s.origins[id.KeyData] = append(s.origins[id.KeyData], id.Origin)
+		s.enter(u)
 		for _, e := range u.Events {
 			s.numbers = append(s.numbers, numbered{e.Number, id})
 		}

@@ -64,6 +64,20 @@ func TestCanonicalOrder(t *testing.T) {
 	}
 }
 
+var orderedOrigins = []keys.Region{
+	keys.MustRegion("DE"), keys.MustRegion("DE-BY"), keys.MustRegion("DE-B"), keys.MustRegion("D0"),
+	keys.MustRegion("419"), keys.MustRegion("GB-EAW"), keys.MustRegion("AB-CD-EF"),
+}
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+func maybe[T comparable](r *rand.Rand, from ...T) keys.Optional[T] {
+	if r.IntN(3) == 0 {
+		return keys.Optional[T]{}
+	}
+	return keys.Some(pick(r, from))
+}
+
 // orderedKey returns a key of which every field is often the same as another's.
 func orderedKey(r *rand.Rand) keys.DiagnosisKey {
 	k := keys.DiagnosisKey{
@@ -75,7 +89,7 @@ func orderedKey(r *rand.Rand) keys.DiagnosisKey {
 			DaysSinceOnsetOfSymptoms:   maybe[keys.DaysSinceOnset](r, -32768, -14, -1, 0, 14, 4014),
 			VariantOfConcern:           maybe[keys.VariantOfConcern](r, 0, 1, 128),
 		},
-		Origin:   pick(r, regions("DE", "DE-BY", "DE-B", "D0", "419", "GB-EAW", "AB-CD-EF")),
+		Origin:   pick(r, orderedOrigins),
 		TestType: keys.TestType(r.IntN(4)),
 	}
 	for i := range k.KeyData {

@@ -34,6 +34,7 @@
 // clock that starts with the request ([Options.Beat]), so that what it did take
 // does not show. More keys than a phone has, and what cannot be read, are refused
 // likewise. A key that is not valid is set aside, and its neighbours are stored.
+// What no key of can be read is stored as nothing, and its token is good still.
 //
 // Other statuses say nothing of a submission: 404 and 405, 400 and 413 for a body
 // that does not come or end, and 503 if the ledger does not answer, which all kinds

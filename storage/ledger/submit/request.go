@@ -1,7 +1,10 @@
 package submit
 
 import (
+	"bytes"
 	"encoding/json"
+	"strings"
+	"unicode"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/submission"
@@ -20,10 +23,55 @@ type body struct {
 // parse reads the envelope. What cannot be read has no keys, and is not told from
 // what was made up.
 func parse(text []byte) (b body, ok bool) {
-	if json.Unmarshal(text, &b) != nil || b.Keys == nil {
+	if json.Unmarshal(text, &b) != nil || b.Keys == nil || !once(text) {
 		return body{}, false
 	}
 	return b, true
+}
+
+// once reports whether no object in a JSON text has a name twice. Of two tokens, or
+// two lists of keys, another program on the way may see the one and we the other.
+func once(text []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(text))
+	var names []map[string]bool // of the objects that are open; nil for arrays
+	isName := false             // the next string is one
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return true // it is the end: the text is valid
+		}
+		name, _ := token.(string)
+		switch {
+		case isName && token != json.Delim('}'):
+			seen := names[len(names)-1]
+			if seen[fold(name)] {
+				return false
+			}
+			seen[fold(name)], isName = true, false
+			continue
+		case token == json.Delim('{'):
+			names = append(names, map[string]bool{})
+		case token == json.Delim('['):
+			names = append(names, nil)
+		case token == json.Delim('}'), token == json.Delim(']'):
+			names = names[:len(names)-1]
+		}
+		isName = len(names) > 0 && names[len(names)-1] != nil
+	}
+}
+
+// fold returns what names have in common that package json takes for one: those
+// that differ in case.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		for { // the smallest of its kind, to which all others lead
+			next := unicode.SimpleFold(r)
+			if next <= r {
+				return next
+			}
+			r = next
+		}
+	}, name)
 }
 
 // upload returns what a submission brings on these terms: what the authorizer

@@ -70,7 +70,7 @@ const (
 	Stored  Kind = iota // some of its keys may have been set aside
 	Refused             // by the authorizer, or because its token was spent at the same time
 	Decoy               // it had no keys
-	Invalid             // it could not be read, or had too many keys
+	Invalid             // it could not be read, nor any of its keys, or it had too many
 	Failed              // the ledger or the authorizer did not answer
 )
 

@@ -75,6 +75,28 @@ func TestOutcomes(t *testing.T) {
 		{"no JSON", func(d *desk) string { return `{"temporaryExposureKeys":[` }, submit.Invalid, 0, 0},
 		{"empty", func(d *desk) string { return `` }, submit.Invalid, 0, 0},
 		{"token of another type", func(d *desk) string { return `{"diagnosisKeySubmissionToken":1,"temporaryExposureKeys":[]}` }, submit.Invalid, 0, 0},
+		{"two tokens", func(d *desk) string {
+			return `{"diagnosisKeySubmissionToken":"` + d.issue(given) + `",` + phoneBody(d.issue(given), ledgers(d), nil)[1:]
+		}, submit.Invalid, 0, 0},
+		{"two tokens, one in small letters", func(d *desk) string {
+			return `{"diagnosiskeysubmissiontoken":"x",` + phoneBody(d.issue(given), ledgers(d), nil)[1:]
+		}, submit.Invalid, 0, 0},
+		{"two lists of keys", func(d *desk) string {
+			return `{"temporaryExposureKeys":[],` + phoneBody(d.issue(given), ledgers(d), nil)[1:]
+		}, submit.Invalid, 0, 0},
+		{"a key with two periods", func(d *desk) string {
+			return strings.Replace(phoneBody(d.issue(given), ledgers(d), nil), `"rollingPeriod":144`, `"rollingPeriod":144,"ro\u006clingPeriod":100`, 1)
+		}, submit.Invalid, 0, 0},
+		{"a name in two keys, and in what nobody reads", func(d *desk) string {
+			return `{"x":{"y":{},"z":[{"y":1},{"y":{"y":2}}]},"y":0,` + phoneBody(d.issue(given), ledgers(d), nil)[1:]
+		}, submit.Stored, 3, 0},
+		{"deep JSON", func(d *desk) string {
+			return `{"x":` + strings.Repeat("[", 12_000) + strings.Repeat("]", 12_000) + "," + phoneBody(d.issue(given), ledgers(d), nil)[1:]
+		}, submit.Invalid, 0, 0},
+		{"deep JSON for a key", func(d *desk) string {
+			deep := strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000)
+			return strings.Replace(phoneBody(d.issue(given), ledgers(d), nil), `"rollingPeriod":144`, `"rollingPeriod":`+deep, 1)
+		}, submit.Stored, 2, 1},
 		{"14 keys", func(d *desk) string {
 			return phoneBody(d.issue(given), append(d.upload(7), d.upload(7)...), nil)
 		}, submit.Stored, 14, 0},
@@ -113,7 +135,8 @@ func TestUnspent(t *testing.T) {
 	d := newDesk(t, nil, submit.Options{}, nil)
 	token := d.issue(given)
 	many := append(d.upload(9), d.upload(9)...)
-	for _, body := range []string{phoneBody(token, nil, nil), phoneBody(token, many, nil), phoneBody(token, d.upload(1), nil)[:60]} {
+	unreadable := phoneBody(token, nil, map[string]any{"temporaryExposureKeys": []any{map[string]any{"key": "AQ=="}, nil}})
+	for _, body := range []string{phoneBody(token, nil, nil), phoneBody(token, many, nil), phoneBody(token, d.upload(1), nil)[:60], unreadable} {
 		d.post(body, nil)
 		if o := d.last(); o.Kind == submit.Stored {
 			t.Fatal("stored")

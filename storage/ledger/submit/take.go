@@ -35,7 +35,8 @@ func (s *Server) take(ctx context.Context, authorization string, text []byte) Ou
 		kind = Refused
 	}
 	// The keys are read in any case, since that takes time.
-	if d, err = upload(text, newID(), s.origin, g.Terms); err != nil && kind == Stored {
+	// Where none of them can be, nothing is stored, and no token is spent for it.
+	if d, err = upload(text, newID(), s.origin, g.Terms); kind == Stored && (err != nil || len(d.Uploads) == 0) {
 		kind = Invalid
 	}
 	if kind != Stored {

@@ -1,4 +1,4 @@
-package nation
+package partner
 
 import (
 	"context"
@@ -9,10 +9,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
+
+// secretTimeout is for how long a command that prints a secret may run. What waits
+// for it is the whole back end.
+const secretTimeout = 30 * time.Second
 
 // maxSecret is the size of the largest secret in bytes.
 const maxSecret = 64 << 10
+
+// waitDelay is for how long a command that was ended may keep others waiting that it
+// has started.
+const waitDelay = time.Second
 
 // A Secret says where a secret is, and is never the secret itself: in a file, in a
 // variable of the environment, or what a command prints, such as the client of a
@@ -43,8 +52,8 @@ func (s Secret) String() string {
 // key returns the whole of the place: two commands may differ in their arguments.
 func (s Secret) key() string { return fmt.Sprintf("%q %q %q", s.File, s.Env, s.Command) }
 
-// check returns an error unless exactly one place is named.
-func (s Secret) check() error {
+// Check returns an error unless exactly one place is named.
+func (s Secret) Check() error {
 	n := 0
 	for _, named := range []bool{s.File != "", s.Env != "", len(s.Command) > 0} {
 		if named {
@@ -60,9 +69,9 @@ func (s Secret) check() error {
 	return errors.New("name one of file, env and command")
 }
 
-// read returns the secret, without space around it. Files are below dir unless
+// Read returns the secret, without space around it. Files are below dir unless
 // they are absolute. The error holds nothing of the secret.
-func (s Secret) read(ctx context.Context, dir string) (string, error) {
+func (s Secret) Read(ctx context.Context, dir string) (string, error) {
 	text, err := s.text(ctx, dir)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", s, err)
@@ -81,15 +90,18 @@ func (s Secret) text(ctx context.Context, dir string) (string, error) {
 	case s.Env != "":
 		return os.Getenv(s.Env), nil
 	case len(s.Command) > 0:
+		ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+		defer cancel()
 		cmd := exec.CommandContext(ctx, s.Command[0], s.Command[1:]...)
 		cmd.Dir = dir
+		cmd.WaitDelay = waitDelay
 		out, err := cmd.Output()
 		if _, failed := errors.AsType[*exec.ExitError](err); failed {
 			err = errors.New("it failed") // what it says may be the secret
 		}
 		return string(out), err
 	}
-	f, err := os.Open(pathIn(dir, s.File))
+	f, err := os.Open(PathIn(dir, s.File))
 	if err != nil {
 		return "", errors.Unwrap(err)
 	}
@@ -98,8 +110,8 @@ func (s Secret) text(ctx context.Context, dir string) (string, error) {
 	return string(text), err
 }
 
-// pathIn returns where a path of the configuration is.
-func pathIn(dir, path string) string {
+// PathIn returns where a path of the configuration is.
+func PathIn(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}

@@ -1,58 +1,49 @@
-package sqliteledger_test
+package ledgertest
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
-	"testing"
+	"strings"
 	"time"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
-	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 )
 
-// seeds is how many random histories TestLikeMemory compares.
-var seeds = flag.Int("sqliteledger.seeds", volume(12, 1), "histories that TestLikeMemory compares")
-
-// TestLikeMemory gives a store in memory and one in a file the same random
-// steps, at the level of [ledger.Store]: units that no rule would ever make,
-// choices of any part of any group. Everything that can be observed must be the
-// same.
-func TestLikeMemory(t *testing.T) {
-	for seed := range uint64(*seeds) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { newTwins(t, seed).run(60) })
+// checkLikeMemory gives a store in memory and the one under test the same random
+// steps, at the level of [ledger.Store]: units that no rule would ever make, choices
+// of any part of any group.
+func checkLikeMemory(tr *trial) {
+	for _, seed := range tr.seeds(1 + tr.opts.histories()/8) {
+		tr.newTwins(seed).run(60)
 	}
 }
 
-// twins are two stores that are to behave alike.
+// twins are a store in memory and the one under test, which are to behave alike.
 type twins struct {
-	t      *testing.T
+	*trial
+	seed   uint64
 	rand   *rand.Rand
-	now    time.Time
-	stores []ledger.Store // memory first
-	steps  []string       // so far, for messages
+	memory ledger.Store
+	steps  []string // so far, for messages
 }
 
-func newTwins(t *testing.T, seed uint64) *twins {
-	w := &twins{t: t, rand: rand.New(rand.NewPCG(seed, 7)), now: time.Date(2021, 3, 1, 9, 30, 0, 1000, time.UTC)}
-	clock := func() time.Time { return w.now }
-	s, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), &sqliteledger.Options{Clock: clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	w.stores = []ledger.Store{memledger.New(&memledger.Options{Clock: clock}), s}
+func (tr *trial) newTwins(seed uint64) *twins {
+	own := *tr // a trial of its own, with another clock
+	w := &twins{trial: &own, seed: seed, rand: rand.New(rand.NewPCG(seed, 7))}
+	w.clock = &clock{now: time.Date(2021, 3, 1, 9, 30, 0, 1000, time.UTC)}
+	w.story = func() string { return fmt.Sprintf("seed %d, after %v: ", w.seed, w.steps) }
+	w.memory = memledger.New(&memledger.Options{Clock: w.clock.Now})
+	w.openStore()
 	return w
 }
 
 func (w *twins) run(steps int) {
 	for range steps {
-		w.now = w.now.Add(time.Duration(w.rand.IntN(7200)) * time.Second)
+		w.pass(time.Duration(w.rand.IntN(7200)) * time.Second)
 		switch n := w.rand.IntN(10); {
 		case n < 5:
 			w.both("accept", w.accept)
@@ -70,26 +61,20 @@ func (w *twins) run(steps int) {
 // both lets both stores take a step by the same random choices.
 func (w *twins) both(name string, step func(ledger.Store, *rand.Rand) string) {
 	seed := w.rand.Uint64()
-	memory := step(w.stores[0], rand.New(rand.NewPCG(seed, 1)))
-	file := step(w.stores[1], rand.New(rand.NewPCG(seed, 1)))
 	w.steps = append(w.steps, name)
-	if memory != file {
-		w.t.Fatalf("after %v that gives\n%s\nin memory:\n%s", w.steps, file, memory)
+	want := step(w.memory, rand.New(rand.NewPCG(seed, 1)))
+	if got := step(w.store, rand.New(rand.NewPCG(seed, 1))); got != want {
+		w.fail("the last step gives\n%s\nin memory:\n%s", got, want)
 	}
 }
 
 // compare fails if the stores do not look alike.
 func (w *twins) compare() {
 	seed := w.rand.Uint64()
-	memory := w.dump(w.stores[0], rand.New(rand.NewPCG(seed, 2)))
-	file := w.dump(w.stores[1], rand.New(rand.NewPCG(seed, 2)))
-	if len(memory) != len(file) {
-		w.t.Fatalf("after %v there are %d lines, in memory %d", w.steps, len(file), len(memory))
-	}
-	for i := range memory {
-		if memory[i] != file[i] {
-			w.t.Fatalf("after %v line %d is\n%s\nin memory:\n%s", w.steps, i, file[i], memory[i])
-		}
+	want := w.observe(w.memory, rand.New(rand.NewPCG(seed, 2)))
+	got := w.observe(w.store, rand.New(rand.NewPCG(seed, 2)))
+	if a, b := strings.Join(want, "\n"), strings.Join(got, "\n"); a != b {
+		w.fail("what can be observed has changed: what is in memory\n%s\nis\n%s", without(a, b), without(b, a))
 	}
 }
 
@@ -107,11 +92,9 @@ func regions(codes ...string) (all []keys.Region) {
 	return all
 }
 
-func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
-
 // someID returns one of 60 units: 20 keys of three origins.
 func someID(r *rand.Rand) ledger.UnitID {
-	id := ledger.UnitID{Origin: pick(r, twinOrigins)}
+	id := ledger.UnitID{Origin: pick(r, twinOrigins...)}
 	id.KeyData[0], id.KeyData[15] = 1, byte(r.IntN(20))
 	return id
 }
@@ -120,20 +103,20 @@ func maybe[T comparable](r *rand.Rand, from ...T) keys.Optional[T] {
 	if r.IntN(3) == 0 {
 		return keys.Optional[T]{}
 	}
-	return keys.Some(pick(r, from))
+	return keys.Some(pick(r, from...))
 }
 
 // someKey returns a key that ended two to five days ago, or is about to.
 func (w *twins) someKey(r *rand.Rand, id ledger.UnitID) keys.DiagnosisKey {
 	visited, err := keys.RegionsOf(regions("FR", "BE", "NL")[:r.IntN(4)]...)
 	if err != nil {
-		w.t.Fatal(err)
+		w.fail("%v", err)
 	}
 	return keys.DiagnosisKey{
 		TemporaryExposureKey: keys.TemporaryExposureKey{
 			KeyData:                    id.KeyData,
-			RollingStartIntervalNumber: keys.IntervalAt(w.now) - keys.Interval(pick(r, []int{144, 288, 720})),
-			RollingPeriod:              pick(r, []uint8{1, 127, 128, 144}),
+			RollingStartIntervalNumber: keys.IntervalAt(w.clock.Now()) - keys.Interval(pick(r, 144, 288, 720)),
+			RollingPeriod:              pick[uint8](r, 1, 127, 128, 144),
 			TransmissionRiskLevel:      maybe[keys.TransmissionRiskLevel](r, 0, 1, 8),
 			ReportType:                 maybe(r, keys.ReportUnknown, keys.ReportConfirmedTest, keys.ReportSelfReport),
 			VariantOfConcern:           maybe[keys.VariantOfConcern](r, 0, 4),
@@ -151,9 +134,9 @@ func (w *twins) someKey(r *rand.Rand, id ledger.UnitID) keys.DiagnosisKey {
 func (w *twins) someUnit(r *rand.Rand, id ledger.UnitID, before *ledger.Unit) *ledger.Unit {
 	u := &ledger.Unit{
 		Key:              w.someKey(r, id),
-		Accepted:         w.now.Add(-time.Duration(r.IntN(3)) * time.Hour),
-		Due:              w.now.Add(time.Duration(r.IntN(3)-1) * time.Hour),
-		Upload:           pick(r, twinUploads),
+		Accepted:         w.clock.Now().Add(-time.Duration(r.IntN(3)) * time.Hour),
+		Due:              w.clock.Now().Add(time.Duration(r.IntN(3)-1) * time.Hour),
+		Upload:           pick(r, twinUploads...),
 		SourceWithdrew:   r.IntN(6) == 0,
 		OperatorWithdrew: r.IntN(6) == 0,
 		Erase:            r.IntN(8) == 0,
@@ -175,7 +158,7 @@ func (w *twins) someUnit(r *rand.Rand, id ledger.UnitID, before *ledger.Unit) *l
 // someClaim returns a claim on u that says what u says, or anything.
 func (w *twins) someClaim(r *rand.Rand, u *ledger.Unit) ledger.Claim {
 	c := ledger.Claim{
-		Source:    pick(r, twinSources),
+		Source:    pick(r, twinSources...),
 		Upload:    u.Upload,
 		Accepted:  u.Accepted,
 		Key:       u.Key,
@@ -183,7 +166,7 @@ func (w *twins) someClaim(r *rand.Rand, u *ledger.Unit) ledger.Claim {
 		Withdrawn: r.IntN(4) == 0,
 	}
 	if r.IntN(2) == 0 {
-		c.Upload, c.Accepted = pick(r, twinUploads), w.now
+		c.Upload, c.Accepted = pick(r, twinUploads...), w.clock.Now()
 	}
 	switch r.IntN(4) {
 	case 0:
@@ -199,7 +182,7 @@ func (w *twins) someClaim(r *rand.Rand, u *ledger.Unit) ledger.Claim {
 func someTallies(r *rand.Rand) ledger.Tallies {
 	t := ledger.Tallies{}
 	for range r.IntN(3) {
-		t.Add(pick(r, twinNames), int64(r.IntN(3)))
+		t.Add(pick(r, twinNames...), int64(r.IntN(3)))
 	}
 	return t
 }
@@ -221,8 +204,8 @@ func (w *twins) accept(s ledger.Store, r *rand.Rand) string {
 		}
 		return w.decide(r, st), nil
 	}
-	err := s.Accept(w.t.Context(), in)
-	return fmt.Sprint(shown, err)
+	err := s.Accept(w.ctx, in)
+	return shown + showError(err)
 }
 
 // decide changes any of the records, and units that were not asked for.
@@ -238,19 +221,19 @@ func (w *twins) decide(r *rand.Rand, st *ledger.Standing) *ledger.Changes {
 				c.Units = append(c.Units, rec.Unit)
 			}
 		}
-		change := ledger.KeptChange{ID: rec.ID, Kept: ledger.KeptWithdrawal{Source: pick(r, twinSources), At: w.now}, Lifted: r.IntN(2) == 0}
+		change := ledger.KeptChange{ID: rec.ID, Kept: ledger.KeptWithdrawal{Source: pick(r, twinSources...), At: w.clock.Now()}, Lifted: r.IntN(2) == 0}
 		if r.IntN(4) == 0 {
 			c.Kept = append(c.Kept, change)
 		}
 		if r.IntN(4) == 0 {
-			id := pick(r, []ledger.UnitID{rec.ID, {}, {Origin: rec.ID.Origin}})
+			id := pick(r, rec.ID, ledger.UnitID{}, ledger.UnitID{Origin: rec.ID.Origin})
 			c.SetAside = append(c.SetAside, ledger.SetAside{
-				Source: pick(r, twinSources), Upload: pick(r, twinUploads), At: w.now, ID: id, Field: keys.FieldKeyData, Reason: keys.ReasonZero, Detail: "x",
+				Source: pick(r, twinSources...), Upload: pick(r, twinUploads...), At: w.clock.Now(), ID: id, Field: keys.FieldKeyData, Reason: keys.ReasonZero, Detail: "x",
 			})
 		}
 	}
 	if r.IntN(5) == 0 {
-		c.Erased = []string{pick(r, twinUploads)}
+		c.Erased = []string{pick(r, twinUploads...)}
 	}
 	return c
 }
@@ -258,7 +241,7 @@ func (w *twins) decide(r *rand.Rand, st *ledger.Standing) *ledger.Changes {
 func (w *twins) release(s ledger.Store, r *rand.Rand) string {
 	shown := ""
 	refuse := r.IntN(10) == 0
-	cut, err := s.Release(w.t.Context(), &ledger.Release{
+	cut, err := s.Release(w.ctx, &ledger.Release{
 		Registers: twinNames,
 		Begin: func(st *ledger.Start) (time.Time, ledger.Holds, error) {
 			shown = fmt.Sprint(st.Now, showCut(st.Last), st.Tallies, len(st.Registers), showWaits(st.Waits))
@@ -266,7 +249,7 @@ func (w *twins) release(s ledger.Store, r *rand.Rand) string {
 			if r.IntN(2) == 0 {
 				holds = ledger.Holds{Origins: twinOrigins[:r.IntN(2)], Sources: twinSources[:r.IntN(3)]}
 			}
-			return w.now.Truncate(time.Hour), holds, nil
+			return w.clock.Now().Truncate(time.Hour), holds, nil
 		},
 		Choose: func(groups []ledger.Group) (*ledger.Choice, error) {
 			slices.SortFunc(groups, func(a, b ledger.Group) int { return compareGroups(a.GroupID, b.GroupID) })
@@ -274,7 +257,7 @@ func (w *twins) release(s ledger.Store, r *rand.Rand) string {
 			if refuse {
 				return nil, errRefused
 			}
-			return someChoice(r, groups, w.now), nil
+			return someChoice(r, groups, w.clock.Now()), nil
 		},
 		Pad: func(units []*ledger.Unit) (echoes []*ledger.Unit) {
 			for _, u := range units {
@@ -317,20 +300,20 @@ func someChoice(r *rand.Rand, groups []ledger.Group, now time.Time) *ledger.Choi
 }
 
 func (w *twins) remove(s ledger.Store, r *rand.Rand) string {
-	log, err := s.Log(w.t.Context(), 0)
+	log, err := s.Log(w.ctx, 0)
 	if err != nil {
-		w.t.Fatal(err)
+		w.fail("%v", err)
 	}
 	var seen []string
-	n, err := s.Remove(w.t.Context(), &ledger.Removal{
-		Now:    w.now,
-		Ended:  w.now.Add(-time.Duration(r.IntN(120)) * time.Hour),
+	n, err := s.Remove(w.ctx, &ledger.Removal{
+		Now:    w.clock.Now(),
+		Ended:  w.clock.Now().Add(-time.Duration(r.IntN(120)) * time.Hour),
 		Floor:  r.Int64N(log.Last.Last + 1),
 		Limit:  10_000,
 		Forget: twinNames[:r.IntN(2)],
 		Each: func(u *ledger.Unit) time.Time {
 			seen = append(seen, showUnit(u, true))
-			return map[bool]time.Time{true: w.now.Add(time.Hour)}[u.Key.KeyData[15]%2 == 0]
+			return map[bool]time.Time{true: w.clock.Now().Add(time.Hour)}[u.Key.KeyData[15]%2 == 0]
 		},
 		Tallies: func() ledger.Tallies { return ledger.Tallies{"removed": int64(len(seen))} },
 		Again:   func() { seen = nil },
@@ -341,14 +324,14 @@ func (w *twins) remove(s ledger.Store, r *rand.Rand) string {
 
 func (w *twins) swap(s ledger.Store, r *rand.Rand) string {
 	nonce := ledger.Nonce{byte(r.IntN(4))}
-	return fmt.Sprint(s.Swap(w.t.Context(), nonce, w.someSwaps(s, r)))
+	return showError(s.Swap(w.ctx, nonce, w.someSwaps(s, r)))
 }
 
 // someSwaps are mostly of the version that a register has.
 func (w *twins) someSwaps(s ledger.Store, r *rand.Rand) (swaps []ledger.Swap) {
-	have, err := s.Registers(w.t.Context(), "")
+	have, err := s.Registers(w.ctx, "")
 	if err != nil {
-		w.t.Fatal(err)
+		w.fail("%v", err)
 	}
 	for _, name := range twinNames {
 		if r.IntN(4) > 0 {

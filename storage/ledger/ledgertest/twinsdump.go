@@ -1,4 +1,4 @@
-package pgledger_test
+package ledgertest
 
 import (
 	"cmp"
@@ -11,16 +11,16 @@ import (
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
-// dump returns everything that can be seen of a store, with some ranges and
+// observe returns everything that can be seen of a store, with some ranges and
 // queries at random.
-func (w *twins) dump(s ledger.Store, r *rand.Rand) (lines []string) {
-	log, err := s.Log(w.t.Context(), r.Int64N(3)-1)
+func (w *twins) observe(s ledger.Store, r *rand.Rand) (lines []string) {
+	log, err := s.Log(w.ctx, r.Int64N(3)-1)
 	lines = append(lines, fmt.Sprint("log ", err, log.Replay, log.Now, showCut(log.Last), log.Tallies))
 	for _, c := range log.Cuts {
 		lines = append(lines, showCut(c))
 	}
 	for _, prefix := range []string{"", "a", "a/", "z", "\xff"} {
-		registers, err := s.Registers(w.t.Context(), prefix)
+		registers, err := s.Registers(w.ctx, prefix)
 		lines = append(lines, fmt.Sprint("registers ", prefix, showRegisters(registers), err))
 	}
 	for _, q := range someQueries(r) {
@@ -34,7 +34,7 @@ func (w *twins) dump(s ledger.Store, r *rand.Rand) (lines []string) {
 	}
 	for _, x := range ranges {
 		lines = append(lines, fmt.Sprint("range ", x))
-		for u, err := range s.Read(w.t.Context(), x[0], x[1]) {
+		for u, err := range s.Read(w.ctx, x[0], x[1]) {
 			if err != nil {
 				lines = append(lines, err.Error())
 				continue
@@ -71,13 +71,13 @@ func someQueries(r *rand.Rand) []ledger.Query {
 			q.Unit = new(someID(r))
 		}
 		if r.IntN(3) == 0 {
-			q.Upload = pick(r, twinUploads)
+			q.Upload = pick(r, twinUploads...)
 		}
 		if r.IntN(3) == 0 {
-			q.Source = pick(r, twinSources)
+			q.Source = pick(r, twinSources...)
 		}
 		if r.IntN(3) == 0 {
-			q.Origin = pick(r, twinOrigins)
+			q.Origin = pick(r, twinOrigins...)
 		}
 		queries = append(queries, q)
 	}
@@ -86,9 +86,9 @@ func someQueries(r *rand.Rand) []ledger.Query {
 
 func (w *twins) found(s ledger.Store, q ledger.Query) []string {
 	var lines []string
-	for rec, err := range s.Find(w.t.Context(), q) {
+	for rec, err := range s.Find(w.ctx, q) {
 		if err != nil {
-			w.t.Fatalf("%+v: %v", q, err)
+			w.fail("Find: %v", err)
 		}
 		lines = append(lines, showRecord(rec))
 	}

@@ -1,0 +1,92 @@
+package partner
+
+import (
+	"context"
+	"time"
+
+	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// An Exchange is an instance at work.
+type Exchange struct {
+	*Instance
+	Pull *federation.Pull // nil where it imports nothing
+	Push *federation.Push // nil where nothing is sent to it
+
+	pauses *Pauses
+}
+
+// Open returns the exchange of an instance. The sources are those whose keys it is
+// sent, if it is sent any; own is the own country, none for a federation server. The
+// pauses outlive it.
+func (in *Instance) Open(l *ledger.Ledger, own keys.Region, sources keys.Set[ledger.Source], s Secrets, pauses *Pauses) (*Exchange, error) {
+	c, err := in.client(own, s)
+	if err != nil {
+		return nil, err
+	}
+	x := &Exchange{Instance: in, pauses: pauses}
+	if in.Import {
+		if x.Pull, err = federation.NewPull(l, in.Name, c, in.pullOptions(own)); err != nil {
+			return nil, err
+		}
+	}
+	if in.Pushes() {
+		if x.Push, err = federation.NewPush(l, in.Name, c, in.Rules.from(sources), in.pushOptions()); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
+}
+
+func (in *Instance) pullOptions(own keys.Region) *federation.PullOptions {
+	reject := in.Reject
+	if reject.Origins.IsEmpty() && !in.AcceptOwn && !own.IsZero() {
+		reject.Origins = keys.Only(own)
+	}
+	return &federation.PullOptions{
+		Reject: reject, Defaults: in.Defaults, MaxPages: in.Limits.MaxPages, Budget: in.budget(),
+		History: time.Duration(in.Limits.History), Settle: time.Duration(in.Limits.Settle), Silence: time.Duration(in.Limits.Silence),
+	}
+}
+
+func (in *Instance) pushOptions() *federation.PushOptions {
+	return &federation.PushOptions{
+		FromBeginning: in.FromBeginning, MaxBatch: in.Limits.MaxBatch, MaxBatches: in.Limits.MaxBatches, Budget: in.budget(),
+	}
+}
+
+// PullAll fetches what there is, unless the server wants to be left alone. The
+// report is never nil.
+func (x *Exchange) PullAll(ctx context.Context) (*federation.PullReport, error) {
+	if err := x.pauses.check(x.Name); err != nil {
+		return &federation.PullReport{Instance: x.Name}, err
+	}
+	r, err := x.Pull.Run(ctx)
+	x.pauses.note(x.Name, r.RetryAfter)
+	return r, err
+}
+
+// PushAll sends everything there is: until a run is not ended by a limit. It reports
+// whether it did, or its budget was spent before, or the server wants to be left
+// alone. Each run is told to tell.
+func (x *Exchange) PushAll(ctx context.Context, tell func(*federation.PushReport)) (all bool, err error) {
+	until := time.Now().Add(x.budget())
+	for {
+		if err := x.pauses.check(x.Name); err != nil {
+			return false, err
+		}
+		r, err := x.Push.Run(ctx)
+		x.pauses.note(x.Name, r.RetryAfter)
+		tell(r)
+		switch {
+		case err != nil:
+			return false, err
+		case !r.More:
+			return true, nil
+		case time.Now().After(until):
+			return false, nil
+		}
+	}
+}
