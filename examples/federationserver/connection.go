@@ -9,6 +9,7 @@ import (
 
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -87,7 +88,7 @@ const secretsTimeout = time.Minute
 func (c *connection) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, secretsTimeout)
 	defer cancel()
-	s, err := partner.ReadSecrets(ctx, c.dir, c.peer.SecretFields(""))
+	s, err := partner.ReadSecrets(ctx, c.dir, c.peer.SecretFields("", keys.Region{}))
 	if err != nil || maps.Equal(s, c.secrets) {
 		return err
 	}

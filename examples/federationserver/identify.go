@@ -52,8 +52,9 @@ func (i *identifier) Verify(ctx context.Context, token string) (jws.Claims, erro
 
 // visit is what one request has found out, so that it asks the ledger once.
 type visit struct {
-	id     ledger.Source
-	member *interop.Member
+	id        ledger.Source
+	member    *interop.Member
+	europeans []*nation // nil if nobody has asked for them
 }
 
 type visitKey struct{}

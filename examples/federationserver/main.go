@@ -174,23 +174,24 @@ type command func(ctx context.Context, args []string, stdout, stderr io.Writer) 
 
 // commands are all there are, by their names.
 var commands = map[string]command{
-	"serve":         serve,
-	"nation add":    nationAdd,
-	"nation list":   nationList,
-	"nation rights": nationRights,
-	"nation key":    nationKey,
-	"nation token":  nationToken,
-	"nation revoke": nationRevoke,
-	"nation remove": nationRemove,
-	"token rotate":  tokenRotate,
-	"token list":    tokenList,
-	"token drop":    tokenDrop,
-	"peer init":     peerInit,
-	"peer check":    peerCheck,
+	"serve":              serve,
+	"nation add":         nationAdd,
+	"nation list":        nationList,
+	"nation rights":      nationRights,
+	"nation key":         nationKey,
+	"nation certificate": nationCertificate,
+	"nation token":       nationToken,
+	"nation revoke":      nationRevoke,
+	"nation remove":      nationRemove,
+	"token rotate":       tokenRotate,
+	"token list":         tokenList,
+	"token drop":         tokenDrop,
+	"peer init":          peerInit,
+	"peer check":         peerCheck,
 }
 
 const synopsis = `usage: federationserver serve [flags]
-       federationserver nation add|rights|key|token|revoke|remove [flags] ID
+       federationserver nation add|rights|key|certificate|token|revoke|remove [flags] ID
        federationserver nation list [flags]
        federationserver token rotate|list [flags]
        federationserver token drop [flags] SECRET

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -201,12 +202,13 @@ func (s *site) keysOf(region string, n int) []keys.DiagnosisKey {
 
 // A process is the program as it serves.
 type process struct {
-	site    *site
-	cmd     *exec.Cmd
-	base    string // of the protocol
-	monitor string
-	ended   chan error
-	log     *record
+	site     *site
+	cmd      *exec.Cmd
+	base     string // of the protocol
+	european string // of the European one, if it is served
+	monitor  string
+	ended    chan error
+	log      *record
 }
 
 // A record is what a process logs.
@@ -275,13 +277,16 @@ func (s *site) begin(flags ...string) (*process, error) {
 		p.ended <- p.cmd.Wait()
 		close(p.ended)
 	}()
-	for p.base == "" || p.monitor == "" {
+	for p.base == "" || p.monitor == "" || p.european == "" && slices.Contains(flags, "-efgs") {
 		select {
 		case a := <-addresses:
-			if a[0] == "serving" {
+			switch a[0] {
+			case "serving":
 				p.base = a[1]
-			} else {
+			case "monitoring":
 				p.monitor = a[1]
+			case "serving efgs":
+				p.european = a[1]
 			}
 		case err := <-p.ended:
 			return nil, fmt.Errorf("the server ended: %w\n%s", err, p.log)

@@ -27,6 +27,7 @@ type monitor struct {
 	sightings *sightings
 	counts    *counts
 	peering   *peering // nil without peers
+	gateway   *gateway // nil without the European protocol
 	log       func(error)
 
 	ending   atomic.Bool
@@ -85,6 +86,7 @@ func (m *monitor) metrics(w http.ResponseWriter, r *http.Request) {
 	e := exposition.New(&text)
 	m.process(e)
 	m.peering.metrics(e)
+	m.gateway.metrics(e)
 	if err := m.nations(ctx, e); err != nil {
 		m.log(fmt.Errorf("metrics: %w", err))
 		http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)
@@ -160,7 +162,7 @@ func (m *monitor) lags(ctx context.Context, e *exposition.Writer, all []*nation,
 	lags := make(map[ledger.Source]federation.Lag, len(all))
 	for _, n := range all {
 		var err error
-		if lags[n.ID], err = m.hub.Lag(ctx, seen[n.ID].Asked); err != nil {
+		if lags[n.ID], err = m.sightings.lag(ctx, n.ID, seen[n.ID].Asked); err != nil {
 			return err
 		}
 	}

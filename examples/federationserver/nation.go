@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/signing/cms"
 	"github.com/gaenkit/gaen/signing/jws"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -27,8 +29,15 @@ type nation struct {
 	Downloads   bool                  `json:"downloads"`
 	Withdrawals bool                  `json:"withdrawals"`
 	Extended    bool                  `json:"extended"`
-	Keys        []nationKeyPEM        `json:"keys,omitempty"`
-	Tokens      []issuedToken         `json:"tokens,omitempty"`
+
+	// Protocol is "" for that of package federation/interop. Of its keys a nation
+	// either seals all or none, as its protocol has it, so that it stays what it is.
+	Protocol     protocol    `json:"protocol,omitempty"`
+	SealedOnly   bool        `json:"sealedOnly,omitempty"`
+	Certificates []cms.Entry `json:"certificates,omitempty"`
+
+	Keys   []nationKeyPEM `json:"keys,omitempty"`
+	Tokens []issuedToken  `json:"tokens,omitempty"`
 
 	// RevokedUntil refuses every token that was issued up to then, also those of
 	// other servers with the same secret, of which nothing is known here.
@@ -36,6 +45,49 @@ type nation struct {
 
 	// Removed is when the nation was. What stays is what keeps its tokens refused.
 	Removed time.Time `json:"removed,omitzero"`
+}
+
+// protocol is how a nation speaks to the server.
+type protocol string
+
+// protocolEFGS is that of package federation/efgs.
+const protocolEFGS protocol = "efgs"
+
+func (n *nation) european() bool { return n.Protocol == protocolEFGS }
+
+// federated returns the nation as the hub knows it.
+func (n *nation) federated() *federation.Nation {
+	return &federation.Nation{Name: n.ID, Region: n.Region, Relays: n.Relays, Withdrawals: n.Withdrawals, SealedOnly: n.SealedOnly}
+}
+
+// check returns an error that names what a nation cannot be.
+func (n *nation) check() error {
+	if !n.european() {
+		if n.SealedOnly || len(n.Certificates) > 0 {
+			return errNotEuropean
+		}
+		_, err := n.member()
+		return err
+	}
+	switch {
+	case len(n.Region.String()) != 2:
+		return errors.New("-region: want a country of two letters, as its certificates have it")
+	case !n.Relays.IsEmpty():
+		return errors.New("-relays: by this protocol nobody relays")
+	case n.Extended:
+		return errors.New("-extended: this protocol has no such form")
+	case !n.Downloads:
+		return errors.New("-downloads: by this protocol everybody downloads")
+	case len(n.Keys) > 0 || len(n.Tokens) > 0:
+		return errors.New("this protocol goes by certificates, not by keys and tokens")
+	}
+	for _, e := range n.Certificates {
+		if e.Country != n.Region.String() {
+			return fmt.Errorf("certificate %s is of %s", e.Thumbprint, e.Country)
+		}
+	}
+	_, err := cms.NewAllowList(n.Certificates...)
+	return err
 }
 
 // A nationKeyPEM is a public key that a nation signs its uploads with.
@@ -67,7 +119,7 @@ func checkID(id ledger.Source) error {
 // field.
 func (n *nation) member() (*interop.Member, error) {
 	m := interop.Member{
-		Nation:    federation.Nation{Name: n.ID, Region: n.Region, Relays: n.Relays, Withdrawals: n.Withdrawals},
+		Nation:    *n.federated(),
 		Downloads: n.Downloads,
 		Extended:  n.Extended,
 	}
@@ -168,5 +220,5 @@ func (n *nation) revokeAll(now time.Time) {
 // remove leaves nothing of a nation but that it was there.
 func (n *nation) remove(now time.Time) {
 	n.revokeAll(now)
-	*n = nation{ID: n.ID, RevokedUntil: n.RevokedUntil, Removed: now}
+	*n = nation{ID: n.ID, Protocol: n.Protocol, RevokedUntil: n.RevokedUntil, Removed: now}
 }

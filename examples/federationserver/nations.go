@@ -13,6 +13,7 @@ import (
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/signing/cms"
 	"github.com/gaenkit/gaen/signing/jws"
 )
 
@@ -25,6 +26,7 @@ type rights struct {
 	downloads   bool
 	withdrawals bool
 	extended    bool
+	sealedOnly  bool
 }
 
 func rightsFlags(f *flag.FlagSet) *rights {
@@ -34,6 +36,7 @@ func rightsFlags(f *flag.FlagSet) *rights {
 	f.BoolVar(&r.downloads, "downloads", true, "it may download")
 	f.BoolVar(&r.withdrawals, "withdrawals", false, "it is told of withdrawals")
 	f.BoolVar(&r.extended, "extended", false, "it is handed the extended form")
+	f.BoolVar(&r.sealedOnly, "sealed-only", false, "with -protocol efgs: it is handed nothing that no nation has signed, such as keys that came by another protocol")
 	return r
 }
 
@@ -53,6 +56,8 @@ func (r *rights) apply(n *nation) (err error) {
 			n.Withdrawals = r.withdrawals
 		case "extended":
 			n.Extended = r.extended
+		case "sealed-only":
+			n.SealedOnly = r.sealedOnly
 		}
 	})
 	return err
@@ -71,7 +76,14 @@ func nationAdd(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	r := rightsFlags(f)
 	var files deploy.List
 	f.Var(&files, "key", "public key `file` (PEM) that it signs uploads with; may be repeated; none: it may not upload")
+	speaks := f.String("protocol", "interop", "`protocol` that it speaks: interop or efgs")
+	list := f.String("certificates", "", "with -protocol efgs: `file` of a list (JSON), of which those of its country are its own")
+	anchor := f.String("anchor", "", "`file` of the trust anchor, which has to have signed them")
 	id, err := parseID(f, args)
+	if err != nil {
+		return err
+	}
+	p, entries, err := protocolOf(*speaks, *list, *anchor)
 	if err != nil {
 		return err
 	}
@@ -83,9 +95,17 @@ func nationAdd(ctx context.Context, args []string, stdout, stderr io.Writer) err
 			if n.Removed.IsZero() && (!n.Region.IsZero() || !n.Relays.IsEmpty()) {
 				return errors.New("is there already; see nation rights, nation key")
 			}
-			n.Removed, n.Downloads = time.Time{}, true
-			if err := r.apply(n); err != nil {
+			if !n.Removed.IsZero() && n.Protocol != p {
+				return errors.New("was here by another protocol; who seals keys and who does not cannot be one in the ledger: choose another id")
+			}
+			n.Removed, n.Downloads, n.Protocol = time.Time{}, true, p
+			if err := errors.Join(r.apply(n), g.alone(ctx, n)); err != nil {
 				return err
+			}
+			if *list != "" {
+				if err := n.addCertificates(entries); err != nil {
+					return err
+				}
 			}
 			for _, path := range files {
 				if err := addKeyFile(n, path, ""); err != nil {
@@ -96,6 +116,22 @@ func nationAdd(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		})
 		return say(stdout, err, "nation %s added", id)
 	})
+}
+
+// protocolOf returns what the flags of nation add say of the protocol.
+func protocolOf(name, list, anchor string) (protocol, []cms.Entry, error) {
+	switch {
+	case name == "interop" && list != "":
+		return "", nil, usage("-certificates: is for -protocol efgs")
+	case name == "interop":
+		return "", nil, nil
+	case protocol(name) != protocolEFGS:
+		return "", nil, usage("-protocol: %q, want interop or efgs", name)
+	case list == "":
+		return protocolEFGS, nil, nil
+	}
+	entries, err := listedIn(list, anchor)
+	return protocolEFGS, entries, err
 }
 
 func addKeyFile(n *nation, path, keyID string) error {
@@ -134,7 +170,8 @@ func nationRights(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	return withRegistry(ctx, *place, func(g *registry) error {
-		return say(stdout, g.change(ctx, id, present(r.apply)), "nation %s changed", id)
+		err := g.change(ctx, id, present(func(n *nation) error { return errors.Join(r.apply(n), g.alone(ctx, n)) }))
+		return say(stdout, err, "nation %s changed", id)
 	})
 }
 
@@ -224,6 +261,9 @@ func issue(ctx context.Context, g *registry, id, secrets string, lifetime time.D
 		return "", err
 	}
 	err = g.change(ctx, sourceOf(id), present(func(n *nation) error {
+		if n.european() {
+			return errors.New("it is known by its certificates, not by tokens")
+		}
 		if err := waitUntil(ctx, n.RevokedUntil.Add(time.Second)); err != nil {
 			return err
 		}
@@ -292,10 +332,12 @@ func (n *nation) print(w io.Writer) {
 	}{
 		{"region=" + n.Region.String(), !n.Region.IsZero()},
 		{"relays=" + listed(n.Relays), !n.Relays.IsEmpty()},
-		{"uploads", len(n.Keys) > 0},
+		{"protocol=" + string(n.Protocol), n.Protocol != ""},
+		{"uploads", len(n.Keys) > 0 || n.european()},
 		{"downloads", n.Downloads},
 		{"withdrawals", n.Withdrawals},
 		{"extended", n.Extended},
+		{"sealed-only", n.SealedOnly},
 	} {
 		if right.has {
 			words = append(words, right.word)
@@ -305,6 +347,7 @@ func (n *nation) print(w io.Writer) {
 	for _, k := range n.Keys {
 		fmt.Fprintf(w, "  key %s %q added %s\n", k.fingerprint(), k.KeyID, deploy.Shown(k.Added))
 	}
+	n.printCertificates(w)
 	for _, t := range n.Tokens {
 		state := "good until " + deploy.Shown(t.Expires)
 		if !t.Revoked.IsZero() {

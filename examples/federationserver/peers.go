@@ -71,9 +71,13 @@ func readPeers(l *ledger.Ledger, path string) ([]*peer, error) {
 }
 
 // parsePeer reads one. Whether it is told of withdrawals follows from what it is:
-// all servers of this project take them.
+// all servers of this project take them by the protocol of their own.
 func parsePeer(text []byte) (*peer, error) {
 	p := newPeer()
+	var named struct{ Protocol partner.Protocol }
+	if json.Unmarshal(text, &named) == nil && named.Protocol == partner.EFGS {
+		p.Extended = false
+	}
 	if err := deploy.Decode(text, p); err != nil {
 		return nil, err
 	}
@@ -90,6 +94,8 @@ func (p *peer) check() error {
 		return errors.New("withheld: a federation server publishes nothing")
 	case p.AcceptOwn:
 		return errors.New("acceptOwn: a federation server has no own country")
+	case p.Calls():
+		return errors.New("efgs.callback: a federation server looks by itself, every -peer-every")
 	}
 	return p.Check(keys.Region{})
 }
@@ -100,7 +106,7 @@ func (p *peer) rehearse(l *ledger.Ledger) error {
 	if p.Disabled {
 		return nil
 	}
-	s, err := partner.MadeUp(p.SecretFields(""))
+	s, err := partner.MadeUp(p.SecretFields("", keys.Region{}))
 	if err != nil {
 		return err
 	}
@@ -153,7 +159,7 @@ func peerCheck(ctx context.Context, args []string, stdout, stderr io.Writer) err
 func peerInit(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return withPeers(ctx, "peer init", args, stderr, func(file string, all []*peer) error {
 		for _, p := range all {
-			if p.SigningKey.File == "" {
+			if p.SigningKey.File == "" || p.Protocol == partner.EFGS { // whose keys come with certificates
 				continue
 			}
 			path := partner.PathIn(filepath.Dir(file), p.SigningKey.File)

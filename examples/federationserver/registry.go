@@ -32,7 +32,7 @@ type registry struct {
 type known struct {
 	version int64
 	nation  *nation
-	member  *interop.Member // nil if it was removed
+	member  *interop.Member // nil if it was removed, or speaks another protocol
 }
 
 func newRegistry(l *ledger.Ledger) *registry {
@@ -66,7 +66,7 @@ func (g *registry) parse(id ledger.Source, reg ledger.Register) (known, error) {
 	if err := json.Unmarshal(reg.Value, k.nation); err != nil {
 		return k, fmt.Errorf("register %s: %w", reg.Name, err)
 	}
-	if k.nation.Removed.IsZero() {
+	if k.nation.Removed.IsZero() && !k.nation.european() {
 		var err error
 		if k.member, err = k.nation.member(); err != nil {
 			return k, fmt.Errorf("register %s: %w", reg.Name, err)
@@ -102,7 +102,7 @@ func (g *registry) all(ctx context.Context) ([]*nation, error) {
 		if err != nil {
 			return nil, err
 		}
-		if k.member != nil {
+		if k.nation.Removed.IsZero() {
 			all = append(all, k.nation)
 		}
 	}
@@ -145,7 +145,7 @@ func changed(id ledger.Source, value []byte, f func(n *nation) error) ([]byte, e
 		return nil, err
 	}
 	if n.Removed.IsZero() {
-		if _, err := n.member(); err != nil {
+		if err := n.check(); err != nil {
 			return nil, err
 		}
 	}
@@ -162,6 +162,24 @@ func present(f func(n *nation) error) func(n *nation) error {
 	}
 }
 
+// alone returns an error if another nation of the European protocol has a country:
+// by its certificates one could not be told from the other.
+func (g *registry) alone(ctx context.Context, n *nation) error {
+	if !n.european() {
+		return nil
+	}
+	all, err := g.all(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.european() && other.Region == n.Region && other.ID != n.ID {
+			return fmt.Errorf("-region: %s is that of %s", n.Region, other.ID)
+		}
+	}
+	return nil
+}
+
 // errNameTaken: a nation and a peer would be one source in the ledger, and could
 // withdraw each other's keys.
 var errNameTaken = errors.New("name: is that of a nation; if it is the same server, say \"nation\": true, else name one of them otherwise")
@@ -171,11 +189,11 @@ func (g *registry) allows(ctx context.Context, p *peer) error {
 	if p.Nation {
 		return nil
 	}
-	_, member, err := g.find(ctx, p.Name)
+	n, _, err := g.find(ctx, p.Name)
 	if errors.Is(err, interop.ErrUnknownNation) {
 		return nil
 	}
-	if err == nil && member != nil {
+	if err == nil && n.Removed.IsZero() {
 		err = errNameTaken
 	}
 	return err

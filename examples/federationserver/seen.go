@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
 // sightings are what is known of when nations were here last, in registers, so
 // that every process says the same of them, after a restart too.
 type sightings struct {
-	hub    *federation.Hub
+	lag    func(context.Context, ledger.Source, federation.Place) (federation.Lag, error)
 	ledger *ledger.Ledger
 
 	mu    sync.Mutex
@@ -32,25 +33,44 @@ type sighting struct {
 }
 
 func newSightings(h *federation.Hub, l *ledger.Ledger) *sightings {
-	return &sightings{hub: h, ledger: l, fresh: map[ledger.Source]sighting{}}
+	return &sightings{lag: lagsOf(h, newRegistry(l)), ledger: l, fresh: map[ledger.Source]sighting{}}
+}
+
+// lagsOf returns what tells how far nations are behind that stand at a place: each
+// is given batches, and places, of its own protocol.
+func lagsOf(h *federation.Hub, g *registry) func(context.Context, ledger.Source, federation.Place) (federation.Lag, error) {
+	return func(ctx context.Context, id ledger.Source, at federation.Place) (federation.Lag, error) {
+		n, _, err := g.find(ctx, id)
+		if err != nil && !errors.Is(err, interop.ErrUnknownNation) {
+			return federation.Lag{}, err
+		}
+		if n == nil || !n.european() {
+			return h.Lag(ctx, at)
+		}
+		batches, err := h.SealedBatches(ctx, n.federated(), at)
+		if err != nil || len(batches) == 0 {
+			return federation.Lag{}, err
+		}
+		return federation.Lag{Batches: len(batches), Since: batches[0].Time}, nil
+	}
 }
 
 // see notes that a nation is here.
 func (s *sightings) see(ctx context.Context, id ledger.Source, now sighting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fresh[id] = s.later(ctx, s.fresh[id], now)
+	s.fresh[id] = s.later(ctx, id, s.fresh[id], now)
 }
 
 // later returns the later of both, by each of its parts.
-func (s *sightings) later(ctx context.Context, a, b sighting) sighting {
+func (s *sightings) later(ctx context.Context, id ledger.Source, a, b sighting) sighting {
 	if b.Uploaded.After(a.Uploaded) {
 		a.Uploaded = b.Uploaded
 	}
 	if b.Downloaded.After(a.Downloaded) {
 		a.Downloaded = b.Downloaded
 	}
-	if s.further(ctx, b.Asked, a.Asked) {
+	if s.further(ctx, id, b.Asked, a.Asked) {
 		a.Asked = b.Asked
 	}
 	return a
@@ -59,13 +79,13 @@ func (s *sightings) later(ctx context.Context, a, b sighting) sighting {
 // further reports whether fewer batches follow one place than another. A nation
 // reads some batches twice, and looks back now and then: that is not where it
 // stands.
-func (s *sightings) further(ctx context.Context, a, b federation.Place) bool {
+func (s *sightings) further(ctx context.Context, id ledger.Source, a, b federation.Place) bool {
 	none := federation.Place{}
 	if a == b || a == none || b == none {
 		return a != b && b == none
 	}
-	x, errA := s.hub.Lag(ctx, a)
-	y, errB := s.hub.Lag(ctx, b)
+	x, errA := s.lag(ctx, id, a)
+	y, errB := s.lag(ctx, id, b)
 	return errA == nil && errB == nil && (x.Batches < y.Batches || x.Batches == y.Batches && a.Tag != "" && b.Tag == "")
 }
 
@@ -96,7 +116,7 @@ func (s *sightings) all(ctx context.Context) (map[ledger.Source]sighting, error)
 		return nil, err
 	}
 	for id, fresh := range s.unstored() {
-		all[id] = s.later(ctx, all[id], fresh)
+		all[id] = s.later(ctx, id, all[id], fresh)
 	}
 	return all, nil
 }
@@ -125,7 +145,7 @@ func (s *sightings) store(ctx context.Context) error {
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(fresh)), maxStored) {
 		var swaps []ledger.Swap
 		for _, id := range ids {
-			now := s.later(ctx, had[id], fresh[id])
+			now := s.later(ctx, id, had[id], fresh[id])
 			if now == had[id] {
 				continue
 			}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
@@ -34,6 +35,7 @@ type options struct {
 	every           time.Duration
 	drain           time.Duration
 	policyGiven     bool
+	gatewayOptions
 }
 
 func serveOptions(args []string, stderr io.Writer) (*options, error) {
@@ -56,6 +58,7 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	f.DurationVar(&o.peerEvery, "peer-every", time.Minute, "how often to exchange keys with each of them, beside each cut")
 	f.Int64Var(&o.batch, "batch", 1000, "`keys` that a batch has at most")
 	f.DurationVar(&o.every, "every", 5*time.Second, "how often to look whether a cut is due")
+	o.gatewayOptions.flags(f)
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long requests may take to finish at the end")
 	if _, err := parse(f, args, 0, "none"); err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func (o *options) check() error {
 	if err := p.Check(); err != nil {
 		return usage("%w", err)
 	}
-	return nil
+	return o.gatewayOptions.check()
 }
 
 func (o *options) policy() ledger.Policy {
@@ -112,6 +115,7 @@ type server struct {
 	sightings *sightings
 	counts    *counts
 	peering   *peering // nil without peers
+	gateway   *gateway // nil without the European protocol
 	monitor   *monitor
 }
 
@@ -146,7 +150,12 @@ func (s *server) open(ctx context.Context, store ledger.Store) (err error) {
 		}
 	}
 	s.sightings, s.counts = newSightings(s.hub, s.ledger), newCounts(clock)
-	s.monitor = &monitor{hub: s.hub, ledger: s.ledger, registry: registry, sightings: s.sightings, counts: s.counts, peering: s.peering, log: s.failed("monitor")}
+	if s.gatewayOptions.listen != "" {
+		if s.gateway, err = newGateway(s, registry); err != nil {
+			return err
+		}
+	}
+	s.monitor = &monitor{gateway: s.gateway, hub: s.hub, ledger: s.ledger, registry: registry, sightings: s.sightings, counts: s.counts, peering: s.peering, log: s.failed("monitor")}
 	return nil
 }
 
@@ -179,22 +188,27 @@ func (s *server) failed(part string) func(error) {
 	return func(err error) { s.log.Error("failed", "part", part, "error", err) }
 }
 
-// serve serves on both addresses, and ends in order: first the requests, while
+// serve serves on all addresses, and ends in order: first the requests, while
 // exchanges with peers are cut off, then the cuts, then what they have left to store.
 func (s *server) serve(ctx context.Context) error {
 	public, err := s.public()
 	if err != nil {
 		return err
 	}
-	listeners, err := s.listeners(ctx)
-	if err != nil {
+	private := interop.NewHTTPServer(s.options.monitor, s.monitor.handler())
+	fronts := []*front{{Server: public, what: "serving"}}
+	if s.options.monitor != "" {
+		fronts = append(fronts, &front{Server: private, what: "monitoring"})
+	}
+	if s.gateway != nil {
+		fronts = append(fronts, &front{Server: s.gateway.public(), what: "serving efgs"})
+	}
+	if err := listen(ctx, fronts); err != nil {
 		return err
 	}
-	private := interop.NewHTTPServer(s.options.monitor, s.monitor.handler())
-	ended := make(chan error, 3)
-	go func() { ended <- s.answer(public, listeners[0], "serving") }()
-	if len(listeners) > 1 {
-		go func() { ended <- s.answer(private, listeners[1], "monitoring") }()
+	ended := make(chan error, len(fronts)+1)
+	for _, f := range fronts {
+		go func() { ended <- s.answer(f) }()
 	}
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
@@ -208,7 +222,7 @@ func (s *server) serve(ctx context.Context) error {
 
 	exchanging, stopExchanging := context.WithCancel(working)
 	defer stopExchanging()
-	exchanged := s.peering.start(exchanging, s.every)
+	exchanged, called := s.peering.start(exchanging, s.every), s.gateway.start(exchanging)
 
 	var failure error
 	select {
@@ -220,7 +234,7 @@ func (s *server) serve(ctx context.Context) error {
 	stopExchanging()
 	finishing, cancel := context.WithTimeout(working, s.drain)
 	defer cancel()
-	err = public.Shutdown(finishing)
+	err = s.shutdown(finishing, fronts, private)
 	close(stop)
 	select {
 	case <-ticked:
@@ -229,28 +243,44 @@ func (s *server) serve(ctx context.Context) error {
 		<-ticked
 	}
 	<-exchanged
+	<-called
 	s.store(finishing)
 	err = errors.Join(failure, err, private.Close())
 	s.log.Info("ended", "clean", err == nil)
 	return err
 }
 
-// listeners returns those for nations and for monitoring.
-func (s *server) listeners(ctx context.Context) (all []net.Listener, err error) {
-	for _, address := range []string{s.listen, s.options.monitor} {
-		if address == "" {
-			continue
-		}
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-		if err != nil {
-			for _, l := range all {
-				l.Close()
+// A front is where somebody is answered: nations, by either protocol, or operators.
+type front struct {
+	*http.Server
+	what     string
+	listener net.Listener
+}
+
+// listen opens all of them, or none.
+func listen(ctx context.Context, fronts []*front) (err error) {
+	for i, f := range fronts {
+		if f.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", f.Addr); err != nil {
+			for _, f := range fronts[:i] {
+				f.listener.Close()
 			}
-			return nil, err
+			return err
 		}
-		all = append(all, l)
 	}
-	return all, nil
+	return nil
+}
+
+// shutdown has those that nations are answered at finish what they have begun.
+func (s *server) shutdown(ctx context.Context, fronts []*front, private *http.Server) error {
+	errs := make([]error, len(fronts))
+	var wait sync.WaitGroup
+	for i, f := range fronts {
+		if f.Server != private {
+			wait.Go(func() { errs[i] = f.Shutdown(ctx) })
+		}
+	}
+	wait.Wait()
+	return errors.Join(errs...)
 }
 
 // public returns the server for nations.
@@ -260,7 +290,6 @@ func (s *server) public() (*http.Server, error) {
 		return nil, err
 	}
 	public := interop.NewHTTPServer(s.listen, s.counting(visiting(protocol)))
-	public.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	if s.cert == "" {
 		s.log.Warn("serving without TLS: tokens and keys can be read on the way, unless a proxy on this machine adds it")
 		return public, nil
@@ -280,13 +309,14 @@ func (s *server) public() (*http.Server, error) {
 }
 
 // answer serves on one address until the server is shut down.
-func (s *server) answer(h *http.Server, l net.Listener, what string) error {
-	s.log.Info(what, "address", l.Addr().String(), "tls", h.TLSConfig != nil)
+func (s *server) answer(f *front) error {
+	s.log.Info(f.what, "address", f.listener.Addr().String(), "tls", f.TLSConfig != nil)
+	f.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	var err error
-	if h.TLSConfig != nil {
-		err = h.ServeTLS(l, "", "")
+	if f.TLSConfig != nil {
+		err = f.ServeTLS(f.listener, "", "")
 	} else {
-		err = h.Serve(l)
+		err = f.Serve(f.listener)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

@@ -61,6 +61,7 @@ func (s *server) release(ctx context.Context, opts *ledger.ReleaseOptions) error
 			s.log.Warn("cut", "seq", report.Cut.Seq, "warning", w)
 		}
 		s.peering.nudge()
+		s.gateway.nudge()
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +46,23 @@ type running struct {
 	cmd   *exec.Cmd
 	addr  map[string]string // by what is served there
 	ended chan struct{}
+
+	mu  sync.Mutex
+	log strings.Builder
+}
+
+// heed notes a line of the log.
+func (r *running) heed(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.log.WriteString(line + "\n")
+}
+
+// text returns what a program has logged so far.
+func (r *running) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.String()
 }
 
 // kill ends a program at once.
@@ -110,9 +128,8 @@ func (j *journey) start(addresses int, args ...string) *running {
 	}
 	lines := bufio.NewScanner(stderr)
 	lines.Buffer(nil, 1<<20)
-	var log strings.Builder
 	for len(r.addr) < addresses && lines.Scan() {
-		log.WriteString(lines.Text() + "\n")
+		r.heed(lines.Text())
 		var line struct{ Msg, For, Addr, Address string }
 		json.Unmarshal(lines.Bytes(), &line)
 		if at := line.Addr + line.Address; at != "" {
@@ -120,11 +137,12 @@ func (j *journey) start(addresses int, args ...string) *running {
 		}
 	}
 	if len(r.addr) < addresses {
-		j.t.Fatalf("%s does not serve:\n%s", args[0], &log)
+		j.t.Fatalf("%s does not serve:\n%s", args[0], r.text())
 	}
 	go func() {
 		defer close(r.ended)
 		for lines.Scan() {
+			r.heed(lines.Text())
 		}
 		r.cmd.Wait()
 	}()
@@ -144,6 +162,8 @@ type country struct {
 	j      *journey
 	id     string
 	region keys.Region
+
+	addresses int // at which it serves
 	*running
 }
 
@@ -152,12 +172,13 @@ type country struct {
 type settings struct {
 	rights   []string // flags of nation add
 	switches map[string]any
+	european bool // known by certificates, which are among the rights, and not by key and token
 }
 
 // country makes a nation: its folder and keys, its accounts at servers, its process.
 func (j *journey) country(id string, at map[string]settings) *country {
 	j.t.Helper()
-	c := &country{j: j, id: id, region: keys.MustRegion(strings.ToUpper(id))}
+	c := &country{j: j, id: id, region: keys.MustRegion(strings.ToUpper(id)), addresses: 2}
 	if err := os.Mkdir(j.path(id), 0o755); err != nil {
 		j.t.Fatal(err)
 	}
@@ -167,6 +188,9 @@ func (j *journey) country(id string, at map[string]settings) *country {
 			"name": hub, "url": j.hubs[hub].addr["serving"], "plainHttp": true,
 			"token": map[string]string{"file": hub + ".token"}, "signingKey": map[string]string{"file": "keys/federation.pem"},
 			"limits": map[string]any{"settle": "-1s"}, // these servers have no pages that fill
+		}
+		if at[hub].european {
+			delete(in, "token")
 		}
 		maps.Copy(in, at[hub].switches)
 		instances = append(instances, in)
@@ -188,8 +212,15 @@ func (j *journey) country(id string, at map[string]settings) *country {
 	}
 	j.run("nationalbackend", "init", "-config", id+"/backend.json")
 	for _, hub := range slices.Sorted(maps.Keys(at)) {
-		add := []string{"federationserver", "nation", "add", "-ledger", hub + ".db", "-region", c.region.String(), "-key", id + "/keys/federation.pem.pub"}
+		add := []string{"federationserver", "nation", "add", "-ledger", hub + ".db", "-region", c.region.String()}
+		if !at[hub].european {
+			add = append(add, "-key", id+"/keys/federation.pem.pub")
+		}
 		j.run(append(append(add, at[hub].rights...), id)...)
+		if at[hub].european {
+			c.addresses++ // of the callback
+			continue
+		}
 		j.run("federationserver", "nation", "token", "-ledger", hub+".db", "-secrets", hub+".secrets", "-out", id+"/"+hub+".token", id)
 	}
 	c.serve()
@@ -197,7 +228,7 @@ func (j *journey) country(id string, at map[string]settings) *country {
 }
 
 func (c *country) serve() {
-	c.running = c.j.start(2, "nationalbackend", "serve", "-config", c.id+"/backend.json")
+	c.running = c.j.start(c.addresses, "nationalbackend", "serve", "-config", c.id+"/backend.json")
 }
 
 // submit has a phone submit n keys, by a token of the laboratory's.
@@ -320,17 +351,17 @@ func TestJourney(t *testing.T) {
 	j.hub("hub-b")
 	both := map[string]any{"import": true, "export": true}
 	gateway := func(relays string) settings {
-		return settings{[]string{"-relays", relays, "-extended"}, map[string]any{"import": true, "export": true, "gateway": true, "extended": true}}
+		return settings{rights: []string{"-relays", relays, "-extended"}, switches: map[string]any{"import": true, "export": true, "gateway": true, "extended": true}}
 	}
 	de := j.country("de", map[string]settings{
-		"hub-a": {nil, both},
-		"hub-b": {nil, map[string]any{"import": true, "export": true, "disabled": true}},
+		"hub-a": {switches: both},
+		"hub-b": {switches: map[string]any{"import": true, "export": true, "disabled": true}},
 	})
-	fr := j.country("fr", map[string]settings{"hub-b": {nil, both}})
+	fr := j.country("fr", map[string]settings{"hub-b": {switches: both}})
 	ie := j.country("ie", map[string]settings{"hub-a": gateway("FR,MT"), "hub-b": gateway("DE")})
 	mt := j.country("mt", map[string]settings{
-		"hub-a": {nil, map[string]any{"import": true, "withheld": true}},
-		"hub-b": {nil, map[string]any{"export": true}},
+		"hub-a": {switches: map[string]any{"import": true, "withheld": true}},
+		"hub-b": {switches: map[string]any{"export": true}},
 	})
 
 	german, irish, maltese := de.submit(5), ie.submit(3), mt.submit(2)

@@ -9,6 +9,8 @@
 //	nationalbackend books -config backend.json   prints what became of every key
 //	nationalbackend issue -config backend.json -kit LAB_RESULT -consent given
 //	                                             prints a one-time token
+//	nationalbackend certificates -out certificates DE FR
+//	                                             makes certificates to try EFGS with
 //
 // # Order
 //
@@ -34,6 +36,36 @@
 //		"import": true, "export": true, "gateway": false,
 //		"token": {"env": "HUB_A_TOKEN"}, "signingKey": {"file": "keys/federation.pem"}
 //	}]
+//
+// A server of the European protocol has certificates in the place of a token; see
+// EFGSOptions in examples/internal/partner:
+//
+//	{
+//		"name": "efgs", "url": "https://efgs.example", "protocol": "efgs",
+//		"import": true, "export": true, "rules": {"withdrawals": true},
+//		"signingKey": {"file": "certificates/de/signing-key.pem"},
+//		"efgs": {
+//			"certificate": {"file": "certificates/de/authentication.pem"},
+//			"certificateKey": {"file": "certificates/de/authentication-key.pem"},
+//			"signingCertificate": {"file": "certificates/de/signing.pem"},
+//			"authority": {"file": "certificates/authority.pem"},
+//			"audit": {
+//				"certificates": {"file": "certificates/certificates.json"},
+//				"anchor": {"file": "certificates/anchor.pem"}
+//			},
+//			"callback": {
+//				"listen": ":8443", "url": "https://de.example/callback", "id": "de",
+//				"certificate": {"file": "certificates/de/callback.pem"},
+//				"key": {"file": "certificates/de/callback-key.pem"},
+//				"allowed": ["SHA-256 of the gateway's certificate, in hexadecimal"]
+//			}
+//		}
+//	}
+//
+// A callback is a hint: serve pulls at once, as it would have with the next look.
+// Such certificates as these, of an authority of their own, the subcommand
+// certificates makes, for the countries that it is given; further ones are added to
+// what is there. -hosts names what servers are reached by.
 //
 // An instance may also say "disabled", "withheld" (its keys are kept and not
 // published), "rules" (which keys it is sent), "reject", "defaults", "limits", and
@@ -104,8 +136,11 @@ var commands = map[string]func(*command, context.Context) error{
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "certificates" {
+		return fail(stderr, makeCertificates(args[1:], stdout, stderr))
+	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue -config FILE")
+		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
 		return exitUsage
 	}
 	c := &command{stdout: stdout, stderr: stderr}

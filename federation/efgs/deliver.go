@@ -40,7 +40,11 @@ func (s *Server) download(r *http.Request, c *caller, date string) (*reply, erro
 	case federation.DayOf(page.Time) < day:
 		return nil, refuse(http.StatusBadRequest, "the batch is of an earlier day")
 	}
-	return pageReply(page, format)
+	answer, err := pageReply(page, format)
+	if err == nil {
+		s.tell(Exchange{Nation: c.nation.Name, Page: page})
+	}
+	return answer, err
 }
 
 // acceptOf returns the format that a caller wants.

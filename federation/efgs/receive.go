@@ -57,6 +57,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, c *caller) (*rep
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "efgs: upload", slog.String("country", c.country),
 		slog.Int("keys", len(sealed.Keys)), slog.Bool("stored", answer.Stored), slog.Bool("again", answer.Again),
 		slog.Int("known", len(answer.Known)), slog.Int("refused", len(answer.Refused)))
+	s.tell(Exchange{Nation: c.nation.Name, Sent: len(sealed.Keys), Answer: answer})
 	return uploadReply(tag, len(sealed.Keys), answer)
 }
 

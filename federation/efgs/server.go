@@ -56,6 +56,10 @@ type ServerOptions struct {
 	// Callbacks keeps the subscriptions of nations. Nil answers 404 to them.
 	Callbacks *Callbacks
 
+	// Granted, if set, is told of every upload and download that was answered, and
+	// has to be quick.
+	Granted func(*Exchange)
+
 	MaxUpload int64            // bytes of a request's body; 0 is [DefaultMaxUpload]
 	MaxAge    int              // days; 0 is [DefaultMaxAge]
 	Parallel  int              // requests of one nation at the same time; 0 is [DefaultParallel]

@@ -203,7 +203,7 @@ func (c *Config) secretFields() []partner.SecretField {
 		}
 	}
 	for i := range c.Instances {
-		all = append(all, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i))...)
+		all = append(all, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i), c.API.OriginCountry)...)
 	}
 	return all
 }
@@ -263,7 +263,7 @@ func (c *Config) Rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b := &Backend{config: c, ledger: l, now: time.Now, counters: newCounters(time.Hour)}
+	b := &Backend{config: c, ledger: l, now: time.Now, counters: newCounters(time.Hour), pauses: partner.NewPauses(time.Now)}
 	if b.tokens, err = c.newTokens(l, time.Now); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ var (
 	archivesTotal        = metric{"gaen_archives_written_total", "Archives that were published."}
 	objectsFailedTotal   = metric{"gaen_objects_failed_total", "Objects that could not be published; they are tried again."}
 	deferredTotal        = metric{"gaen_publications_deferred_total", "Looks after which the last cut was not published, since some server had not been sent it."}
+	hintsTotal           = metric{"gaen_hints_total", "Hints of gateways that there is something to be pulled."}
 	failuresTotal        = metric{"gaen_failures_total", "Steps that failed, by step and instance."}
 )
 

@@ -43,7 +43,9 @@ func (c *Config) MakeKeys() (made []string, err error) {
 		places = append(places, c.Submission.SigningKey.File)
 	}
 	for i := range c.Instances {
-		places = append(places, c.Instances[i].SigningKey.File)
+		if in := &c.Instances[i]; in.Protocol != partner.EFGS { // whose keys come with certificates
+			places = append(places, in.SigningKey.File)
+		}
 	}
 	for _, place := range places {
 		if place == "" {

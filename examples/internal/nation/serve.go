@@ -2,8 +2,10 @@ package nation
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/gaenkit/gaen/examples/internal/exposition"
 	"github.com/gaenkit/gaen/examples/internal/partner"
+	"github.com/gaenkit/gaen/storage/ledger"
 )
 
 // shutdown is for how long requests that have begun may go on in the end.
@@ -21,7 +24,8 @@ const shutdown = 30 * time.Second
 // how it is, until ctx ends. Then it takes no new request, ends those that it has,
 // and whatever it is doing at a point from which the next run goes on.
 func (b *Backend) Serve(ctx context.Context) error {
-	servers, err := b.listen(ctx)
+	receivers := b.receivers()
+	servers, err := b.listen(ctx, receivers)
 	if err != nil {
 		return err
 	}
@@ -37,7 +41,15 @@ func (b *Backend) Serve(ctx context.Context) error {
 			}
 		})
 	}
-	b.loop(running)
+	hinted := make(chan ledger.Source)
+	for _, r := range receivers {
+		wg.Go(func() { r.forward(running, hinted) })
+	}
+	if len(receivers) > 0 {
+		wg.Go(func() { b.subscribe(running) })
+	}
+	b.loop(running, hinted)
+	cancel()
 	var errs []error
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
 	defer stop()
@@ -53,46 +65,59 @@ func (b *Backend) Serve(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// server is one of the two that listen.
+// server is one of those that listen: for phones, operators and gateways.
 type server struct {
 	*http.Server
 	what     string
 	listener net.Listener
 }
 
-func (b *Backend) listen(ctx context.Context) ([]*server, error) {
-	var all []*server
-	for _, s := range []struct {
+func (b *Backend) listen(ctx context.Context, receivers []*receiver) ([]*server, error) {
+	type place struct {
 		what, addr string
-		handler    http.Handler
-	}{{"submission", b.config.Submission.Listen, b.Phones()}, {"operations", b.config.Operations.Listen, b.Operations()}} {
-		if s.addr == "" {
+		*http.Server
+	}
+	places := []place{
+		{"submission", b.config.Submission.Listen, plainServer(b.Phones())},
+		{"operations", b.config.Operations.Listen, plainServer(b.Operations())},
+	}
+	for _, r := range receivers {
+		places = append(places, place{fmt.Sprintf("callback of %s", r.name), r.listen, callbackServer(r)})
+	}
+	var all []*server
+	for _, p := range places {
+		if p.addr == "" {
 			continue
 		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.addr)
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.addr)
 		if err != nil {
 			for _, opened := range all {
 				opened.listener.Close()
 			}
-			return nil, fmt.Errorf("%s.listen: %w", s.what, err)
+			return nil, fmt.Errorf("%s.listen: %w", p.what, err)
 		}
-		b.log.Info("listening", "for", s.what, "addr", l.Addr().String())
-		all = append(all, &server{what: s.what, listener: l, Server: &http.Server{
-			Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		}})
+		b.log.Info("listening", "for", p.what, "addr", l.Addr().String())
+		if p.TLSConfig != nil {
+			l = tls.NewListener(l, p.TLSConfig)
+		}
+		p.ErrorLog = slog.NewLogLogger(b.log.Handler(), slog.LevelWarn)
+		all = append(all, &server{p.Server, p.what, l})
 	}
 	return all, nil
 }
 
+func plainServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+}
+
 // loop ticks until ctx ends. Looks are jittered, so that not every nation asks the
 // same server in the same second.
-func (b *Backend) loop(ctx context.Context) {
+func (b *Backend) loop(ctx context.Context, hinted <-chan ledger.Source) {
 	for ctx.Err() == nil {
 		b.Tick(ctx) // which logs what failed
-		select {
-		case <-ctx.Done():
-		case <-time.After(b.config.Schedule.next(time.Now())):
-		}
+		b.hear(ctx, hinted, time.After(b.config.Schedule.next(time.Now())))
 	}
 }
 

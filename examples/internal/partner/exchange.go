@@ -1,7 +1,9 @@
 package partner
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
@@ -15,6 +17,11 @@ type Exchange struct {
 	Pull *federation.Pull // nil where it imports nothing
 	Push *federation.Push // nil where nothing is sent to it
 
+	// Receiver is the certificate by which the gateway knows who it calls back;
+	// nil where it calls nobody.
+	Receiver *tls.Certificate
+
+	client client
 	pauses *Pauses
 }
 
@@ -22,13 +29,16 @@ type Exchange struct {
 // sent, if it is sent any; own is the own country, none for a federation server. The
 // pauses outlive it.
 func (in *Instance) Open(l *ledger.Ledger, own keys.Region, sources keys.Set[ledger.Source], s Secrets, pauses *Pauses) (*Exchange, error) {
-	c, err := in.client(own, s)
+	c, usual, err := in.client(own, s, pauses.now)
 	if err != nil {
 		return nil, err
 	}
-	x := &Exchange{Instance: in, pauses: pauses}
+	x := &Exchange{Instance: in, client: c, pauses: pauses}
+	if x.Receiver, err = in.receiver(s); err != nil {
+		return nil, err
+	}
 	if in.Import {
-		if x.Pull, err = federation.NewPull(l, in.Name, c, in.pullOptions(own)); err != nil {
+		if x.Pull, err = federation.NewPull(l, in.Name, c, in.pullOptions(own, usual)); err != nil {
 			return nil, err
 		}
 	}
@@ -40,20 +50,23 @@ func (in *Instance) Open(l *ledger.Ledger, own keys.Region, sources keys.Set[led
 	return x, nil
 }
 
-func (in *Instance) pullOptions(own keys.Region) *federation.PullOptions {
+func (in *Instance) pullOptions(own keys.Region, usual federation.PullOptions) *federation.PullOptions {
 	reject := in.Reject
 	if reject.Origins.IsEmpty() && !in.AcceptOwn && !own.IsZero() {
 		reject.Origins = keys.Only(own)
 	}
 	return &federation.PullOptions{
 		Reject: reject, Defaults: in.Defaults, MaxPages: in.Limits.MaxPages, Budget: in.budget(),
-		History: time.Duration(in.Limits.History), Settle: time.Duration(in.Limits.Settle), Silence: time.Duration(in.Limits.Silence),
+		History:   cmp.Or(time.Duration(in.Limits.History), usual.History),
+		Settle:    cmp.Or(time.Duration(in.Limits.Settle), usual.Settle),
+		Silence:   cmp.Or(time.Duration(in.Limits.Silence), usual.Silence),
+		Retention: cmp.Or(time.Duration(in.Limits.Retention), usual.Retention),
 	}
 }
 
 func (in *Instance) pushOptions() *federation.PushOptions {
 	return &federation.PushOptions{
-		FromBeginning: in.FromBeginning, MaxBatch: in.Limits.MaxBatch, MaxBatches: in.Limits.MaxBatches, Budget: in.budget(),
+		FromBeginning: in.FromBeginning, MaxBatch: cmp.Or(in.Limits.MaxBatch, in.Protocol.maxBatch()), MaxBatches: in.Limits.MaxBatches, Budget: in.budget(),
 	}
 }
 

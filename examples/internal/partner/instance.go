@@ -36,6 +36,10 @@ type Instance struct {
 	// token; empty for the own country.
 	Region keys.Region `json:"region,omitzero"`
 
+	// EFGS is what the European protocol needs beside the rest, in the place of a
+	// token: there, Region is the country of the certificates.
+	EFGS *EFGSOptions `json:"efgs,omitzero"`
+
 	Extended  bool `json:"extended,omitzero"`  // a server of this project: origins travel with the keys
 	PlainHTTP bool `json:"plainHttp,omitzero"` // for tests: without TLS
 
@@ -53,8 +57,8 @@ type Instance struct {
 	Limits        Limits `json:"limits,omitzero"`
 }
 
-// Limits bound a run; zero is the default of package federation, and less than
-// zero where that has a meaning.
+// Limits bound a run; zero is the default of the protocol, else of package
+// federation, and less than zero where that has a meaning.
 type Limits struct {
 	MaxPages   int             `json:"maxPages,omitzero"`
 	MaxBatch   int             `json:"maxBatch,omitzero"`
@@ -62,6 +66,7 @@ type Limits struct {
 	History    deploy.Duration `json:"history,omitzero"`
 	Settle     deploy.Duration `json:"settle,omitzero"`
 	Silence    deploy.Duration `json:"silence,omitzero"`
+	Retention  deploy.Duration `json:"retention,omitzero"`
 	Timeout    deploy.Duration `json:"timeout,omitzero"` // of a request
 	Budget     deploy.Duration `json:"budget,omitzero"`  // of a pull or push; zero is 5 min
 }
@@ -108,6 +113,12 @@ func (in *Instance) Check(own keys.Region) error {
 	}
 	if err := in.Protocol.check(); err != nil {
 		return fmt.Errorf("protocol: %w", err)
+	}
+	if in.Protocol == EFGS {
+		return in.checkEFGS(own)
+	}
+	if in.EFGS != nil {
+		return fmt.Errorf("efgs: is for the protocol %q", EFGS)
 	}
 	if err := in.Token.Check(); err != nil {
 		return fmt.Errorf("token: %w", err)
@@ -163,5 +174,5 @@ func (in *Instance) Plan() []string {
 	if len(does) == 0 {
 		does = []string{"nothing is switched on"}
 	}
-	return append(does, "token from "+in.Token.String())
+	return append(does, in.credentials())
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/efgs"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
@@ -14,12 +15,17 @@ import (
 // Protocol is how a server is spoken to.
 type Protocol string
 
-// Interop is the interoperability protocol (package federation/interop).
-const Interop Protocol = "interop"
+const (
+	// Interop is the interoperability protocol (package federation/interop).
+	Interop Protocol = "interop"
+
+	// EFGS is that of the European gateway (package federation/efgs).
+	EFGS Protocol = "efgs"
+)
 
 func (p Protocol) check() error {
-	if p != "" && p != Interop {
-		return fmt.Errorf("%q, want %q", string(p), Interop)
+	if p != "" && p != Interop && p != EFGS {
+		return fmt.Errorf("%q, want %q or %q", string(p), Interop, EFGS)
 	}
 	return nil
 }
@@ -30,14 +36,38 @@ type client interface {
 	federation.Uploader
 }
 
-// client returns the client of the instance's protocol. This is the one place that
-// tells protocols apart.
-func (in *Instance) client(own keys.Region, s Secrets) (client, error) {
+// client returns the client of the instance's protocol, and what is usual with it
+// where the limits say nothing. Certificates are judged by a clock.
+func (in *Instance) client(own keys.Region, s Secrets, clock func() time.Time) (client, federation.PullOptions, error) {
 	switch in.Protocol {
 	case "", Interop:
-		return in.interop(own, s)
+		c, err := in.interop(own, s)
+		return c, federation.PullOptions{}, err
+	case EFGS:
+		c, err := in.efgs(own, s, clock)
+		if err != nil {
+			return nil, federation.PullOptions{}, err
+		}
+		return c, *c.PullOptions(), nil
 	}
-	return nil, in.Protocol.check()
+	return nil, federation.PullOptions{}, in.Protocol.check()
+}
+
+// maxBatch returns how many keys are sent at a time where the limits say nothing; 0
+// is the default of package federation.
+func (p Protocol) maxBatch() int {
+	if p == EFGS {
+		return efgs.MaxBatch
+	}
+	return 0
+}
+
+// credentials says by what the server knows who calls.
+func (in *Instance) credentials() string {
+	if in.Protocol == EFGS {
+		return "certificate from " + in.EFGS.Certificate.String()
+	}
+	return "token from " + in.Token.String()
 }
 
 // identity names keys in errors. It is not in messages.

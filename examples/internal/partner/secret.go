@@ -72,20 +72,25 @@ func (s Secret) Check() error {
 // Read returns the secret, without space around it. Files are below dir unless
 // they are absolute. The error holds nothing of the secret.
 func (s Secret) Read(ctx context.Context, dir string) (string, error) {
-	text, err := s.text(ctx, dir)
+	return s.read(ctx, dir, maxSecret)
+}
+
+// read is Read of what may have so many bytes.
+func (s Secret) read(ctx context.Context, dir string, max int) (string, error) {
+	text, err := s.text(ctx, dir, max)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", s, err)
 	}
 	switch text = strings.TrimSpace(text); {
 	case text == "":
 		return "", fmt.Errorf("%s: empty", s)
-	case len(text) > maxSecret:
-		return "", fmt.Errorf("%s: more than %d bytes", s, maxSecret)
+	case len(text) > max:
+		return "", fmt.Errorf("%s: more than %d bytes", s, max)
 	}
 	return text, nil
 }
 
-func (s Secret) text(ctx context.Context, dir string) (string, error) {
+func (s Secret) text(ctx context.Context, dir string, max int) (string, error) {
 	switch {
 	case s.Env != "":
 		return os.Getenv(s.Env), nil
@@ -106,7 +111,7 @@ func (s Secret) text(ctx context.Context, dir string) (string, error) {
 		return "", errors.Unwrap(err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	text, err := io.ReadAll(io.LimitReader(f, int64(max)+1))
 	return string(text), err
 }
 

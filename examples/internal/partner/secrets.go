@@ -2,9 +2,17 @@ package partner
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"time"
 
+	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // Secrets are what was read, by their places.
@@ -20,17 +28,42 @@ func (s Secrets) Put(place Secret, text string) { s[place.key()] = text }
 type SecretField struct {
 	Name   string
 	Secret Secret
+
+	kind    kind
+	country string // of the certificate, where it is a nation's
 }
 
-// SecretFields returns the secrets of an instance that are in use. Their names
-// begin with a prefix.
-func (in *Instance) SecretFields(prefix string) []SecretField {
+// kind is what stands at a place.
+type kind uint8
+
+const (
+	aKey         kind = iota // or a token, which is any text
+	aPair                    // a certificate or its key, which may be in one file
+	aCertificate             // alone
+	aList                    // of certificates
+)
+
+// max returns the size of the largest of a kind, in bytes.
+func (k kind) max() int {
+	if k == aList {
+		return cms.MaxListText
+	}
+	return maxSecret
+}
+
+// SecretFields returns the secrets of an instance that are in use, for a program
+// whose own country this is, none for a federation server. Their names begin with a
+// prefix.
+func (in *Instance) SecretFields(prefix string, own keys.Region) []SecretField {
 	if in.Disabled {
 		return nil
 	}
-	all := []SecretField{{prefix + "token", in.Token}}
+	if in.Protocol == EFGS {
+		return in.efgsFields(prefix, in.region(own).String())
+	}
+	all := []SecretField{{Name: prefix + "token", Secret: in.Token}}
 	if in.Pushes() {
-		all = append(all, SecretField{prefix + "signingKey", in.SigningKey})
+		all = append(all, SecretField{Name: prefix + "signingKey", Secret: in.SigningKey})
 	}
 	return all
 }
@@ -40,7 +73,7 @@ func (in *Instance) SecretFields(prefix string) []SecretField {
 func ReadSecrets(ctx context.Context, dir string, fields []SecretField) (Secrets, error) {
 	s := Secrets{}
 	for _, f := range fields {
-		text, err := f.Secret.Read(ctx, dir)
+		text, err := f.Secret.read(ctx, dir, f.kind.max())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -50,7 +83,7 @@ func ReadSecrets(ctx context.Context, dir string, fields []SecretField) (Secrets
 }
 
 // MadeUp returns secrets with which everything can be opened and nobody asked: a new
-// key in the place of each.
+// key in the place of each, or a certificate of it.
 func MadeUp(fields []SecretField) (Secrets, error) {
 	key, err := signing.GenerateKey()
 	if err != nil {
@@ -62,7 +95,30 @@ func MadeUp(fields []SecretField) (Secrets, error) {
 	}
 	s := Secrets{}
 	for _, f := range fields {
-		s.Put(f.Secret, string(text))
+		made := string(text)
+		if f.kind == aList {
+			made = `{"certificates": []}`
+		} else if f.kind != aKey {
+			cert, err := selfSigned(key, f.country)
+			if err != nil {
+				return nil, err
+			}
+			if made = cert; f.kind == aPair {
+				made += string(text)
+			}
+		}
+		s.Put(f.Secret, made)
 	}
 	return s, nil
+}
+
+// selfSigned returns a certificate of a key, for a minute, in PEM.
+func selfSigned(key *ecdsa.PrivateKey, country string) (string, error) {
+	now := time.Now()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Minute)}
+	if country != "" {
+		template.Subject.Country = []string{country}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), err
 }
