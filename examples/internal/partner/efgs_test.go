@@ -74,15 +74,15 @@ func TestEFGSFields(t *testing.T) {
 		}
 	}
 	write("hunter2", "hunter2")
-	both := ""
+	var both strings.Builder
 	for _, name := range []string{"de/authentication.pem", "de/authentication-key.pem"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		both += string(text)
+		both.WriteString(string(text))
 	}
-	write("both.pem", both)
+	write("both.pem", both.String())
 	for _, c := range []struct{ replace, by, want string }{
 		{"", "", ""},
 		{`"protocol": "efgs", `, ``, "efgs: is for"},
