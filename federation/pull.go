@@ -235,7 +235,7 @@ func (r *pulling) skip(ctx context.Context, gone error) error {
 	if next.Day > DayOf(r.now) {
 		return gone
 	}
-	if r.cursor.Ended.Before((at.Day + 1).Start()) {
+	if next.Day > at.Day && r.cursor.Ended.Before(next.Day.Start()) {
 		r.report.warn("the server no longer has what followed on %s: %v", at.Day, gone)
 	}
 	r.cursor.At = next

@@ -439,7 +439,7 @@ func TestSealedSiblings(t *testing.T) {
 		t.Errorf("%d keys are told, want 251", len(c.loose))
 	}
 	pages := len(c.pages)
-	h.upload(&gateway, "2", as(all[3], keys.ReportConfirmedTest))
+	h.upload(&gateway, "2", as(all[240], keys.ReportConfirmedTest))
 	h.release()
 	if c.read(); len(c.pages) != pages+1 || len(c.loose) != 252 {
 		t.Errorf("of one key that is revised %d things are told on %d pages", len(c.loose)-251, len(c.pages)-pages)
@@ -482,7 +482,7 @@ func TestSealedCutsMeanwhile(t *testing.T) {
 			}
 			return ledgertest.Pass
 		}
-		h.hub.Release(t.Context())
+		h.hub.Release(t.Context(), nil)
 		h.fault = func() ledgertest.Verdict { return ledgertest.Pass }
 		must(0, h.ledger.Resume(t.Context(), ledger.Holds{Origins: []keys.Region{de}}))
 		h.release()

@@ -113,9 +113,9 @@ func (c *Client) audited(ctx context.Context, h *handout) (aside map[int]*keys.R
 	if c.opts.Audit == nil {
 		return nil, nil
 	}
-	entries, err := c.entries(ctx, h)
-	if err == nil {
-		entries, err = c.fit(entries, len(h.batch.Keys))
+	entries, err := c.auditOf(ctx, h)
+	if errors.Is(err, errNotSigned) { // once more, as an answer that was cut off can say that, too
+		entries, err = c.auditOf(ctx, h)
 	}
 	switch {
 	case errors.Is(err, errNotSigned):
@@ -128,6 +128,15 @@ func (c *Client) audited(ctx context.Context, h *handout) (aside map[int]*keys.R
 		return h.all("its audit cannot be had"), nil
 	}
 	return c.check(ctx, entries, h)
+}
+
+// auditOf returns the audit of the keys that a batch has.
+func (c *Client) auditOf(ctx context.Context, h *handout) ([]AuditEntry, error) {
+	entries, err := c.entries(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return c.fit(entries, len(h.batch.Keys))
 }
 
 // all sets all keys of a batch aside.

@@ -309,6 +309,19 @@ func TestAuditShort(t *testing.T) {
 	}
 }
 
+// TestAuditEmptyOnce: it is no audit that says that nobody has signed, until it says
+// so twice.
+func TestAuditEmptyOnce(t *testing.T) {
+	e := newEurope(t, nil)
+	sent := e.newKeys("IT", 3)
+	e.upload("IT", "1", sent)
+	e.gateway.Assemble()
+	e.gateway.SetHook(federationtest.On(federationtest.At(1, federationtest.Short), federationtest.RouteAudit))
+	if page, err := e.audited(e.audit()); err != nil || len(page.Keys) != len(sent) {
+		t.Errorf("got %v, %v, want %d keys", page, err, len(sent))
+	}
+}
+
 // TestAuditFindsWhatIsMissing: a batch that was cut off between two keys is a good
 // message, and only the audit tells.
 func TestAuditFindsWhatIsMissing(t *testing.T) {

@@ -130,6 +130,69 @@ func TestDownloadUnknownTag(t *testing.T) {
 	}
 }
 
+// TestDownloadByTheDayOfTheTag: the day of the place may be one that the gateway no
+// longer keeps.
+func TestDownloadByTheDayOfTheTag(t *testing.T) {
+	e := newEurope(t, nil)
+	for i := range 2 {
+		e.upload("FR", fmt.Sprint(i), e.newKeys("FR", 3))
+		e.gateway.Assemble()
+	}
+	at := federation.Place{Day: today - 9, Tag: "20210602-1"}
+	if got := tagsOf(read(t, e.client("DE", nil), at)); got != "20210602-2:3" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestDownloadIsBounded(t *testing.T) {
+	body := string(Protobuf.Append(nil, []DiagnosisKey{synthetic()}))
+	url := answering(t, 200, map[string]string{"batchTag": "a", "Content-Type": "application/protobuf"}, body)
+	for limit, want := range map[int]bool{len(body): true, len(body) - 1: false} {
+		c := must(NewClient(url, de, &ClientOptions{MaxPage: int64(limit)}))
+		if page, err := c.Download(t.Context(), federation.Place{Day: today}); (page != nil) != want || (err == nil) != want {
+			t.Errorf("%d bytes where %d may be: %v, %v", len(body), limit, page, err)
+		}
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	e := newEurope(t, nil)
+	redirect := serving(t, http.RedirectHandler(e.http.URL+"/diagnosiskeys/download/2021-06-02", http.StatusFound))
+	n := e.nations["DE"]
+	c := must(NewClient(redirect, de, &ClientOptions{HTTPClient: http.DefaultClient, Header: n.Header()}))
+	if _, err := c.Download(t.Context(), federation.Place{Day: today}); classOf(err) != federation.ErrUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if n := len(e.gateway.Requests()); n != 0 {
+		t.Errorf("%d requests went elsewhere", n)
+	}
+}
+
+// TestDownloadForgetsWhatWasWrong: an answer that named a batch that there is not
+// stands in the way of one request, and not for as long as the process lives.
+func TestDownloadForgetsWhatWasWrong(t *testing.T) {
+	e := newEurope(t, nil)
+	for i := range 2 {
+		e.upload("FR", fmt.Sprint(i), e.newKeys("FR", 3))
+		e.gateway.Assemble()
+	}
+	wrong := true
+	e.between(t, func(_ *http.Request, a *recorded) {
+		if wrong {
+			a.header.Set("nextBatchTag", "20210602-99")
+		}
+		wrong = false
+	})
+	c := e.client("DE", nil)
+	page := must(c.Download(t.Context(), federation.Place{Day: today}))
+	if _, err := c.Download(t.Context(), page.Next); classOf(err) != federation.ErrUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if got := tagsOf(read(t, c, page.Next)); got != "20210602-2:3" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestDownloadAroundMidnight: the tag has the day after the one that the gateway
 // keeps the batch under.
 func TestDownloadAroundMidnight(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,11 +56,50 @@ type history struct {
 	clock    *clock
 	europes  []*europe
 	backEnds []*backEnd
-	down     map[*europe]time.Time // until when a gateway is out of reach
-	faults   float64               // how probable one is, for each request and each call of a store
-	failed   map[error]int         // runs, by the class of their error
+	fate     fate
+	failed   map[error]int // runs, by the class of their error
 	warnings map[string]int
 	refused  int // keys that gateways did not take
+}
+
+// A fate says what goes wrong. Servers ask it from goroutines of their own.
+type fate struct {
+	mu     sync.Mutex
+	r      *rand.Rand
+	healed bool                  // nothing does
+	faults float64               // how probable a fault is, for each request and each call of a store
+	down   map[*europe]time.Time // until when a gateway is out of reach
+}
+
+// request decides what becomes of a request.
+func (f *fate) request(e *europe, now time.Time) federationtest.Verdict {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.healed:
+	case now.Before(f.down[e]):
+		return []federationtest.Verdict{federationtest.Fail, 503, 404, 500}[f.r.IntN(4)]
+	case f.r.Float64() < f.faults:
+		return bad[f.r.IntN(len(bad))]
+	}
+	return federationtest.Pass
+}
+
+// call decides what becomes of a call of a store.
+func (f *fate) call() ledgertest.Verdict {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.healed && f.r.Float64() < f.faults/4 {
+		return []ledgertest.Verdict{ledgertest.Fail, ledgertest.FailAfter}[f.r.IntN(2)]
+	}
+	return ledgertest.Pass
+}
+
+// set changes what goes wrong.
+func (f *fate) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
 }
 
 // bad is what goes wrong with a request. What a client could not know to be wrong is
@@ -72,8 +112,8 @@ var bad = []federationtest.Verdict{
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
-	return &history{t: t, r: rand.New(rand.NewPCG(seed, 5)), clock: &clock{now: noon.Add(5 * time.Minute)}, down: map[*europe]time.Time{},
-		failed: map[error]int{}, warnings: map[string]int{}}
+	return &history{t: t, r: rand.New(rand.NewPCG(seed, 5)), clock: &clock{now: noon.Add(5 * time.Minute)}, failed: map[error]int{}, warnings: map[string]int{},
+		fate: fate{r: rand.New(rand.NewPCG(seed, 6)), down: map[*europe]time.Time{}}}
 }
 
 // gateway adds a gateway, which refuses some keys as a whole and fails at others.
@@ -81,22 +121,11 @@ func (h *history) gateway(countries ...string) *europe {
 	e := newGateway(h.t, h.clock, countries, nil)
 	e.keys = keystest.New(h.r.Uint64(), &keystest.Options{EndOfPeriod: true})
 	e.gateway.Refuse(func(data []byte) bool { return data[0] < 3 }, func(data []byte) bool { return data[0] == 3 || data[0] == 4 })
-	e.gateway.SetHook(h.hook(e))
+	e.gateway.SetHook(func(context.Context, federationtest.Request) federationtest.Verdict {
+		return h.fate.request(e, h.clock.Now())
+	})
 	h.europes = append(h.europes, e)
 	return e
-}
-
-// hook decides what becomes of a request.
-func (h *history) hook(e *europe) federationtest.Hook {
-	return func(context.Context, federationtest.Request) federationtest.Verdict {
-		switch {
-		case h.clock.Now().Before(h.down[e]):
-			return []federationtest.Verdict{federationtest.Fail, 503, 404, 500}[h.r.IntN(4)]
-		case h.r.Float64() < h.faults:
-			return bad[h.r.IntN(len(bad))]
-		}
-		return federationtest.Pass
-	}
 }
 
 func (h *history) backEnd(country string) *backEnd {
@@ -106,12 +135,7 @@ func (h *history) backEnd(country string) *backEnd {
 	policy.MinKeys, policy.MinUploads, policy.LongestWait, policy.MinWithdrawnUploads, policy.WithdrawalWait = 1, 1, 0, 1, 0
 	b.store = memledger.New(&memledger.Options{Clock: h.clock.Now})
 	b.healthy = must(ledger.Open(h.t.Context(), b.store, &ledger.Options{Policy: &policy}))
-	b.faulty = b.healthy.With(ledgertest.Faulty(b.store, func(context.Context, ledgertest.Call) ledgertest.Verdict {
-		if h.r.Float64() < h.faults/4 {
-			return []ledgertest.Verdict{ledgertest.Fail, ledgertest.FailAfter}[h.r.IntN(2)]
-		}
-		return ledgertest.Pass
-	}))
+	b.faulty = b.healthy.With(ledgertest.Faulty(b.store, func(context.Context, ledgertest.Call) ledgertest.Verdict { return h.fate.call() }))
 	h.backEnds = append(h.backEnds, b)
 	return b
 }
@@ -190,10 +214,9 @@ func (b *backEnd) units(fits func(u *ledger.Unit) bool) (units []*ledger.Unit) {
 
 // healed does what must not fail.
 func (h *history) healed(f func()) {
-	faults, down := h.faults, h.down
-	h.faults, h.down = 0, nil
+	h.fate.set(func() { h.fate.healed = true })
 	f()
-	h.faults, h.down = faults, down
+	h.fate.set(func() { h.fate.healed = false })
 }
 
 // round has everybody do what is due, in any order, and moves the clock on.
@@ -218,7 +241,7 @@ func (h *history) round(step time.Duration) {
 }
 
 func (i *instance) runPull() {
-	if i.faults > 0 && i.r.IntN(8) == 0 {
+	if i.r.IntN(8) == 0 {
 		i.start()
 	}
 	report, err := i.pull.Run(i.t.Context())
@@ -268,18 +291,21 @@ func (h *history) live() {
 		}
 		for _, e := range h.europes {
 			if h.r.IntN(4) == 0 {
-				h.healed(func() { e.upload(h.stranger(e), fmt.Sprintf("stranger-%d", n), h.strange(e)) })
+				h.healed(func() { e.upload(h.stranger(e), fmt.Sprintf("stranger-%d", n), h.strange(e, 3+h.r.IntN(20))) })
 			}
 		}
 		if n == 30 {
 			outage = h.clock.Now()
-			h.down[h.europes[0]] = outage.Add(46 * time.Hour)
+			h.fate.set(func() { h.fate.down[h.europes[0]] = outage.Add(46 * time.Hour) })
 		}
 		// What is not read soon after the outage is lost for good.
-		h.faults = 0.15
-		if since := h.clock.Now().Sub(outage); 45*time.Hour < since && since < 48*time.Hour {
-			h.faults = 0
-		}
+		since := h.clock.Now().Sub(outage)
+		h.fate.set(func() {
+			h.fate.faults = 0.15
+			if 45*time.Hour < since && since < 48*time.Hour {
+				h.fate.faults = 0
+			}
+		})
 		h.round(time.Duration(10+h.r.IntN(80)) * time.Minute)
 	}
 }
@@ -292,19 +318,21 @@ func (h *history) stranger(e *europe) string {
 	return "CH"
 }
 
-// strange returns keys of a stranger, none of which the gateway has anything against.
-func (h *history) strange(e *europe) []keys.DiagnosisKey {
-	return slices.DeleteFunc(e.newKeys(h.stranger(e), 3+h.r.IntN(20)), func(k keys.DiagnosisKey) bool {
+// strange returns up to n keys of a stranger, none of which the gateway has anything
+// against.
+func (h *history) strange(e *europe, n int) []keys.DiagnosisKey {
+	return slices.DeleteFunc(e.newKeys(h.stranger(e), n), func(k keys.DiagnosisKey) bool {
 		return k.KeyData[0] < 5 || h.clock.Now().Sub(k.End()) > 8*24*time.Hour
 	})
 }
 
 // rest lets everything that is under way arrive.
 func (h *history) rest() {
-	h.faults, h.down = 0, nil
-	for range 8 {
-		h.round(time.Hour)
-	}
+	h.healed(func() {
+		for range 8 {
+			h.round(time.Hour)
+		}
+	})
 }
 
 // checkArrived: each back end has what other countries uploaded to a gateway, and
@@ -422,7 +450,7 @@ func TestOutageThatIsTooLong(t *testing.T) {
 	de := h.backEnd("DE")
 	de.connect("efgs", e, true)
 	day := func(n int) { // a batch on each
-		e.upload("IT", fmt.Sprint(n), h.strange(e))
+		e.upload("IT", fmt.Sprint(n), h.strange(e, 60))
 		e.gateway.Assemble()
 	}
 	day(0)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 )
@@ -139,6 +140,37 @@ func TestVisitedCountries(t *testing.T) {
 		if got, err := k.Key(); err != nil || got.VisitedCountries.String() != c.want {
 			t.Errorf("%s: got %v, %v, want %s", c.name, got.VisitedCountries, err, c.want)
 		}
+	}
+}
+
+// TestBatchesOfMany: what is remembered of one key is not said of the next.
+func TestBatchesOfMany(t *testing.T) {
+	var all []keys.DiagnosisKey
+	for _, origin := range []string{"FI", "DE", "FR", "FR", "DE", "FI"} {
+		for _, list := range [][]string{{"DE", "FR"}, nil, {"FI"}, {"FI"}, {"DE", "FI", "FR"}} {
+			k := model()
+			k.Origin = keys.MustRegion(origin)
+			k.VisitedCountries, _ = keys.ParseRegions(slices.DeleteFunc(slices.Clone(list), func(code string) bool { return code == origin })...)
+			all = append(all, k)
+		}
+	}
+	wire := BatchOf(all)
+	for i := range all {
+		if one := Of(&all[i]); !equal([]DiagnosisKey{one}, wire.Keys[i:i+1]) {
+			t.Errorf("key %d is another in a batch than alone", i)
+		}
+		// As others send it: with all three countries, of which one is the origin.
+		if i%5 == 0 {
+			wire.Keys[i].VisitedCountries = []string{"DE", "FI", "FR"}
+			all[i].VisitedCountries, _ = keys.ParseRegions(slices.DeleteFunc([]string{"DE", "FI", "FR"}, func(code string) bool { return code == all[i].Origin.String() })...)
+		}
+		if i%5 == 4 { // next to one of another origin with the same countries
+			wire.Keys[i].VisitedCountries = []string{"DE", "FI", "FR"}
+		}
+	}
+	page := &federation.Page{}
+	if wire.sort(page, nil); !slices.Equal(page.Keys, all) {
+		t.Error("keys are others after a batch than alone")
 	}
 }
 
