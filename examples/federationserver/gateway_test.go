@@ -128,6 +128,7 @@ func TestBothProtocols(t *testing.T) {
 	s.european("de", "DE")
 	s.european("fr", "FR", "-sealed-only")
 	ireland := s.onboard("ie", "IE")
+	s.onboard("aa", "DE") // whose keys are of Germany, too, and who has no certificate
 	p := s.start(directly...)
 	de, fr := s.europeanClient("DE", p.european, nil), s.europeanClient("FR", p.european, func(o *efgs.ClientOptions) { o.Format = efgs.JSON })
 	ie := s.client("ie", "IE", ireland, p.base, nil)
