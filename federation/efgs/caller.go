@@ -197,8 +197,8 @@ func countryIn(dn string) (string, error) {
 		}
 		dn = rest
 		name, value, _ := strings.Cut(part, "=")
-		if strings.EqualFold(strings.TrimSpace(name), "C") {
-			country, found = strings.TrimSpace(value), found+1
+		if strings.EqualFold(strings.Trim(name, " "), "C") {
+			country, found = strings.Trim(value, " "), found+1
 		}
 	}
 	if found != 1 || !isCountry(country) {

@@ -17,7 +17,7 @@ import (
 func FuzzHeaders(f *testing.F) {
 	w := newWorld(f, nil)
 	good := w.auth["DE"].thumbprint()
-	for _, dn := range []string{"C=DE", "CN=x,C=DE", "CN%3Dx%2CC%3DDE", `O=x\,C=FR,C=DE`, `O="x,C=FR",C=DE`, "C=DE,C=FR", "C=", "=", ",", `\`, `"`, "%", "c = DE + CN = x", "/C=DE/CN=x"} {
+	for _, dn := range []string{"C=DE", "CN=x,C=DE", "CN%3Dx%2CC%3DDE", `O=x\,C=FR,C=DE`, `O="x,C=FR",C=DE`, "C=DE,C=FR", "C=", "=", ",", `\`, `"`, "%", "c = DE + CN = x", "/C=DE/CN=x", "C=DE\f"} {
 		f.Add(good.String(), dn)
 	}
 	for _, sum := range []string{"", strings.ToUpper(good.String()), good.String()[2:], "%41", strings.Repeat("A", 43), strings.Repeat("A", 43) + "="} {
