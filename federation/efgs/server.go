@@ -1,6 +1,7 @@
 package efgs
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -116,11 +117,11 @@ func NewServer(hub *federation.Hub, nations Nations, list cms.Certificates, opts
 
 func (o *ServerOptions) complete() error {
 	o.Balancers = slices.Clone(o.Balancers)
-	setDefault(&o.ThumbprintHeader, "X-SSL-Client-SHA256")
-	setDefault(&o.DNHeader, "X-SSL-Client-DN")
-	setDefault(&o.MaxUpload, DefaultMaxUpload)
-	setDefault(&o.MaxAge, DefaultMaxAge)
-	setDefault(&o.Parallel, DefaultParallel)
+	o.ThumbprintHeader = cmp.Or(o.ThumbprintHeader, "X-SSL-Client-SHA256")
+	o.DNHeader = cmp.Or(o.DNHeader, "X-SSL-Client-DN")
+	o.MaxUpload = cmp.Or(o.MaxUpload, DefaultMaxUpload)
+	o.MaxAge = cmp.Or(o.MaxAge, DefaultMaxAge)
+	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}

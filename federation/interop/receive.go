@@ -57,8 +57,8 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*rep
 // body reads the body, which must be JSON and not encoded any further.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	tooLarge := refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("body: more than %d bytes", s.opts.MaxUpload))
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Type: want application/json")
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != mediaType {
+		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Type: want "+mediaType)
 	}
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Encoding: want none")

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,9 +96,9 @@ func (o *ServerOptions) complete() error {
 	if len(o.Prefixes) == 0 {
 		o.Prefixes = []string{"", "/diagnosiskeys"}
 	}
-	setDefault(&o.MaxUpload, DefaultMaxUpload)
-	setDefault(&o.MaxKeys, DefaultMaxKeys)
-	setDefault(&o.Parallel, DefaultParallel)
+	o.MaxUpload = cmp.Or(o.MaxUpload, DefaultMaxUpload)
+	o.MaxKeys = cmp.Or(o.MaxKeys, DefaultMaxKeys)
+	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
