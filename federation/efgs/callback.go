@@ -10,6 +10,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/remote"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/signing/cms"
 )
 
@@ -105,6 +106,7 @@ func (h *Callback) Hints() <-chan struct{} { return h.hints }
 // ServeHTTP implements [http.Handler].
 func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	service.Hurry(w) // a call has no body
 	switch {
 	case !h.knows(r):
 		w.WriteHeader(http.StatusForbidden)
