@@ -57,6 +57,7 @@ var may = map[string][]string{
 	"internal/exportpb":  {},
 	"internal/fastclock": {},
 	"internal/killtest":  {},
+	"internal/pbtest":    {},
 	"internal/pgtest":    {},
 	"internal/ringtest":  {},
 	"internal/s3test":    {},
