@@ -139,11 +139,7 @@ func (s *Server) Ask(ctx context.Context, r *Request) (*Answer, error) {
 }
 
 func (s *Server) request(ctx context.Context, r *Request) (*http.Request, error) {
-	var body io.Reader // not a *bytes.Reader that is nil
-	if r.Body != nil {
-		body = bytes.NewReader(r.Body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, s.base+r.Path, body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, s.base+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, errors.New("no request can be made of it")
 	}

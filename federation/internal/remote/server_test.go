@@ -209,6 +209,7 @@ func TestNoAnswer(t *testing.T) {
 		{"no HTTP", sends("geheim\r\n\r\n"), Options{}, Request{}, 0, nil},
 		{"half a body", sends("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ngeheim"), Options{}, Request{}, 200, io.ErrUnexpectedEOF},
 		{"a bad chunk", sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ngeheim\r\n"), Options{}, Request{}, 200, nil},
+		{"a bad trailer", sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n0\r\ngeheim\r\n\r\n"), Options{}, Request{}, 200, nil},
 		{"no gzip", sends("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\ngeheim"), Options{}, Request{}, 200, nil},
 		{"not in time", stall, Options{Timeout: 20 * time.Millisecond}, Request{}, 0, context.DeadlineExceeded},
 		{"no credentials", stall, Options{Credentials: func(context.Context, http.Header) error { return refused }}, Request{}, 0, refused},
