@@ -523,7 +523,7 @@ func TestCallbackRedirects(t *testing.T) {
 func TestCallbackTimeouts(t *testing.T) {
 	w, to := calling(t, "DE", "FR")
 	o := w.calls.opts
-	o.Timeout = 200 * time.Millisecond
+	o.Timeout = time.Second
 	w.recall(&o)
 	done := make(chan struct{})
 	defer close(done)
