@@ -76,6 +76,12 @@ func (r *run) carry(ctx context.Context, c *committed, progress *progress) error
 	if err != nil {
 		return err
 	}
+	if r.span(c.Span).State {
+		if published := c.Parts[0].Keys; !c.Completed.IsZero() && published != len(content.Keys) {
+			return r.giveUp(ctx, c) // something in it has been erased since
+		}
+		c.Parts[0].Keys = len(content.Keys)
+	}
 	w := &written{}
 	for i := range c.Parts {
 		o, err := r.carryPart(ctx, c, content, i, w)
@@ -144,7 +150,10 @@ func (r *run) write(ctx context.Context, c *committed, content *export.Content, 
 // trusted key verifies it and its content is the plan's.
 func (r *run) adopt(ctx context.Context, c *committed, content *export.Content, i int) (object, error) {
 	name := r.layout.Object(c.files()[i])
-	archive, attrs, err := r.get(ctx, name)
+	if e, ok := r.layout.(Encoder); ok {
+		return r.adoptEncoded(ctx, e, c.files()[i], content)
+	}
+	archive, attrs, err := r.get(ctx, name, maxObject)
 	if err != nil {
 		return object{}, &objectError{name, err}
 	}

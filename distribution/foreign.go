@@ -101,12 +101,15 @@ const (
 
 // whose reads an object that is not as it was written.
 func (r *run) whose(ctx context.Context, o object) (ownership, error) {
-	content, _, err := r.get(ctx, o.Name)
+	content, _, err := r.get(ctx, o.Name, max(maxObject, 2*o.Size))
 	switch {
 	case errors.Is(err, errAbsent) || errors.Is(err, storage.ErrTooLarge):
 		return nobodys, nil
 	case err != nil:
 		return nobodys, err
+	}
+	if e, ok := r.layout.(Encoder); ok {
+		return whoseEncoded(e, o, content), nil
 	}
 	a, err := export.Open(bytes.NewReader(content), int64(len(content)), &export.ReadOptions{Format: r.layout.Archive().Format})
 	if err != nil {

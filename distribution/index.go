@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -63,7 +64,11 @@ func (r *run) index(ctx context.Context) error {
 // putIndexes writes leaves before roots. If one cannot be written, those after
 // it, which may name it, are left as they are.
 func (r *run) putIndexes(ctx context.Context) error {
-	for _, i := range r.wantedIndexes() {
+	wanted, err := r.wantedIndexes()
+	if err != nil {
+		return err
+	}
+	for _, i := range wanted {
 		err := r.putIndex(ctx, i)
 		if err == nil {
 			continue
@@ -81,18 +86,25 @@ func (r *run) putIndexes(ctx context.Context) error {
 }
 
 // wantedIndexes returns the indexes over what is published.
-func (r *run) wantedIndexes() []Index {
+func (r *run) wantedIndexes() ([]Index, error) {
 	var names []string
 	for i := range r.packages {
 		names = append(names, r.packages[i].Name)
 	}
-	return r.layout.Indexes(names, r.listable())
+	if e, ok := r.layout.(Encoder); ok {
+		return r.catalogue(e, names)
+	}
+	var files []File
+	for _, c := range r.listable() {
+		files = append(files, c.files()...)
+	}
+	return r.layout.Indexes(names, files), nil
 }
 
-// listable returns the files that indexes may name: those of a package before
+// listable returns the plans whose files indexes may name: those of a package before
 // its first base window that is not completed, and of each longer span before the
 // first of its own; none past its retention.
-func (r *run) listable() []File {
+func (r *run) listable() []*committed {
 	first := map[string]time.Time{} // window that is not completed, by package and span
 	for _, c := range r.state.plans {
 		line := c.pkg + "/" + c.Span
@@ -104,24 +116,27 @@ func (r *run) listable() []File {
 		t, ok := first[c.pkg+"/"+span]
 		return !ok || !c.End.After(t)
 	}
-	var files []File
+	var plans []*committed
 	for _, c := range r.state.plans { // by package, span and time
 		if c.published() && !r.retired(c) && r.pkg(c.pkg) != nil && before(c, c.Span) && before(c, base(r.layout).Name) {
-			files = append(files, c.files()...)
+			plans = append(plans, c)
 		}
 	}
-	return files
+	return plans
 }
 
-// retired reports whether a plan's objects have been kept long enough.
+// retired reports whether a plan's objects have been kept long enough, or enough
+// newer states have been published.
 func (r *run) retired(c *committed) bool {
+	if span := r.span(c.Span); span.State {
+		return r.newer(c) >= span.Keep
+	}
 	return !r.now.Before(retiredAt(r.layout, r.span(c.Span), c.window()))
 }
 
 // putIndex writes one index if it is not what it should be.
 func (r *run) putIndex(ctx context.Context, i Index) error {
-	sum := sha256.Sum256(i.Content)
-	want := indexState{SHA256: hex.EncodeToString(sum[:])}
+	want := indexState{SHA256: i.digest()}
 	known := r.state.indexes[i.Name]
 	if known == nil {
 		known = &indexEntry{name: i.Name}
@@ -131,7 +146,11 @@ func (r *run) putIndex(ctx context.Context, i Index) error {
 	if listed && known.ETag == have.ETag && known.SHA256 == want.SHA256 && known.Unlisted.IsZero() {
 		return nil
 	}
-	a, err := r.put(ctx, i.Name, have.ETag, i.Content, r.layout.IndexOptions(i))
+	content, err := r.indexBytes(&i)
+	if err != nil {
+		return err
+	}
+	a, err := r.put(ctx, i.Name, have.ETag, content, r.layout.IndexOptions(i))
 	if errors.Is(err, storage.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
 		return errMoved
 	}
@@ -141,6 +160,30 @@ func (r *run) putIndex(ctx context.Context, i Index) error {
 	r.report.Indexes = append(r.report.Indexes, i.Name)
 	want.ETag = a.ETag
 	return r.rememberIndex(ctx, known, want)
+}
+
+// digest says what an index is a function of, so that a signature that differs
+// each time it is made is not made anew.
+func (i *Index) digest() string {
+	h := sha256.New()
+	if i.SignedBy != (signing.Identity{}) {
+		fmt.Fprintf(h, "signed by %s\n", i.SignedBy)
+	}
+	h.Write(i.Content)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// indexBytes returns what an index is stored as.
+func (r *run) indexBytes(i *Index) ([]byte, error) {
+	if i.SignedBy == (signing.Identity{}) {
+		return i.Content, nil
+	}
+	signer, ok := r.ring.Lookup(i.SignedBy)
+	if !ok {
+		return nil, fmt.Errorf("distribution: %s: no signer %s", i.Name, i.SignedBy)
+	}
+	digest := sha256.Sum256(i.Content)
+	return signer.SignDigest(digest[:])
 }
 
 // rememberIndex records what was written. If another run has recorded its own,

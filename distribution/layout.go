@@ -5,7 +5,10 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/keys"
+	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/ledger"
 )
 
 // A Window is the time [Start, End) that a file stands for.
@@ -24,15 +27,40 @@ type Span struct {
 	Length time.Duration // windows begin at whole multiples since the epoch, plus the layout's offset
 	Retain time.Duration // how long a file stays after the end of the day its window begins in
 	Parts  bool          // whether a window may have several files
+
+	// State has a file say all that is shown at the end of its window, instead of
+	// what was written in it: a snapshot. Only an [Encoder] may have such a span,
+	// and it may be as long as the base. Keep is how many of the newest windows
+	// have a file then; Retain means nothing.
+	State bool
+	Keep  int
+
+	// Days is for how many days of keys a file of an [Encoder] is: see
+	// [Span.Relevant]. 0 is any; a span of State needs it.
+	Days int
+
+	// Expire has a file of an [Encoder] say, too, which keys cease to be relevant
+	// with its window: they are among the revised ones, as they were shown.
+	Expire bool
 }
+
+// Relevant reports whether the day that a key begins in is one of the last Days
+// at t, that of t among them.
+func (s *Span) Relevant(k *keys.TemporaryExposureKey, t time.Time) bool {
+	return s.Days == 0 || k.RollingStartIntervalNumber.Day() >= s.firstDay(t)
+}
+
+// firstDay returns the number of the oldest day that is relevant at t.
+func (s *Span) firstDay(t time.Time) int { return keys.IntervalAt(t).Day() - s.Days + 1 }
 
 // A File is one file of a package.
 type File struct {
 	Package string
 	Span    string
 	Window  Window
-	Part    int // from 0
-	Parts   int // 1 where the span has none
+	Kind    string // of several files of one window, where the layout is an [Encoder]
+	Part    int    // from 0
+	Parts   int    // 1 where the span has none
 }
 
 // An Index is a file that lists others. Of all files of a tree, only indexes
@@ -40,6 +68,11 @@ type File struct {
 type Index struct {
 	Name    string
 	Content []byte
+
+	// SignedBy makes the file a signature instead: that of Content, by the signer
+	// with this identity, as ASN.1 DER. It is signed again only if Content or
+	// signer are others.
+	SignedBy signing.Identity
 }
 
 // A Layout says what the files of a published tree are: their names, their
@@ -69,7 +102,8 @@ type Layout interface {
 	Prefix() string
 
 	// Indexes returns all indexes over the listed files, leaves before roots.
-	// packages are all packages, also those without a file.
+	// packages are all packages, also those without a file. Those of an [Encoder]
+	// come from its Catalogue instead.
 	Indexes(packages []string, listed []File) []Index
 
 	// Follow must find the files that the indexes name, from the root down, as a
@@ -83,7 +117,8 @@ type Layout interface {
 	Archive() *export.WriteOptions
 
 	// FileOptions and IndexOptions say with what attributes an object is
-	// stored. IfAbsent, CacheControl and ACL are the publisher's to set.
+	// stored. IfAbsent and ACL are the publisher's to set, and CacheControl, unless
+	// the layout has something kept for a shorter time.
 	FileOptions(a *Archive) (storage.PutOptions, error)
 	IndexOptions(i Index) storage.PutOptions
 }
@@ -105,7 +140,8 @@ func retiredAt(l Layout, s Span, w Window) time.Time {
 }
 
 // checkLayout sees to it that the spans fit each other and the ledger's grid.
-func checkLayout(l Layout, grid time.Duration) error {
+func checkLayout(l Layout, policy *ledger.Policy) error {
+	grid := policy.Grid
 	spans := l.Spans()
 	if len(spans) == 0 {
 		return fmt.Errorf("distribution: layout %s has no spans", l.Name())
@@ -114,11 +150,14 @@ func checkLayout(l Layout, grid time.Duration) error {
 	if b.Length < grid || b.Length%grid != 0 {
 		return fmt.Errorf("distribution: layout %s: windows of %s are no whole multiple of the ledger's grid of %s", l.Name(), b.Length, grid)
 	}
-	for _, s := range spans {
+	for i, s := range spans {
+		if err := checkEncoded(l, &s, i == 0, policy.PruneAge); err != nil {
+			return err
+		}
 		switch {
 		case s.Length%b.Length != 0 || (24*time.Hour)%s.Length != 0:
 			return fmt.Errorf("distribution: layout %s: span %s of %s is not made of whole windows of %s in a day", l.Name(), s.Name, s.Length, b.Length)
-		case s.Retain < 24*time.Hour:
+		case s.Retain < 24*time.Hour && !s.State:
 			return fmt.Errorf("distribution: layout %s: span %s is kept for %s, at least a day", l.Name(), s.Name, s.Retain)
 		}
 	}

@@ -89,7 +89,7 @@ func New(l *ledger.Ledger, b storage.Bucket, layout Layout, packages []Package, 
 		return nil, err
 	}
 	policy, _ := l.Policy()
-	if err := checkLayout(layout, policy.Grid); err != nil {
+	if err := checkLayout(layout, &policy); err != nil {
 		return nil, err
 	}
 	if err := p.checkRoom(&policy); err != nil {
@@ -151,6 +151,9 @@ func (o *Options) check() error {
 // checkRoom sees to it that no window of a layout that cannot name parts can
 // hold more keys than phones take in one file.
 func (p *Publisher) checkRoom(policy *ledger.Policy) error {
+	if _, ok := p.layout.(Encoder); ok {
+		return nil // phones do not read its files
+	}
 	for _, s := range p.layout.Spans() {
 		if !s.Parts && policy.MaxDay > p.opts.MaxKeys {
 			return fmt.Errorf("distribution: layout %s has one file for a whole %s and Policy.MaxDay lets a day have %d keys, more than %d",

@@ -71,7 +71,7 @@ func (r *run) neededByRollUp(c *committed) bool {
 		return false
 	}
 	for _, span := range r.layout.Spans()[1:] {
-		if windowAt(r.layout, span, c.Start).End.After(e.Next) {
+		if !span.State && windowAt(r.layout, span, c.Start).End.After(e.Next) {
 			return true
 		}
 	}
@@ -81,8 +81,12 @@ func (r *run) neededByRollUp(c *committed) bool {
 // retireIndexes finds the indexes that are no longer wanted, such as that of the
 // hours of a day that is past its retention.
 func (r *run) retireIndexes() (swaps []ledger.Swap, doomed []string, err error) {
+	indexes, err := r.wantedIndexes()
+	if err != nil {
+		return nil, nil, err
+	}
 	wanted := map[string]bool{}
-	for _, i := range r.wantedIndexes() {
+	for _, i := range indexes {
 		wanted[i.Name] = true
 	}
 	for name, e := range r.state.indexes {
