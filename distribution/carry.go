@@ -18,7 +18,12 @@ import (
 // carryOut writes the archives of all plans that are not done, and those that
 // are done and have gone missing, and then completes their plans.
 func (r *run) carryOut(ctx context.Context) error {
-	work := r.undone()
+	var work []*committed
+	for _, c := range r.undone() {
+		if !r.span(c.Span).Open { // those come last, as indexes do
+			work = append(work, c)
+		}
+	}
 	for _, c := range r.state.plans {
 		if c.published() && !r.intact(c) && !r.retired(c) && r.pkg(c.pkg) != nil {
 			work = append(work, c)

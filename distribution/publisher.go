@@ -40,7 +40,8 @@ type Options struct {
 	Trusted []signing.PublicKey
 
 	// Maps are publication maps that packages had before, and by which what
-	// they showed is still revised. [Identity] and [CWA] need not be named.
+	// they showed is still revised. [Identity], [CWA] and
+	// [NHS] need not be named.
 	Maps []PublicationMap
 
 	Parallel int           // objects written at the same time; 0 is 4
@@ -97,6 +98,11 @@ func New(l *ledger.Ledger, b storage.Bucket, layout Layout, packages []Package, 
 	}
 	if err := p.checkPackages(); err != nil {
 		return nil, err
+	}
+	if _, open := openSpan(layout); open {
+		if _, ok := b.(storage.Replacer); !ok {
+			return nil, fmt.Errorf("distribution: layout %s has an open file, which the bucket cannot replace on a condition: %w", layout.Name(), errors.ErrUnsupported)
+		}
 	}
 	var err error
 	p.trusted, err = signing.NewTrustList(append(ring.PublicKeys(), p.opts.Trusted...)...)
@@ -181,6 +187,10 @@ func (p *Publisher) checkPackages() error {
 			return fmt.Errorf("distribution: two packages are named %s", pkg.Name)
 		}
 		seen[pkg.Name] = true
+		f := File{Package: pkg.Name, Span: base(p.layout).Name, Window: windowAt(p.layout, base(p.layout), time.Unix(0, 0)), Parts: 1}
+		if parsed, ok := p.layout.Parse(p.layout.Object(f)); !ok || parsed != f {
+			return fmt.Errorf("distribution: layout %s has no names for a package %s", p.layout.Name(), pkg.Name)
+		}
 		p.maps[pkg.Map.Name] = pkg.Map
 	}
 	for _, m := range readyMade() {
@@ -205,8 +215,10 @@ func (p *Publisher) Run(ctx context.Context) (*Report, error) {
 	r := newRun(p)
 	for _, step := range []func(context.Context) error{
 		r.look,
+		r.checkReplace,
 		r.commit,
 		r.carryOut,
+		r.putOpenFiles,
 		r.index,
 		r.retire,
 		r.settleFloors,

@@ -34,6 +34,7 @@ type outputState struct {
 	packages map[string]*packageEntry
 	plans    []*committed // by package, span and time
 	indexes  map[string]*indexEntry
+	open     map[string]*openEntry // by package
 	floors   map[string]ledger.Register
 }
 
@@ -96,7 +97,7 @@ func (r *run) readState(ctx context.Context) (*outputState, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &outputState{packages: map[string]*packageEntry{}, indexes: map[string]*indexEntry{}, floors: map[string]ledger.Register{}}
+	s := &outputState{packages: map[string]*packageEntry{}, indexes: map[string]*indexEntry{}, open: map[string]*openEntry{}, floors: map[string]ledger.Register{}}
 	for _, reg := range registers {
 		kind, rest, _ := strings.Cut(strings.TrimPrefix(reg.Name, r.register("")), "/")
 		if err := s.add(kind, rest, reg); err != nil {
@@ -131,6 +132,10 @@ func (s *outputState) add(kind, rest string, reg ledger.Register) error {
 		e := &indexEntry{name: rest, version: reg.Version}
 		s.indexes[rest] = e
 		return json.Unmarshal(reg.Value, &e.indexState)
+	case "open":
+		e := &openEntry{version: reg.Version}
+		s.open[rest] = e
+		return json.Unmarshal(reg.Value, &e.openState)
 	default:
 		return errors.New("no such kind")
 	}
