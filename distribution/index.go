@@ -85,6 +85,9 @@ func (r *run) putIndexes(ctx context.Context) error {
 // wantedIndexes returns the indexes over what is published.
 func (r *run) wantedIndexes() []Index { return r.layout.Indexes(r.packageNames(), r.listable()) }
 
+// unindexed reports whether the layout has no indexes.
+func (p *Publisher) unindexed() bool { return len(p.layout.Indexes(p.packageNames(), nil)) == 0 }
+
 func (p *Publisher) packageNames() []string {
 	var names []string
 	for i := range p.packages {
