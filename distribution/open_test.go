@@ -30,4 +30,3 @@ func newNHS(t testing.TB, opts *nhs.Options) *nhs.Layout {
 	}
 	return l
 }
-
