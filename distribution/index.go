@@ -100,6 +100,9 @@ func (r *run) wantedIndexes() ([]Index, error) {
 	return r.layout.Indexes(names, files), nil
 }
 
+// unindexed reports whether the layout has no indexes.
+func (p *Publisher) unindexed() bool { return len(p.layout.Indexes(p.packageNames(), nil)) == 0 }
+
 func (p *Publisher) packageNames() []string {
 	var names []string
 	for i := range p.packages {

@@ -36,7 +36,7 @@ func (r *run) checkReplace(ctx context.Context) error {
 	}
 	var can bool
 	err := r.retry(ctx, func() (err error) {
-		can, err = storage.CanReplace(ctx, r.bucket, r.layout.Prefix()+".replace")
+		can, err = storage.CanReplace(ctx, r.bucket, r.layout.Prefix()+"gaen-probe")
 		return err
 	})
 	if err == nil && !can {

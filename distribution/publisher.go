@@ -40,8 +40,8 @@ type Options struct {
 	Trusted []signing.PublicKey
 
 	// Maps are publication maps that packages had before, and by which what
-	// they showed is still revised. [Identity], [CWA] and
-	// [NHS] need not be named.
+	// they showed is still revised. [Identity], [CWA] and [NHS] need not be
+	// named.
 	Maps []PublicationMap
 
 	Parallel int           // objects written at the same time; 0 is 4
@@ -56,6 +56,11 @@ type Options struct {
 
 	// MaxAge is how long what is published may be kept in caches; 0 is 300 s.
 	MaxAge time.Duration
+
+	// Invalidator, if there is one, has a cache before the bucket forget what a run
+	// replaced, such as indexes. A run whose cache cannot be told has a warning, and
+	// the next one tries again.
+	Invalidator Invalidator
 
 	// PublicRead gives every object an ACL by which everybody may read it.
 	PublicRead bool
@@ -220,6 +225,7 @@ func (p *Publisher) Run(ctx context.Context) (*Report, error) {
 		r.carryOut,
 		r.putOpenFiles,
 		r.index,
+		r.invalidate,
 		r.retire,
 		r.settleFloors,
 	} {

@@ -41,7 +41,10 @@ type Report struct {
 	Indexes   []string  // written
 	Open      []Planned // versions of open files written, each by the time that it covers
 	Deleted   int
-	Repaired  []string // completed before, missing, and written again
+
+	Invalidated []string // objects that the cache was told of
+
+	Repaired []string // completed before, missing, and written again
 
 	Failed    []error                   // objects that failed
 	Conflicts []error                   // archives that are there with another content
@@ -131,6 +134,9 @@ func (r *Report) String() string {
 	}
 	for _, p := range r.Open {
 		fmt.Fprintf(&b, "open: %s %s %s: %d keys, %d revised\n", p.Package, p.Span, p.Window, p.Keys, p.Revised)
+	}
+	if n := len(r.Invalidated); n > 0 {
+		fmt.Fprintf(&b, "the cache was told of %d objects that were replaced\n", n)
 	}
 	list(&b, "repaired", r.Repaired)
 	list(&b, "lost", r.Lost)

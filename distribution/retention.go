@@ -44,7 +44,7 @@ func (r *run) gone(unlisted time.Time) bool {
 // retirePlans finds the plans whose time is over. Without indexes, nobody was told
 // of their objects, and their own names say when it was.
 func (r *run) retirePlans() (swaps []ledger.Swap, doomed []string, err error) {
-	unindexed := len(r.layout.Indexes(r.packageNames(), nil)) == 0
+	unindexed := r.unindexed()
 	for _, c := range r.state.plans {
 		switch {
 		case !c.done() || !r.retired(c) || r.neededByRollUp(c):

@@ -3,6 +3,7 @@ package distribution
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,10 @@ type run struct {
 	log    *ledger.Log
 	listed map[string]storage.Attributes // the bucket, before the registers were read
 	state  *outputState
+	nonce  string // tells the run from others
+
+	staleMu  sync.Mutex // guards replaced
+	replaced []staleObject
 
 	mu      sync.Mutex // guards what follows
 	report  *Report
@@ -44,7 +49,7 @@ type packageEntry struct {
 }
 
 func newRun(p *Publisher) *run {
-	return &run{Publisher: p, report: &Report{Output: p.opts.Output}, stopped: map[string]bool{}}
+	return &run{Publisher: p, report: &Report{Output: p.opts.Output}, stopped: map[string]bool{}, nonce: rand.Text()}
 }
 
 // warn notes what is odd. It may be called by several plans at once.
@@ -136,6 +141,8 @@ func (s *outputState) add(kind, rest string, reg ledger.Register) error {
 		e := &openEntry{version: reg.Version}
 		s.open[rest] = e
 		return json.Unmarshal(reg.Value, &e.openState)
+	case staleKind: // is read when it is needed
+		return nil
 	default:
 		return errors.New("no such kind")
 	}

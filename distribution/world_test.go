@@ -309,7 +309,7 @@ func (w *world) verify() *distribution.TreeReport {
 // readable checks the tree from outside, if phones can find it yet.
 func (w *world) readable(when string) {
 	w.t.Helper()
-	if _, err := storage.Stat(w.t.Context(), w.bucket, "version"); errors.Is(err, fs.ErrNotExist) {
+	if _, err := storage.Stat(w.t.Context(), w.bucket, "version"); errors.Is(err, fs.ErrNotExist) && w.layout.Name() == "cwa" {
 		return
 	}
 	for _, f := range w.inspect(nil).Findings {
