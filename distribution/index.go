@@ -101,7 +101,10 @@ func (r *run) wantedIndexes() ([]Index, error) {
 }
 
 // unindexed reports whether the layout has no indexes.
-func (p *Publisher) unindexed() bool { return len(p.layout.Indexes(p.packageNames(), nil)) == 0 }
+func (p *Publisher) unindexed() bool {
+	_, encoder := p.layout.(Encoder) // whose indexes come from elsewhere
+	return !encoder && len(p.layout.Indexes(p.packageNames(), nil)) == 0
+}
 
 func (p *Publisher) packageNames() []string {
 	var names []string

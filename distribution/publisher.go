@@ -128,6 +128,13 @@ func (o *Options) setDefaults(l Layout) {
 	o.Budget = max(o.Budget, 0)
 }
 
+// canName reports whether an archive of a package has a name.
+func canName(l Layout, pkg *Package) bool {
+	f := File{Package: pkg.Name, Span: base(l).Name, Window: windowAt(l, base(l), time.Unix(0, 0)), Parts: 1}
+	parsed, ok := l.Parse(l.Object(f))
+	return ok && parsed == f
+}
+
 func setDefault[T comparable](field *T, def T) {
 	var zero T
 	if *field == zero {
@@ -192,8 +199,7 @@ func (p *Publisher) checkPackages() error {
 			return fmt.Errorf("distribution: two packages are named %s", pkg.Name)
 		}
 		seen[pkg.Name] = true
-		f := File{Package: pkg.Name, Span: base(p.layout).Name, Window: windowAt(p.layout, base(p.layout), time.Unix(0, 0)), Parts: 1}
-		if parsed, ok := p.layout.Parse(p.layout.Object(f)); !ok || parsed != f {
+		if _, encoder := p.layout.(Encoder); !encoder && !canName(p.layout, pkg) {
 			return fmt.Errorf("distribution: layout %s has no names for a package %s", p.layout.Name(), pkg.Name)
 		}
 		p.maps[pkg.Map.Name] = pkg.Map
