@@ -1,7 +1,11 @@
 package deltaset_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,19 +155,31 @@ func (w *world) cut(hours int) {
 	w.must(w.ledger.Release(w.t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
 }
 
-// publish runs once.
+// publish runs once, and expects no error.
 func (w *world) publish() *distribution.Report {
+	w.t.Helper()
+	r, err := w.try()
+	if err != nil {
+		w.t.Fatalf("%v\n%s", err, r)
+	}
+	return r
+}
+
+// run publishes, whatever comes of it.
+func (w *world) run() *distribution.Report {
+	w.t.Helper()
+	r, _ := w.try()
+	return r
+}
+
+func (w *world) try() (*distribution.Report, error) {
 	w.t.Helper()
 	packages := []distribution.Package{{Name: "DE", Select: distribution.FromOrigin(de), Map: distribution.Identity(), FromBeginning: true}}
 	p, err := distribution.New(w.ledger, w.bucket, newLayout(w.t, &w.opts), packages, w.ring, &distribution.Options{Tries: 1})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r, err := p.Run(w.t.Context())
-	if err != nil {
-		w.t.Fatalf("%v\n%s", err, r)
-	}
-	return r
+	return p.Run(w.t.Context())
 }
 
 // newest is the number of the interval that ended last.
@@ -220,6 +236,53 @@ func (w *world) object(name string) []byte {
 		w.t.Fatal(err)
 	}
 	return content
+}
+
+// objects returns the attributes of everything in the bucket.
+func (w *world) objects() map[string]storage.Attributes {
+	w.t.Helper()
+	all := map[string]storage.Attributes{}
+	for a, err := range storage.List(w.t.Context(), w.bucket, "") {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if all[a.Name], err = storage.Stat(w.t.Context(), w.bucket, a.Name); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// count returns how many files of the tree have a name that begins so.
+func (w *world) count(prefix string) (n int) {
+	for name := range w.objects() {
+		if strings.HasPrefix(name, tree+prefix) && !strings.Contains(name, prefix+"SHA256SUMS") {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) delete(name string) {
+	w.t.Helper()
+	w.must(nil, storage.Delete(w.t.Context(), w.bucket, name))
+}
+
+// plainOf returns a file without compression.
+func plainOf(t testing.TB, stored []byte) string {
+	t.Helper()
+	if !bytes.HasPrefix(stored, []byte("\x1f\x8b")) {
+		return string(stored)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(stored))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
 }
 
 func (w *world) put(name string, content []byte, opts *storage.PutOptions) {
