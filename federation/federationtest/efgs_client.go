@@ -280,7 +280,10 @@ func (x *efgsTrial) leak() error {
 
 // keys returns n keys of a member, with all that the protocol can say of them.
 func (x *efgsTrial) keys(member, n int) []keys.DiagnosisKey {
-	all := x.random.Keys(x.clock().Add(-3*time.Hour), n)[:n]
+	all := x.random.Keys(x.clock().Add(-3*time.Hour), 3*n)
+	// What is about to be too old would be so before it arrives.
+	all = slices.DeleteFunc(all, func(k keys.DiagnosisKey) bool { return x.clock().Sub(k.End()) > 8*24*time.Hour })
+	all = all[:n]
 	visited := []keys.Regions{{}, regionsOf("ES"), regionsOf("ES", "PL", "SE")}
 	for i := range all {
 		k := &all[i]

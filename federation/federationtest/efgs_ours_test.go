@@ -136,7 +136,7 @@ func TestOurGateway(t *testing.T) {
 
 // scripted returns the gateway that plays the European one, with what stands before
 // it, if anything does.
-func scripted(t testing.TB, before func(http.Handler) http.Handler) (*EFGSEndpoint, *EFGSEndpointOptions) {
+func scripted(t testing.TB, change func(*EFGSOptions), before func(*EFGSServer, []EFGSMember) http.Handler) (*EFGSEndpoint, *EFGSEndpointOptions) {
 	t.Helper()
 	anchor, members := newMembers()
 	var nations []EFGSNation
@@ -145,15 +145,19 @@ func scripted(t testing.TB, before func(http.Handler) http.Handler) (*EFGSEndpoi
 		nations = append(nations, anchor.Nation(&members[i]))
 		entries = append(entries, anchor.Entries(&members[i])...)
 	}
-	s := must(NewEFGSServer(nations, &EFGSOptions{Verify: verifying(entries), Networks: loopback, Call: callAny(t)}))
+	o := EFGSOptions{Verify: verifying(entries), Networks: loopback, Call: callAny(t), MaxUpload: 1 << 20}
+	if change != nil {
+		change(&o)
+	}
+	s := must(NewEFGSServer(nations, &o))
 	var handler http.Handler = s
 	if before != nil {
-		handler = before(s)
+		handler = before(s, members)
 	}
 	h := httptest.NewServer(handler)
 	t.Cleanup(h.Close)
 	return &EFGSEndpoint{URL: h.URL, Members: members, Balanced: true, Anchor: anchor.Certificate()},
-		&EFGSEndpointOptions{Callback: freeAddress(t), Release: func() error { s.Assemble(); return nil }}
+		&EFGSEndpointOptions{Callback: freeAddress(t), BigUpload: 60, MaxUpload: 1 << 20, Release: func() error { s.Assemble(); return nil }}
 }
 
 // verifying returns what verifies signatures by a list of certificates.
@@ -182,7 +186,7 @@ func callAny(t testing.TB) func(url, tag, date string) {
 // TestEFGSDeviations holds the table of deviations against the gateway that plays
 // the European one: it fails by these clauses, and by no others.
 func TestEFGSDeviations(t *testing.T) {
-	e, opts := scripted(t, nil)
+	e, opts := scripted(t, nil, nil)
 	if err := opts.complete(e); err != nil {
 		t.Fatal(err)
 	}
@@ -198,3 +202,18 @@ func TestEFGSDeviations(t *testing.T) {
 		t.Errorf("there is no clause %s", name)
 	}
 }
+
+// secured serves a gateway by TLS, which asks for certificates of whoever has any.
+func secured(t *testing.T, h http.Handler, e *EFGSEndpoint, opts *EFGSEndpointOptions) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	opts.Roots = x509.NewCertPool()
+	opts.Roots.AddCert(s.Certificate())
+	e.URL, e.Balanced = s.URL, false
+}
+
+// pairOf returns a certificate without its key.
+func pairOf(cert *x509.Certificate) *tls.Certificate { return &tls.Certificate{Leaf: cert} }

@@ -78,6 +78,8 @@ type EFGSOptions struct {
 	MaxAge  int           // days before today of which batches can be had; 0 is 2
 	KeyAge  time.Duration // of the oldest key that is taken, before today; 0 is 15 days
 	MaxKeys int           // of an upload and of a batch; 0 is 5000
+
+	MaxUpload int64 // bytes of a body; 0 is 64 MiB
 }
 
 // An EFGSServer is the European federation gateway as it was read from its code,
@@ -134,7 +136,8 @@ func NewEFGSServer(nations []EFGSNation, opts *EFGSOptions) (*EFGSServer, error)
 	}
 	setDefault(&s.opts.MaxAge, 2)
 	setDefault(&s.opts.KeyAge, 15*24*time.Hour)
-	setDefault(&s.opts.MaxKeys, 5000)
+	setDefault(&s.opts.MaxKeys, MaxEFGSKeys)
+	setDefault(&s.opts.MaxUpload, maxEFGSBody)
 	if s.opts.Clock == nil {
 		s.opts.Clock = time.Now
 	}
@@ -341,7 +344,7 @@ func (s *EFGSServer) read(w http.ResponseWriter, r *http.Request) (*efgsIncoming
 	in := &efgsIncoming{http: r, nation: -1}
 	in.Request = Request{Route: RouteOther, Method: r.Method, Path: r.URL.Path, Tag: r.Header.Get(headerBatchTag)}
 	var err error
-	if in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxEFGSBody)); err != nil {
+	if in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, s.opts.MaxUpload)); err != nil {
 		return nil, err
 	}
 	in.nation, in.denied = s.caller(r.Header)
