@@ -170,6 +170,20 @@ func eachUpload(change func(e *gatewayAudit)) *gatewayFlaw {
 	})
 }
 
+// resigned has audits show other signatures of the same keys.
+func resigned(by func(b *flawedGateway, nation int) *cms.Signer) *gatewayFlaw {
+	return audited(func(b *flawedGateway, _ *http.Request, list []gatewayAudit) []gatewayAudit {
+		for i := range list {
+			for _, u := range b.good.uploads {
+				if u.signature == list[i].BatchSignature {
+					list[i].BatchSignature = must(by(b, u.nation).Sign(efgsContent(u.keys), u.created.Add(time.Hour)))
+				}
+			}
+		}
+		return list
+	})
+}
+
 // accepting takes signatures that a good gateway does not.
 func accepting(too func(country string, content []byte, signature string) error) *gatewayFlaw {
 	return &gatewayFlaw{opts: func(o *EFGSOptions) {
@@ -583,7 +597,7 @@ var brokenGateways = map[string]func() *gatewayFlaw{
 		})
 	},
 	"audit-unchanged": func() *gatewayFlaw {
-		return eachUpload(func(e *gatewayAudit) { e.BatchSignature = strings.TrimRight(e.BatchSignature, "=") })
+		return resigned(func(b *flawedGateway, nation int) *cms.Signer { return must(b.members[nation].Signer()) })
 	},
 	"audit-certificates": func() *gatewayFlaw {
 		return eachUpload(func(e *gatewayAudit) { e.UploaderThumbprint = e.UploaderSigningThumbprint })
@@ -591,8 +605,9 @@ var brokenGateways = map[string]func() *gatewayFlaw{
 	"audit-anchor": func() *gatewayFlaw {
 		return eachUpload(func(e *gatewayAudit) { e.SigningCertificateOperatorSignature = e.UploaderOperatorSignature })
 	},
-	"audit-by-openssl": func() *gatewayFlaw {
-		return eachUpload(func(e *gatewayAudit) { e.BatchSignature = strings.TrimRight(e.BatchSignature, "=") })
+	"audit-by-openssl": func() *gatewayFlaw { // cms goes by the certificate in the signature, openssl by that of the nation
+		by := must(signerOf(stranger("DE")))
+		return resigned(func(*flawedGateway, int) *cms.Signer { return by })
 	},
 	"audit-day": func() *gatewayFlaw {
 		return rewritten("audit/", func(_ *flawedGateway, r *http.Request, body []byte) []byte {
@@ -671,8 +686,33 @@ func (f *gatewayFlaw) followed(after func(*flawedGateway, *http.Request, []byte,
 	return f
 }
 
-// alsoFail are the clauses that cannot but fail where another one does.
-var alsoFail = map[string][]string{}
+// alsoFail are the clauses that cannot but fail where another one does, by the same
+// flaw: of an upload that is answered as if it were stored nothing is handed out, and
+// of keys that are changed no signature verifies.
+var alsoFail = map[string][]string{
+	"signature-order":               {"audit-signatures"},
+	"signature-checked":             {"audit-signatures"},
+	"tag-none":                      {"batch-loses-nothing", "batch-whole-uploads"},
+	"tag-other-content":             {"batch-loses-nothing", "batch-whole-uploads"},
+	"upload-partial-stores-nothing": {"audit-signatures"},
+	"upload-origin":                 {"batch-loses-nothing", "batch-whole-uploads"},
+	"upload-too-many":               {"batch-size"},
+	"upload-invalid-key":            {"batch-loses-nothing", "batch-whole-uploads"},
+	"withdrawal-not-ones-own":       {"audit-signatures", "batch-own-left-out"},
+	"withdrawal-told":               {"audit-amounts", "batch-whole-uploads", "withdrawal-with-keys"},
+	"audit-by-openssl":              {"audit-unchanged"},
+	"audit-signatures":              {"audit-by-openssl", "audit-unchanged"},
+	"batch-size":                    {"batch-stays"},
+	"batch-whole-uploads":           {"audit-signatures", "audit-unchanged"},
+	"batch-keys-once":               {"audit-amounts"},
+	"batch-keys-unchanged":          {"audit-signatures", "batch-whole-uploads", "upload-json"},
+	"batch-own-left-out":            {"audit-amounts", "batch-keys-once"},
+	"batch-stays":                   {"audit-signatures", "audit-unchanged", "batch-whole-uploads"},
+	"batch-loses-nothing":           {"batch-stays"},
+	"batch-next":                    {"download-form"},
+	"batch-tag":                     {"callback-called"},
+	"download-later-day":            {"download-nothing"},
+}
 
 var showOthers = flag.Bool("federationtest.show-others", false, "print which other clauses a broken counterpart fails")
 
