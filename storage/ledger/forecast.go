@@ -98,11 +98,12 @@ func (s *survey) together(ctx context.Context, origin keys.Region, uploads map[s
 // waits reports whether a withdrawal of a unit that counts with that upload
 // waits already.
 func (s *survey) waits(ctx context.Context, origin keys.Region, upload string) (bool, error) {
-	for rec, err := range s.ledger.store.Find(ctx, Query{Source: Own, Upload: upload, Origin: origin}) {
+	for rec, err := range s.ledger.store.Find(ctx, Query{Upload: upload, Origin: origin}) {
 		if err != nil {
 			return false, err
 		}
-		if _, wait := rec.Unit.Pending(); wait == WaitWithdrawal && rec.Unit.Upload == upload {
+		_, wait := rec.Unit.Pending()
+		if wait == WaitWithdrawal && rec.Unit.Own() && rec.Unit.Upload == upload {
 			return true, nil
 		}
 	}
