@@ -107,7 +107,9 @@ func (m *model) give(o *ledger.Order, now time.Time) modelOrder {
 	if o.Action == ledger.OrderErase {
 		m.eraseUpload(o.Select.Uploads[0])
 	}
-	result.groups = m.forecast(chosen, now)
+	if o.Action != ledger.OrderReinstate && o.Action != ledger.OrderRevise && o.Action != ledger.OrderAdmit {
+		result.groups = m.forecast(chosen, now)
+	}
 	return result
 }
 
