@@ -136,12 +136,14 @@ func mayHoldKey(s string) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("+/=_-", r)
 	})
 	for _, w := range words {
-		if b, err := hex.DecodeString(w); err == nil && len(b) == len(keys.KeyData{}) {
+		text := strings.TrimSuffix(w, "==")
+		padded := text != w
+		text = text[strings.LastIndex(text, "=")+1:]
+		if b, err := hex.DecodeString(text); err == nil && len(b) == len(keys.KeyData{}) {
 			return true
 		}
-		text := strings.TrimSuffix(w, "==")
 		b, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(text))
-		if err == nil && len(b) == len(keys.KeyData{}) && (text != w || mixed(text)) {
+		if err == nil && len(b) == len(keys.KeyData{}) && (padded || mixed(text)) {
 			return true
 		}
 	}
