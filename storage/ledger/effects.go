@@ -72,7 +72,7 @@ func (o *Order) apply(u *Unit) fate {
 	case v == nothing:
 		return fate{}
 	case v == spared:
-		f.in = fateSpared
+		f.in, f.tells = fateSpared, false // if it waits to be told, it is by another order
 	case v == refused:
 		f.in = fateRefused
 	case v == already, before == after && waited == waits && o.Action != OrderErase:

@@ -98,8 +98,12 @@ func (m *model) give(o *ledger.Order, now time.Time) modelOrder {
 	if result.refused != "" {
 		return result
 	}
+	var told []*modelUnit
 	for _, u := range chosen {
-		m.deed(o, u)
+		if m.deed(o, u) == "spared" {
+			continue
+		}
+		told = append(told, u)
 		if _, wait := m.pending(u); o.Immediately && wait == ledger.WaitWithdrawal && len(u.claimsOf(ledger.Own)) > 0 {
 			m.urgent[u.id.Origin] = true
 		}
@@ -108,7 +112,7 @@ func (m *model) give(o *ledger.Order, now time.Time) modelOrder {
 		m.eraseUpload(o.Select.Uploads[0])
 	}
 	if o.Action != ledger.OrderReinstate && o.Action != ledger.OrderRevise && o.Action != ledger.OrderAdmit {
-		result.groups = m.forecast(chosen, now)
+		result.groups = m.forecast(told, now)
 	}
 	return result
 }
@@ -147,7 +151,7 @@ func (m *model) passOver(o *ledger.Order, chosen []*modelUnit, result *modelOrde
 		if changed && o.Action == ledger.OrderReinstate && len(u.numbers) > 0 && m.log[u.numbers[len(u.numbers)-1]-1].event.Partners == ledger.Withdrawn {
 			e.Untold++
 		}
-		if o.Immediately && own && waits == ledger.WaitWithdrawal {
+		if o.Immediately && own && word != "spared" && waits == ledger.WaitWithdrawal {
 			e.Urgent++
 		}
 	}
