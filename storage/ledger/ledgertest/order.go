@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/keys"
@@ -59,30 +60,21 @@ func (tr *trial) orders(l *ledger.Ledger) []ledger.OrderRecord {
 	return records
 }
 
-// checkOrderOneStep gives orders of which every call fails once, in ledgers of
-// their own.
+// checkOrderOneStep gives orders of which every call fails once.
 func checkOrderOneStep(tr *trial) {
-	orders := []func(upload string) *ledger.Order{
-		func(upload string) *ledger.Order {
-			o := order(ledger.OrderRollBack, ledger.Selection{Uploads: []string{upload}})
-			o.Immediately, o.Confirm = true, 3
-			return o
-		},
-		func(upload string) *ledger.Order {
-			o := order(ledger.OrderErase, ledger.Selection{Uploads: []string{upload}})
-			o.Confirm = 3
-			return o
-		},
-		func(string) *ledger.Order {
-			o := order(ledger.OrderHold, ledger.Selection{})
-			o.Holds.Sources = []ledger.Source{"p"}
-			return o
-		},
-		func(string) *ledger.Order { return order(ledger.OrderWithdraw, ledger.Selection{All: true}) }, // refused
+	rollBack := order(ledger.OrderRollBack, ledger.Selection{})
+	rollBack.Immediately = true
+	orders := []*ledger.Order{
+		rollBack,
+		order(ledger.OrderErase, ledger.Selection{}),
+		order(ledger.OrderHold, ledger.Selection{}),
+		order(ledger.OrderWithdraw, ledger.Selection{All: true}), // refused
 	}
-	for i, give := range orders {
+	tr.open(eager())
+	tr.accept("other", tr.key("AT"))
+	for i, o := range orders {
 		for _, v := range []Verdict{Fail, FailAfter} {
-			for n := 1; tr.orderWithFault(give, n, v); n++ {
+			for n := 1; tr.orderWithFault(*o, n, v); n++ {
 				if n > 50 {
 					tr.fail("order %d makes more than 50 calls", i)
 				}
@@ -93,15 +85,23 @@ func checkOrderOneStep(tr *trial) {
 
 // orderWithFault gives an order of which the n-th call fails, and gives it again.
 // It reports whether there was such a call.
-func (tr *trial) orderWithFault(give func(upload string) *ledger.Order, n int, v Verdict) bool {
+func (tr *trial) orderWithFault(o ledger.Order, n int, v Verdict) bool {
 	tr.tb.Helper()
-	tr.clock.set(noon)
-	tr.open(eager())
-	released, waits := tr.keys("DE", 2), tr.key("DE")
+	ks := tr.keys("DE", 3)
+	for i := range 2 {
+		ks[i].RollingStartIntervalNumber -= keys.IntervalsPerDay // due, whatever the hour
+	}
+	waits := &ks[2]
 	waits.RollingStartIntervalNumber, waits.RollingPeriod = keys.IntervalAt(tr.clock.Now())-2, 1
-	o := give(tr.accept(ledger.Own, append(released, waits)...))
+	upload := tr.accept(ledger.Own, ks...)
 	tr.cut()
-	o.ID = "the-order"
+	o.ID = upload
+	switch o.Action {
+	case ledger.OrderHold:
+		o.Holds.Sources = []ledger.Source{ledger.Source(upload)}
+	case ledger.OrderRollBack, ledger.OrderErase:
+		o.Select.Uploads = []string{upload}
+	}
 
 	failed, looks := false, false
 	faulty := Faulty(tr.store, func(_ context.Context, c Call) Verdict {
@@ -112,37 +112,48 @@ func (tr *trial) orderWithFault(give func(upload string) *ledger.Order, n int, v
 		}
 		return Pass
 	})
-	_, err := tr.ledger.With(faulty).Order(tr.ctx, o)
+	_, err := tr.ledger.With(faulty).Order(tr.ctx, &o)
 	if failed && !errors.Is(err, ErrFault) && !(looks && v == FailAfter) {
 		tr.fail("the order gives the error %v although its call %d fails", err, n)
 	}
-	tr.wantTogether(o, waits)
-	_, again := tr.ledger.Order(tr.ctx, o)
-	_, once := tr.ledger.Order(tr.ctx, o)
-	records := tr.orders(tr.ledger)
-	if len(records) != 1 || !records[0].Done || fmt.Sprint(again) != fmt.Sprint(once) {
-		tr.fail("after call %d failed, giving the order again gives %v, then %v, and the records %+v", n, again, once, records)
-	}
-	switch r := records[0]; {
-	case r.Refused != "" && again == nil, r.Refused == "" && again != nil:
+	tr.wantTogether(&o, *waits)
+	_, again := tr.ledger.Order(tr.ctx, &o)
+	_, once := tr.ledger.Order(tr.ctx, &o)
+	r, ok := tr.orderOf(o.ID)
+	switch {
+	case !ok || !r.Done || fmt.Sprint(again) != fmt.Sprint(once):
+		tr.fail("after call %d failed, giving the order again gives %v, then %v, and the record %+v", n, again, once, r)
+	case r.Refused != "" && again == nil, r.Refused == "" && again != nil, (r.Refused != "") != o.Select.All:
 		tr.fail("the order gives %v, and its record says %q", again, r.Refused)
 	case r.Select.Uploads == 1 && (r.Effects.Waiting != 1 || r.Effects.Released != 2 || r.Units != 3 || r.Steps != 1):
 		tr.fail("the record says %+v", r)
 	}
-	tr.wantTogether(o, waits)
+	tr.wantTogether(&o, *waits)
 	return failed
+}
+
+// orderOf returns the record of an order.
+func (tr *trial) orderOf(id string) (ledger.OrderRecord, bool) {
+	tr.tb.Helper()
+	for _, r := range tr.orders(tr.ledger) {
+		if r.ID == id {
+			return r, true
+		}
+	}
+	return ledger.OrderRecord{}, false
 }
 
 // wantTogether fails if there is a record of an order without what it changes, or
 // the reverse.
 func (tr *trial) wantTogether(o *ledger.Order, k keys.DiagnosisKey) {
 	tr.tb.Helper()
-	records := tr.orders(tr.ledger)
-	recorded := len(records) == 1 && records[0].Refused == ""
+	r, ok := tr.orderOf(o.ID)
+	recorded := ok && r.Refused == ""
 	holds, err := tr.ledger.Holds(tr.ctx)
 	tr.must(err)
 	_, wait := tr.unit(k).Pending()
-	if changed := wait == ledger.WaitNothing || len(holds.Sources) > 0; changed != recorded {
+	changed := wait == ledger.WaitNothing || slices.Contains(holds.Sources, ledger.Source(o.ID))
+	if changed != recorded {
 		tr.fail("to %s is recorded: %t; is done: %t", o.Action, recorded, changed)
 	}
 }
