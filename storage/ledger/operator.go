@@ -14,9 +14,11 @@ type OperatorReceipt struct {
 	Unknown int // keys that the ledger does not know, or that are not the operator's to change
 }
 
-// Withdraw takes units back by name, whoever brought them. Own units are
-// withdrawn everywhere, by the next cuts; a foreign one only from what this back
-// end publishes.
+// Withdraw takes units back by name, whoever brought them. What has not been
+// released never is, and so leaves by no way, to own archives or to partners. Of
+// what has, own units are withdrawn everywhere, by the next cuts; a foreign one
+// only from what this back end publishes: those who have it by its origin's word
+// keep it until the origin says otherwise.
 func (l *Ledger) Withdraw(ctx context.Context, ids ...UnitID) (*OperatorReceipt, error) {
 	return l.operate(ctx, ids, nil, (*Unit).withdraw)
 }
