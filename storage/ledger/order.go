@@ -159,7 +159,7 @@ func mixed(s string) bool {
 // check returns an error that names the first field that makes no sense.
 func (o *Order) check() error {
 	wrong := func(field, format string, args ...any) error {
-		return fmt.Errorf("Order.%s: %s", field, fmt.Sprintf(format, args...))
+		return fmt.Errorf("%s: %s", "Order."+field, fmt.Sprintf(format, args...))
 	}
 	to, stated := o.ReportType.Get()
 	empty := len(o.Holds.Origins)+len(o.Holds.Sources) == 0

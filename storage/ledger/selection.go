@@ -45,7 +45,7 @@ func (s *Selection) ranges() bool {
 // check returns an error that names the first field that makes no sense.
 func (s *Selection) check() error {
 	wrong := func(field, format string, args ...any) error {
-		return fmt.Errorf("Selection.%s: %s", field, fmt.Sprintf(format, args...))
+		return fmt.Errorf("%s: %s", "Selection."+field, fmt.Sprintf(format, args...))
 	}
 	named := len(s.Units) > 0 || len(s.Uploads) > 0
 	report, stated := s.ReportType.Get()
