@@ -74,15 +74,6 @@ func invalid(o *Order, err error) *OrderError {
 	return &OrderError{Action: o.Action.known(), Reason: RefusedInvalid, Detail: err.Error()}
 }
 
-// known returns a if it is one, else none: it may be anything.
-func (a Action) known() Action {
-	all := []Action{OrderWithdraw, OrderRollBack, OrderErase, OrderReinstate, OrderRevise, OrderAdmit, OrderHold, OrderResume}
-	if slices.Contains(all, a) {
-		return a
-	}
-	return ""
-}
-
 // Order carries out an order. What is refused is a [*OrderError]; it has changed
 // nothing, and is recorded, too. Up to 5,000 units are changed in one step, with
 // the record; more in as many as it takes, each with the record as far as it has

@@ -95,6 +95,16 @@ const (
 	maxOrderID  = 64
 )
 
+// known returns a if it is an action, else none: it may be anything, and is not
+// to be repeated.
+func (a Action) known() Action {
+	switch a {
+	case OrderWithdraw, OrderRollBack, OrderErase, OrderReinstate, OrderRevise, OrderAdmit, OrderHold, OrderResume:
+		return a
+	}
+	return ""
+}
+
 // withdraws reports whether an order takes units back.
 func (a Action) withdraws() bool {
 	return a == OrderWithdraw || a == OrderRollBack || a == OrderErase
@@ -164,6 +174,8 @@ func (o *Order) check() error {
 	to, stated := o.ReportType.Get()
 	empty := len(o.Holds.Origins)+len(o.Holds.Sources) == 0
 	switch {
+	case o.Action.known() == "":
+		return wrong("Action", "%d bytes that name none", len(o.Action))
 	case o.Confirm < 0:
 		return wrong("Confirm", "%d is negative", o.Confirm)
 	case o.Immediately && !o.Action.withdraws():
@@ -192,8 +204,6 @@ func (o *Order) check() error {
 		if to != keys.ReportConfirmedTest && to != keys.ReportConfirmedClinicalDiagnosis {
 			return wrong("ReportType", "no allowed transition that is no withdrawal leads to %s", to)
 		}
-	default:
-		return wrong("Action", "%d bytes that name none", len(o.Action))
 	}
 	return o.Select.check()
 }

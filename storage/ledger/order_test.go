@@ -74,6 +74,7 @@ func TestOrderMakesNoSense(t *testing.T) {
 	}{
 		{"Order.Action", ledger.Order{Select: all}},
 		{"Order.Action", ledger.Order{Action: "Withdraw", Select: all}},
+		{"Order.Action", ledger.Order{Action: ledger.Action(strings.Repeat("x", 100_000)), Select: all, Immediately: true}},
 		{"Selection.All", ledger.Order{Action: ledger.OrderWithdraw}},
 		{"Selection.All", ledger.Order{Action: ledger.OrderWithdraw, Select: ledger.Selection{All: true, Origin: de}}},
 		{"Selection.All", ledger.Order{Action: ledger.OrderWithdraw, Select: ledger.Selection{All: true, Uploads: []string{"u"}}}},
@@ -108,7 +109,7 @@ func TestOrderMakesNoSense(t *testing.T) {
 		s.accept(ledger.Own, "u", s.key())
 		tt.order.By, tt.order.Why = "duty officer", "ticket 42"
 		refused := s.refused(&tt.order)
-		if refused.Reason != ledger.RefusedInvalid || !strings.Contains(refused.Error(), tt.field+":") {
+		if refused.Reason != ledger.RefusedInvalid || !strings.Contains(refused.Error(), tt.field+":") || len(refused.Error()) > 200 {
 			t.Errorf("%s: got %q: %v", tt.field, refused.Reason, refused)
 		}
 		if _, err := s.Preview(t.Context(), &tt.order); err == nil || !strings.Contains(err.Error(), tt.field+":") {

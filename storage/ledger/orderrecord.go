@@ -55,11 +55,10 @@ const orderPrefix = "order/"
 func (o *Order) record(id Identity, now time.Time) *OrderRecord {
 	r := &OrderRecord{
 		ID: o.ID, Given: now.UTC(), By: o.By, Why: o.Why,
-		Action: o.Action, Immediately: o.Immediately, Confirm: o.Confirm,
+		Action: o.Action.known(), Immediately: o.Immediately, Confirm: o.Confirm,
 	}
 	if o.check() != nil {
-		r.Action = "" // what makes no sense is not repeated, it may be anything
-		return r
+		return r // what makes no sense is not described, it may be anything
 	}
 	r.Select, r.Holds = o.Select.record(id), o.Holds
 	if t, ok := o.ReportType.Get(); ok {
