@@ -40,7 +40,7 @@ type Options struct {
 	Trusted []signing.PublicKey
 
 	// Maps are publication maps that packages had before, and by which what
-	// they showed is still revised. [Identity] and [CWA] need not be named.
+	// they showed is still revised. [Identity], [CWA] and [Revocable] of Identity need not be named.
 	Maps []PublicationMap
 
 	Parallel int           // objects written at the same time; 0 is 4
