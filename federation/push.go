@@ -297,8 +297,33 @@ func (r *pushing) giveUp(ctx context.Context, g *pushRange) (err error) {
 	if g.Expired.IsZero() {
 		return fmt.Errorf("%w, and no cut up to %d says so", ledger.ErrPruned, to)
 	}
-	r.report.expired(g)
-	return nil
+	return r.expire(ctx, g)
+}
+
+// expire reports a range that is given up.
+func (r *pushing) expire(ctx context.Context, g *pushRange) error {
+	n, err := r.withdrawalsIn(ctx, g)
+	if err == nil {
+		r.report.expired(g, n)
+	}
+	return err
+}
+
+// withdrawalsIn counts the withdrawals in a range that cannot be read any more: of
+// the keys that are still there.
+func (r *pushing) withdrawalsIn(ctx context.Context, g *pushRange) (n int, err error) {
+	v, i, refused := r.state.view(r.name), slices.Index(r.state.ranges, g), r.state.refused()
+	for rec, err := range r.ledger.Find(ctx, ledger.Query{}) {
+		if err != nil {
+			return 0, err
+		}
+		what, e, why := v.tells(i, rec.Unit)
+		what, _ = v.delivers(i, rec.Unit, what, e, why, &g.Rules, refused.of(r.ledger.Identity(), rec.Unit))
+		if what == withdrawal {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // storeNew records a new range with the place that is reached by it.
@@ -368,7 +393,9 @@ func (r *pushing) carryOut(ctx context.Context, g *pushRange) error {
 	c, err := r.contentOf(ctx, g)
 	if errors.Is(err, ledger.ErrPruned) {
 		g.Expired = r.log.Now
-		r.report.expired(g)
+		if err := r.expire(ctx, g); err != nil {
+			return err
+		}
 		return r.store(ctx, g)
 	}
 	if err != nil {
@@ -487,7 +514,8 @@ func (r *pushing) store(ctx context.Context, g *pushRange) error {
 type content struct {
 	keys    []keys.DiagnosisKey
 	leftOut map[string]int // by reason
-	untold  int            // withdrawals that the partner does not take
+	untold  map[string]int // withdrawals that the partner does not take, by reason
+	again   int            // reinstatements, of which no partner is told
 }
 
 // contentOf returns what a range says.
@@ -495,17 +523,17 @@ func (r *pushing) contentOf(ctx context.Context, g *pushRange) (*content, error)
 	v := r.state.view(r.name)
 	i := slices.Index(r.state.ranges, g)
 	refused := r.state.refused()
-	c := &content{leftOut: map[string]int{}}
+	c := &content{leftOut: map[string]int{}, untold: map[string]int{}}
 	enter := func(u *ledger.Unit) {
 		what, e, why := v.tells(i, u)
-		switch {
-		case what == leftOut:
+		switch what, why = v.delivers(i, u, what, e, why, &g.Rules, refused.of(r.ledger.Identity(), u)); what {
+		case leftOut:
 			c.leftOut[why]++
-		case what == nothing:
-		case what == withdrawal && len(refused) > 0 && !v.took(i, u, refused.of(r.ledger.Identity(), u)):
-		case what == withdrawal && !g.Rules.tells(u):
-			c.untold++
-		default:
+		case untold:
+			c.untold[why]++
+		case reinstatement:
+			c.again++
+		case aKey, withdrawal:
 			c.keys = append(c.keys, said(what, u, e, &g.Rules.Defaults))
 		}
 	}

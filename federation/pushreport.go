@@ -45,7 +45,18 @@ type PushReport struct {
 
 	// Untold counts withdrawals in them that the partner ought to be told of and
 	// does not take.
-	Untold int
+	Untold    int
+	UntoldWhy map[string]int // the same by reason: "takes-no-withdrawals", "credentials"
+
+	// Expired counts withdrawals that the partner ought to have been told of in
+	// ranges that were given up now, as far as the ledger still has their keys. Of a
+	// range that was sent in part, it may have been told of some.
+	Expired int
+
+	// Reinstated counts keys in ranges recorded now that are published again here,
+	// and withdrawn to the partner for good: no partner can be told to take a
+	// withdrawal back.
+	Reinstated int
 
 	Warnings []string
 }
@@ -75,9 +86,17 @@ func (r *PushReport) leftOut(c *content) {
 	for why, n := range c.leftOut {
 		r.LeftOut[why] += n
 	}
-	r.Untold += c.untold
+	for why, n := range c.untold {
+		r.Untold += n
+		if r.UntoldWhy == nil {
+			r.UntoldWhy = map[string]int{}
+		}
+		r.UntoldWhy[why] += n
+	}
+	r.Reinstated += c.again
 }
 
-func (r *PushReport) expired(g *pushRange) {
+func (r *PushReport) expired(g *pushRange, withdrawals int) {
+	r.Expired += withdrawals
 	r.Warnings = append(r.Warnings, fmt.Sprintf("cuts %d to %d were never sent: the ledger no longer has their keys", g.From.Cut+1, g.To.Cut))
 }

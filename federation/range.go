@@ -151,10 +151,43 @@ type recordedRules struct {
 	Carries keys.Set[keys.Region] `json:"carries"`
 }
 
-// tells reports whether the partner is told of a unit's withdrawal: one that would
-// be taken for the withdrawal of a key of another origin is not sent.
-func (r *recordedRules) tells(u *ledger.Unit) bool {
-	return r.Withdrawals && r.Carries.Has(u.Key.Origin)
+// Reasons for which a partner is not told of a withdrawal.
+const (
+	takesNoWithdrawals = "takes-no-withdrawals"
+	noCredentials      = "credentials"
+)
+
+// untold returns why the partner is not told of a unit's withdrawal, empty if it is:
+// one that would be taken for the withdrawal of a key of another origin is not sent.
+func (r *recordedRules) untold(u *ledger.Unit) string {
+	switch {
+	case !r.Withdrawals:
+		return takesNoWithdrawals
+	case !r.Carries.Has(u.Key.Origin):
+		return noCredentials
+	}
+	return ""
+}
+
+// delivers returns what becomes of a telling of span i on its way to a partner: a
+// withdrawal of what it never took is nothing, and one that it does not take is
+// untold. What else it cannot be told is a reinstatement.
+func (v *view) delivers(i int, u *ledger.Unit, what telling, e ledger.Event, why string, rules *recordedRules, refused []int) (telling, string) {
+	switch {
+	case what == withdrawal && len(refused) > 0 && !v.took(i, u, refused):
+		return nothing, ""
+	case what == withdrawal && rules.untold(u) != "":
+		return untold, rules.untold(u)
+	case what == nothing && v.reinstated(i, u, e) && v.leavesOut(i, u, e) == "":
+		return reinstatement, ""
+	}
+	return what, why
+}
+
+// reinstated reports whether a span has a unit active again in our own packages, and
+// withdrawn for good to partners.
+func (v *view) reinstated(i int, u *ledger.Unit, e ledger.Event) bool {
+	return e.Own == ledger.Active && e.Partners == ledger.Withdrawn && u.At(v.spans[i].from).Own != ledger.Active
 }
 
 // pushState is what the ledger remembers of an instance's push.
@@ -269,7 +302,7 @@ func (s *pushState) view(partner ledger.Source) *view {
 			return "brought-by-partner"
 		}
 		if !g.Rules.Carries.Has(u.Key.Origin) {
-			return "credentials"
+			return noCredentials
 		}
 		return g.Rules.leavesOut(&u.Key, e)
 	}
