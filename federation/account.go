@@ -79,9 +79,12 @@ func (p *Push) Account(ctx context.Context, family *ledger.Unit) ([]*Account, er
 	if err != nil {
 		return nil, err
 	}
+	whole := *s.state
+	whole.withGaps(p.rules)
+	b := &accountBooks{Push: p, sink: s, state: &whole, view: whole.view(p.name), refused: whole.refused()}
 	var all []*Account
 	for _, u := range unitsOf(family) {
-		a, err := p.account(ctx, s, u)
+		a, err := b.account(ctx, u)
 		if err != nil {
 			return nil, err
 		}
@@ -99,23 +102,38 @@ func unitsOf(family *ledger.Unit) []*ledger.Unit {
 	return units
 }
 
-func (p *Push) account(ctx context.Context, s *pushSink, u *ledger.Unit) (a *Account, err error) {
-	a = &Account{Partner: p.name, Origin: u.Key.Origin}
-	refused := s.refused.of(s.identity, u)
-	s.view.follow(len(s.ranges)-1, u, func(j int, what telling, e ledger.Event, why string) {
-		g := s.ranges[j]
-		what, why = s.view.delivers(j, u, what, e, why, &g.Rules, refused)
+// accountBooks is what is recorded of an instance, with gaps where nothing is.
+type accountBooks struct {
+	*Push
+	sink    *pushSink
+	state   *pushState
+	view    *view
+	refused refusals
+}
+
+func (b *accountBooks) account(ctx context.Context, u *ledger.Unit) (a *Account, err error) {
+	a = &Account{Partner: b.name, Origin: u.Key.Origin}
+	refused := b.refused.of(b.ledger.Identity(), u)
+	b.view.follow(len(b.state.ranges)-1, u, func(j int, what telling, e ledger.Event, why string) {
+		g := b.state.ranges[j]
+		what, why = b.view.delivers(j, u, what, e, why, &g.Rules, refused)
 		if what == nothing || err != nil {
 			return
 		}
 		t := Told{Cuts: [2]int64{g.From.Cut + 1, g.To.Cut}, Time: g.Time}
-		t.say(what, why)
-		if what == aKey || what == withdrawal {
-			t.State, err = p.stateIn(ctx, s, j, u, refused)
+		if g.gap && what == withdrawal {
+			what, why = untold, rulesOfThen
+		}
+		if t.say(what, why); t.State == "" {
+			t.State, err = b.stateIn(ctx, j, u, refused)
 		}
 		a.add(t)
+		if what == withdrawal && e.Own == ledger.Active {
+			t.say(reinstatement, "")
+			a.add(t)
+		}
 	})
-	a.settle(u, s.Term(u) == ledger.TermWithdrawn, func() string { return s.whyNot(u) })
+	a.settle(u, b.sink.Term(u) == ledger.TermWithdrawn)
 	return a, err
 }
 
@@ -136,8 +154,12 @@ func (t *Told) say(what telling, why string) {
 	}
 }
 
-// add adds a telling, which is later than those before.
+// add adds a telling, which is later than those before. That a key is left out for
+// the same reason again is said once.
 func (a *Account) add(t Told) {
+	if last := len(a.Told) - 1; last >= 0 && t.As == TellingLeftOut && a.Told[last].As == t.As && a.Told[last].Why == t.Why {
+		return
+	}
 	a.Told = append(a.Told, t)
 	switch {
 	case t.As == TellingKey && t.State == ToldSent:
@@ -149,7 +171,7 @@ func (a *Account) add(t Told) {
 }
 
 // settle says why nothing was told, and what is on its way in the ledger.
-func (a *Account) settle(u *ledger.Unit, withdrawn bool, whyNot func() string) {
+func (a *Account) settle(u *ledger.Unit, withdrawn bool) {
 	told := func(t Told) bool { return t.As == TellingKey || t.As == TellingWithdrawal }
 	if e, wait := u.Pending(); wait == ledger.WaitWithdrawal && e.Partners == ledger.Withdrawn && slices.ContainsFunc(a.Told, told) {
 		a.Owed = a.Owed || a.Has || !withdrawn
@@ -163,40 +185,24 @@ func (a *Account) settle(u *ledger.Unit, withdrawn bool, whyNot func() string) {
 	case len(a.Told) > 0 && a.Told[len(a.Told)-1].Why != "":
 		a.Absence = a.Told[len(a.Told)-1].Why
 	default:
-		a.Absence = whyNot()
+		a.Absence = AbsentBefore
 	}
-}
-
-// whyNot returns why no range that is kept says anything of a unit: by the rules as
-// they are, or because the instance was not there.
-func (s *pushSink) whyNot(u *ledger.Unit) string {
-	ahead := len(s.ranges) - 1
-	for _, e := range slices.Backward(u.Events) {
-		if e.Partners != ledger.Active {
-			continue
-		}
-		if why := s.view.leavesOut(ahead, u, e); why != "" {
-			return why
-		}
-		return AbsentBefore
-	}
-	return AbsentWithdrawn
 }
 
 // stateIn returns what has become of what a range says of a unit.
-func (p *Push) stateIn(ctx context.Context, s *pushSink, j int, u *ledger.Unit, refused []int) (ToldState, error) {
-	g := s.ranges[j]
+func (b *accountBooks) stateIn(ctx context.Context, j int, u *ledger.Unit, refused []int) (ToldState, error) {
+	g := b.state.ranges[j]
 	switch {
 	case slices.Contains(refused, j):
 		return ToldRefused, nil
 	case !g.Expired.IsZero():
 		return ToldExpired, nil
-	case g.done() && j < len(s.ranges)-1:
-		return ToldSent, nil
 	case g.Sent == 0:
 		return ToldDue, nil
+	case g.done():
+		return ToldSent, nil
 	}
-	r := &pushing{Push: p, state: s.state}
+	r := &pushing{Push: b.Push, state: b.state}
 	c, err := r.contentOf(ctx, g)
 	if errors.Is(err, ledger.ErrPruned) {
 		return ToldExpired, nil // as the next run will find
@@ -226,13 +232,15 @@ func (h *Hub) Account(ctx context.Context, n *Nation, family *ledger.Unit) ([]*A
 	for _, u := range unitsOf(family) {
 		a := &Account{Partner: n.Name, Origin: u.Key.Origin}
 		list.tellings(n, u, func(t Told) { a.add(t) })
-		a.settle(u, len(a.Told) == 0 && u.Released() && lastEvent(u).Partners == ledger.Withdrawn, func() string { return AbsentBefore })
+		a.settle(u, len(a.Told) == 0 && u.Released() && u.Events[len(u.Events)-1].Partners == ledger.Withdrawn)
 		all = append(all, a)
 	}
 	return all, nil
 }
 
-func lastEvent(u *ledger.Unit) ledger.Event { return u.Events[len(u.Events)-1] }
+// rulesOfThen is why a partner was not told of a withdrawal in a range that is not
+// kept.
+const rulesOfThen = "rules-of-then"
 
 // Reasons for which a hub does not tell a nation of something.
 const (

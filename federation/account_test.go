@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
@@ -99,6 +100,7 @@ func TestPushAccount(t *testing.T) {
 	if r := p.run(); r.Reinstated != 1 || r.Batches != 0 {
 		t.Errorf("reinstated: %+v", r)
 	}
+	p.says("reinstated", u, "key sent, withdrawal sent, reinstatement not-deliverable; ")
 	p.cut()
 	if r := p.run(); r.Reinstated != 0 {
 		t.Errorf("reinstated before: %+v", r)
@@ -133,11 +135,21 @@ func TestPushAccount(t *testing.T) {
 	if r := p.run(); r.Untold != 1 || r.UntoldWhy["takes-no-withdrawals"] != 1 {
 		t.Errorf("untold: %+v", r)
 	}
+	p.says("untold", untold, "key sent, withdrawal not-deliverable takes-no-withdrawals;  has")
 	p.rules.Withdrawals = true
-	// A range that says nothing is not kept: by the rules as they are now, it would be told.
-	if a := p.account(untold); !a.Has {
-		t.Errorf("it has the key, and is not told: %s", words(a))
+	p.says("untold, by rules of which nothing is kept", untold, "key sent, withdrawal not-deliverable rules-of-then;  has")
+
+	both := p.one()
+	p.cut()
+	p.run()
+	p.withdraw(both)
+	p.cut()
+	p.reinstate(both)
+	p.cut()
+	if r := p.run(); r.Withdrawals != 1 || r.Reinstated != 1 {
+		t.Errorf("withdrawn and reinstated: %+v", r)
 	}
+	p.says("withdrawn and reinstated", both, "key sent, withdrawal sent, reinstatement not-deliverable; ")
 }
 
 // TestPushAccountOfAbsence: why a partner is not sent a key.
@@ -147,14 +159,14 @@ func TestPushAccountOfAbsence(t *testing.T) {
 	p.cut()
 	p.opts.FromBeginning = false
 	p.run()
-	p.says("before the instance", before, "; before-the-partner")
+	p.says("before the instance", before, "left-out not-told before-the-partner; before-the-partner")
 	p.rules.Origins = keys.Only(fr)
 	u, kept := p.one(), p.one()
 	p.cut()
 	p.run()
-	p.says("an origin that is not selected", u, "; origin")
+	p.says("an origin that is not selected", u, "left-out not-told origin; origin")
 	p.rules.Origins = keys.All[keys.Region]()
-	p.says("other rules since", u, "; before-the-partner")
+	p.says("other rules since", u, "left-out not-told before-the-partner; before-the-partner")
 	k := p.gen.Upload(p.clock).Keys[0]
 	k.Origin, k.ConsentToFederate = fr, keys.ConsentUnstated
 	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub", Uploads: []ledger.Upload{{ID: "b", Keys: []keys.DiagnosisKey{k}}}}))
@@ -164,22 +176,40 @@ func TestPushAccountOfAbsence(t *testing.T) {
 	p.says("what it brought", ledger.IDOf(&k), "left-out not-told brought-by-partner; brought-by-partner")
 	p.rules = federation.Relay()
 	p.server.origins = keys.Only(it)
-	p.says("no credentials", kept, "; credentials")
+	p.says("no credentials", kept, "left-out not-told credentials; credentials")
 }
 
-// TestPushAccountOfExpired: a range that was given up says which withdrawals it had.
-func TestPushAccountOfExpired(t *testing.T) {
-	p := newPusher(t)
-	old, young := p.day(13), p.day(1)
-	p.cut()
-	p.run()
-	p.server.answer = unavailable
-	p.withdraw(young[0])
-	p.cut()
-	p.try()
-	p.says("recorded", young[0], "key sent, withdrawal due;  has owed")
-	if len(old) == 0 {
-		t.Fatal("nothing is old")
+// TestPushExpiredWithdrawals: a range that is given up says how many withdrawals were
+// in it, or in what was left of it.
+func TestPushExpiredWithdrawals(t *testing.T) {
+	for _, sent := range []int{0, 4} {
+		p := newPusher(t)
+		units := p.submit(2)
+		p.cut()
+		p.run()
+		for i := range 3 {
+			p.withdraw(units[i])
+		}
+		p.submit(1)
+		p.cut()
+		p.opts.MaxBatch, p.opts.MaxBatches = 1, sent
+		if sent == 0 {
+			p.server.answer, p.opts.MaxBatches = unavailable, 1
+		}
+		p.try()
+		if a := p.account(units[0]); sent == 0 && !a.Owed {
+			t.Errorf("it is owed: %q", words(a))
+		}
+		for range 16 {
+			p.clock = p.clock.Add(24 * time.Hour)
+			must(p.ledger.Release(t.Context(), nil))
+		}
+		must(p.ledger.Prune(t.Context()))
+		p.server.answer, p.opts = nil, &federation.PushOptions{FromBeginning: true}
+		r := p.run()
+		if sent == 0 && r.Expired != 3 || r.Expired > 3 || len(r.Warnings) == 0 {
+			t.Errorf("%d withdrawals expired: %v", r.Expired, r.Warnings)
+		}
 	}
 }
 

@@ -277,7 +277,7 @@ func (r *pushing) fill(ctx context.Context, g *pushRange) error {
 	if err != nil {
 		return err
 	}
-	g.Total = len(c.keys)
+	g.Total, g.Withdrawals = len(c.keys), c.withdrawals
 	r.report.leftOut(c)
 	return nil
 }
@@ -297,33 +297,8 @@ func (r *pushing) giveUp(ctx context.Context, g *pushRange) (err error) {
 	if g.Expired.IsZero() {
 		return fmt.Errorf("%w, and no cut up to %d says so", ledger.ErrPruned, to)
 	}
-	return r.expire(ctx, g)
-}
-
-// expire reports a range that is given up.
-func (r *pushing) expire(ctx context.Context, g *pushRange) error {
-	n, err := r.withdrawalsIn(ctx, g)
-	if err == nil {
-		r.report.expired(g, n)
-	}
-	return err
-}
-
-// withdrawalsIn counts the withdrawals in a range that cannot be read any more: of
-// the keys that are still there.
-func (r *pushing) withdrawalsIn(ctx context.Context, g *pushRange) (n int, err error) {
-	v, i, refused := r.state.view(r.name), slices.Index(r.state.ranges, g), r.state.refused()
-	for rec, err := range r.ledger.Find(ctx, ledger.Query{}) {
-		if err != nil {
-			return 0, err
-		}
-		what, e, why := v.tells(i, rec.Unit)
-		what, _ = v.delivers(i, rec.Unit, what, e, why, &g.Rules, refused.of(r.ledger.Identity(), rec.Unit))
-		if what == withdrawal {
-			n++
-		}
-	}
-	return n, nil
+	r.report.expired(g)
+	return nil
 }
 
 // storeNew records a new range with the place that is reached by it.
@@ -393,9 +368,7 @@ func (r *pushing) carryOut(ctx context.Context, g *pushRange) error {
 	c, err := r.contentOf(ctx, g)
 	if errors.Is(err, ledger.ErrPruned) {
 		g.Expired = r.log.Now
-		if err := r.expire(ctx, g); err != nil {
-			return err
-		}
+		r.report.expired(g)
 		return r.store(ctx, g)
 	}
 	if err != nil {
@@ -512,7 +485,9 @@ func (r *pushing) store(ctx context.Context, g *pushRange) error {
 
 // content is what a range says, in canonical order.
 type content struct {
-	keys    []keys.DiagnosisKey
+	keys        []keys.DiagnosisKey
+	withdrawals int // among them
+
 	leftOut map[string]int // by reason
 	untold  map[string]int // withdrawals that the partner does not take, by reason
 	again   int            // reinstatements, of which no partner is told
@@ -534,6 +509,12 @@ func (r *pushing) contentOf(ctx context.Context, g *pushRange) (*content, error)
 		case reinstatement:
 			c.again++
 		case aKey, withdrawal:
+			if what == withdrawal {
+				c.withdrawals++
+			}
+			if what == withdrawal && e.Own == ledger.Active {
+				c.again++ // withdrawn and reinstated
+			}
 			c.keys = append(c.keys, said(what, u, e, &g.Rules.Defaults))
 		}
 	}

@@ -49,8 +49,8 @@ type PushReport struct {
 	UntoldWhy map[string]int // the same by reason: "takes-no-withdrawals", "credentials"
 
 	// Expired counts withdrawals that the partner ought to have been told of in
-	// ranges that were given up now, as far as the ledger still has their keys. Of a
-	// range that was sent in part, it may have been told of some.
+	// ranges that were given up now: of one that was sent in part, as many as may not
+	// have been sent. What a range had that was not recorded before, nobody knows.
 	Expired int
 
 	// Reinstated counts keys in ranges recorded now that are published again here,
@@ -96,7 +96,7 @@ func (r *PushReport) leftOut(c *content) {
 	r.Reinstated += c.again
 }
 
-func (r *PushReport) expired(g *pushRange, withdrawals int) {
-	r.Expired += withdrawals
+func (r *PushReport) expired(g *pushRange) {
+	r.Expired += min(g.Withdrawals, g.Total-g.Sent)
 	r.Warnings = append(r.Warnings, fmt.Sprintf("cuts %d to %d were never sent: the ledger no longer has their keys", g.From.Cut+1, g.To.Cut))
 }
