@@ -55,7 +55,7 @@ type API struct {
 	// of a confirmed test as clinically diagnosed, which phones forget if they are
 	// withdrawn. The app must be configured for it; see distribution.Revocable.
 	PublicationMap string `json:"publicationMap"`
-	MinimumRisk    int    `json:"minimumRisk"`    // by the map "cwa", keys below are left out
+	MinimumRisk    int    `json:"minimumRisk"` // by the map "cwa", keys below are left out
 }
 
 // Package is a package that says for itself what is in it. Origins, visited
