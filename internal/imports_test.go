@@ -38,10 +38,12 @@ var may = map[string][]string{
 	"distribution":                {"keys", "export", "signing", "storage", "storage/ledger"},
 	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
 	"federation":                  {"keys", "storage/ledger"},
-	"federation/interop":          {"keys", "signing/jws", "storage/ledger", "federation", "federation/internal/jsontext"},
-	"federation/efgs":             {"keys", "signing/cms", "storage/ledger", "federation", "federation/internal/jsontext"},
+	"federation/interop":          {"keys", "signing/jws", "storage/ledger", "federation", "federation/internal/jsontext", "federation/internal/remote", "federation/internal/service"},
+	"federation/efgs":             {"keys", "signing/cms", "storage/ledger", "federation", "federation/internal/jsontext", "federation/internal/remote", "federation/internal/service"},
 
 	"federation/internal/jsontext": {},
+	"federation/internal/remote":   {"federation"},
+	"federation/internal/service":  {"storage/ledger"},
 
 	"keys/keystest":       {"keys"},
 	"signing/signingtest": {"signing"},
@@ -55,6 +57,7 @@ var may = map[string][]string{
 	"internal/exportpb":  {},
 	"internal/fastclock": {},
 	"internal/killtest":  {},
+	"internal/pbtest":    {},
 	"internal/pgtest":    {},
 	"internal/ringtest":  {},
 	"internal/s3test":    {},
