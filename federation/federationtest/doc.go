@@ -1,6 +1,6 @@
-// Package federationtest checks both sides of the interoperability protocol over
-// HTTP, and makes servers of it, and of the European gateway's protocol, that
-// misbehave on purpose. A national team runs it against its own endpoint, or a
+// Package federationtest checks both sides of the interoperability protocol and of
+// the European gateway's over HTTP, and makes servers of both that misbehave on
+// purpose. A national team runs it against its own endpoint, or a
 // partner's, in whatever language that is written.
 //
 // # A server
@@ -58,11 +58,32 @@
 //
 // # The European gateway
 //
+// [TestEFGSServer] calls a gateway of the European protocol, as members with
+// certificates, by TLS or as the load balancer before it would; [TestEFGSClient]
+// holds a client to what the other side of that needs, audits and runs of days
+// included:
+//
+//	go test ./federation/federationtest -run TestEFGSEndpoint -v -args \
+//		-federationtest.efgs-url=https://gateway.example -federationtest.efgs-members=$PWD/members.json -federationtest.upload-to=gateway.example
+//
+// where the file is as [ReadEFGSMembers] says. -federationtest.efgs-anchor,
+// -federationtest.efgs-callback and -federationtest.efgs-balanced say the rest of
+// [EFGSEndpoint] and [EFGSEndpointOptions]; each flag that takes a value is also a
+// variable of the environment, FEDERATIONTEST_EFGS_URL for one. What an endpoint
+// cannot be asked, such as to be another day, the suite does not check there, and
+// says so where a clause is skipped for it: the gateway's clock, what it keeps after
+// midnight, faults of its store. What the European gateway itself does otherwise is
+// in [EFGSDeviations].
+//
+// The suites share no code with package efgs but the container of signatures,
+// package cms; one clause of each side has openssl sign or verify instead, where it
+// is installed.
+//
 // [EFGSServer] plays the European federation gateway: its rules in its order, and
 // with the same hooks what it does on a bad day. [Silence] is a 404 there, [Repeat]
 // a batch that says it follows itself, [Odd] a batch with unreadable keys in it.
 //
-// In both suites each subtest is a clause, and each failure quotes it. A clause that
+// In all suites each subtest is a clause, and each failure quotes it. A clause that
 // is not kept is declared in Skip, with a reason, which is printed. What the suites
 // do not check, the contracts do not promise.
 package federationtest

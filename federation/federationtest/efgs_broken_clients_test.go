@@ -263,8 +263,6 @@ var brokenEuropeans = map[string]func() *brokenEuropean{
 	"page-request": func() *brokenEuropean {
 		return tripping(func(r *http.Request) {
 			if r.Header.Get(headerBatchTag) == "" {
-				r.Header.Set("Accept", "application/protobuf;version=1.0;q=1, */*")
-				r.Header[http.CanonicalHeaderKey(headerBatchTag)] = []string{""}
 				r.URL.Path = strings.Replace(r.URL.Path, "2026-03-01", "2026-03-02", 1)
 			}
 		})
@@ -645,7 +643,6 @@ func TestEveryEuropeanClauseCatches(t *testing.T) {
 			if err == nil || errors.Is(err, errNotGiven) {
 				t.Errorf("the clause says %v of a client that breaks it", err)
 			}
-			t.Log(err)
 		})
 	}
 	for name := range brokenEuropeans {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,9 +39,7 @@ func (x *gatewayExam) wantUnknown(what string, pair *tls.Certificate, header map
 		{path: "/upload", header: map[string]string{"Content-Type": mediaProtobuf}, body: bytes.NewReader(nil)},
 	} {
 		c.pair = pair
-		for name, value := range header {
-			c.header[name] = value
-		}
+		maps.Copy(c.header, header)
 		got, err := x.do(c)
 		if err != nil && x.ctx.Err() == nil {
 			continue // no connection

@@ -64,7 +64,7 @@ func efgsPageJSON(x *efgsTrial) error {
 		return err
 	}
 	if accept := x.heard(0)[0].header.Get("Accept"); !mediaIs(accept, "application/json") {
-		return fmt.Errorf("Accept is %q", accept)
+		return fmt.Errorf("header Accept is %q", accept)
 	}
 	return wantPage(page, want)
 }
@@ -102,7 +102,7 @@ func efgsPageRequest(x *efgsTrial) error {
 	case r.method != http.MethodGet || r.path != "/diagnosiskeys/download/"+x.first().Day.String():
 		return fmt.Errorf("the request is %s %s", r.method, r.path)
 	case !mediaIs(r.header.Get("Accept"), "application/protobuf"):
-		return fmt.Errorf("Accept is %q", r.header.Get("Accept"))
+		return fmt.Errorf("header Accept is %q", r.header.Get("Accept"))
 	case r.header.Get(headerBatchTag) != "":
 		return errors.New("there is a batchTag")
 	}
@@ -182,7 +182,7 @@ func efgsPageNull(x *efgsTrial) error {
 			}
 		})
 		at := x.first()
-		want := x.hand(2)
+		x.hand(2)
 		for {
 			page, err := x.client.Download(x.ctx, at)
 			if err != nil {
@@ -197,8 +197,7 @@ func efgsPageNull(x *efgsTrial) error {
 		if err := wantNothing(what+", again", page, err); err != nil {
 			return err
 		}
-		want = x.hand(2)
-		if err := x.follow(&at, want); err != nil {
+		if err := x.follow(&at, x.hand(2)); err != nil {
 			return fmt.Errorf("%s, and then a batch: %w", what, err)
 		}
 	}

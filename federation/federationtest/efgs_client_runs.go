@@ -205,7 +205,7 @@ func efgsRunsOutage(x *efgsTrial) error {
 		sent += 2
 		x.after(2 * time.Hour)
 		if _, _, err := x.pulls(b); !errors.Is(err, federation.ErrUnavailable) {
-			return fmt.Errorf("during an outage the error is %w", err)
+			return fmt.Errorf("during an outage the error is %v, want one of the class ErrUnavailable", err)
 		}
 	}
 	x.gateway.SetHook(nil)
@@ -247,7 +247,7 @@ func efgsRunsRetryAfter(x *efgsTrial) error {
 			n := len(x.heard(0))
 			after, err := run()
 			if len(x.heard(n)) != 1 || after != 10*time.Minute {
-				return fmt.Errorf("status %d: %d requests, and %s to wait, want 1 and 10m; %w", status, len(x.heard(n)), after, err)
+				return fmt.Errorf("status %d: %d requests, and %s to wait, want 1 and 10m; the error is %v", status, len(x.heard(n)), after, err)
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func efgsSendRequest(x *efgsTrial) error {
 	got := &efgspb.DiagnosisKeyBatch{}
 	switch {
 	case !mediaIs(r.header.Get("Content-Type"), "application/protobuf"):
-		return fmt.Errorf("Content-Type is %q", r.header.Get("Content-Type"))
+		return fmt.Errorf("header Content-Type is %q", r.header.Get("Content-Type"))
 	case r.header.Get(headerBatchTag) != b.Tag:
 		return errors.New("batchTag is not the batch's")
 	case proto.Unmarshal(r.body, got) != nil:
@@ -107,7 +107,7 @@ func efgsSendJSON(x *efgsTrial) error {
 	got := &efgspb.DiagnosisKeyBatch{}
 	switch {
 	case !mediaIs(r.header.Get("Content-Type"), "application/json"):
-		return fmt.Errorf("Content-Type is %q", r.header.Get("Content-Type"))
+		return fmt.Errorf("header Content-Type is %q", r.header.Get("Content-Type"))
 	case protojson.Unmarshal(r.body, got) != nil:
 		return errors.New("the body is not the JSON of its message")
 	case !bytes.Contains(r.body, []byte("days_since_onset_of_symptoms")):
@@ -248,9 +248,8 @@ func efgsSendForeign(x *efgsTrial) error {
 }
 
 func efgsSendAnswerLost(x *efgsTrial) error {
-	b := x.batch(5)
 	for _, v := range []Verdict{FailAfter, TimeoutAfter} {
-		b = x.batch(5)
+		b := x.batch(5)
 		x.gateway.SetHook(Always(v))
 		_, err := x.client.Upload(x.ctx, b)
 		if err := wantClass("an answer that was lost", err, federation.ErrUnavailable); err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"net/http"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -105,14 +104,16 @@ func efgsText(k *efgspb.DiagnosisKey) string {
 	return text.String()
 }
 
-// efgsContent returns what is signed of an upload.
+// efgsContent returns what is signed of an upload: the texts, by the base64 of each.
 func efgsContent(list []*efgspb.DiagnosisKey) []byte {
-	var texts []string
+	var encoded []string
 	for _, k := range list {
-		texts = append(texts, efgsText(k))
+		encoded = append(encoded, base64.StdEncoding.EncodeToString([]byte(efgsText(k))))
 	}
-	sort.Slice(texts, func(i, j int) bool {
-		return base64.StdEncoding.EncodeToString([]byte(texts[i])) < base64.StdEncoding.EncodeToString([]byte(texts[j]))
-	})
-	return []byte(strings.Join(texts, ""))
+	slices.Sort(encoded)
+	var content []byte
+	for _, text := range encoded {
+		content, _ = base64.StdEncoding.AppendDecode(content, []byte(text)) // it is what was encoded
+	}
+	return content
 }

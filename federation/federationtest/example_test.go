@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/efgs"
 	"github.com/gaenkit/gaen/federation/federationtest"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
@@ -67,4 +68,35 @@ func newOurClient(a federationtest.Account) *interop.Client {
 		panic(err)
 	}
 	return c
+}
+
+// The whole test of a gateway that is reached by TLS.
+func ExampleTestEFGSServer() {
+	_ = func(t *testing.T) { // func TestGateway(t *testing.T)
+		members, err := federationtest.ReadEFGSMembers("members.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		endpoint := &federationtest.EFGSEndpoint{URL: "https://127.0.0.1:8444", Members: members}
+		federationtest.TestEFGSServer(t, endpoint, &federationtest.EFGSEndpointOptions{Skip: federationtest.EFGSDeviations()})
+	}
+}
+
+// The whole test of a client of the European gateway.
+func ExampleTestEFGSClient() {
+	_ = func(t *testing.T) { // func TestClient(t *testing.T)
+		federationtest.TestEFGSClient(t, func(t *testing.T, a federationtest.EFGSAccount) federationtest.Client {
+			signer, err := a.Member.Signer()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := efgs.NewClient(a.URL, keys.MustRegion(a.Member.Country), &efgs.ClientOptions{
+				Signer: signer, Header: a.Header, Timeout: a.Timeout, MaxPage: a.MaxPage, Clock: a.Clock,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}, &federationtest.EFGSClientOptions{Skip: map[string]string{"audit-unlisted": "it verifies no signatures"}})
+	}
 }
