@@ -59,7 +59,8 @@
 // A place is the tag of the batch read last. See [Client.Download] for how that leads
 // to the next one over midnight, quiet days and a gateway that has lost its batches.
 // A batch that ends early at the end of a key is a good message of protobuf: only an
-// [Audit] finds that out.
+// [Audit] finds that out. A batch whose audit cannot be had is given up after some
+// hours, which the ledger remembers, and the reports of pull say.
 //
 // # Gateway
 //
