@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // download hands a batch out: the one with a tag or, without one, the first of a
@@ -106,8 +108,7 @@ func pageReply(page *federation.SealedPage, format Format) (*reply, error) {
 }
 
 // audit tells of the uploads that a batch is made of, those of the caller among
-// them. When each was uploaded would tell in what order, so that the time of them
-// all is the batch's.
+// them.
 func (s *Server) audit(r *http.Request, c *caller, date, tag string) (*reply, error) {
 	if err := onlyBy(http.MethodGet, r); err != nil {
 		return nil, err
@@ -130,11 +131,24 @@ func (s *Server) audit(r *http.Request, c *caller, date, tag string) (*reply, er
 		if err := json.Unmarshal(page.Pieces[i].Seal, &entries[i]); err != nil {
 			return nil, unable(fmt.Errorf("batch %s: the seal of an upload: %w", page.Tag, err))
 		}
-		entries[i].UploadedTime = UploadTime{page.Time}
+		entries[i].UploadedTime = uploadedBy(&entries[i], page.Time)
 	}
 	a, err := jsonReply(http.StatusOK, entries)
 	if err == nil {
 		a.kind = JSON.MediaType()
 	}
 	return a, err
+}
+
+// uploadedBy returns the time of an upload of a batch as an audit has it. When it was
+// would tell in what order uploads came, so that it is that of the batch. An upload can
+// wait for a day for its last key, and its certificate run out meanwhile: then it is
+// the last moment of that, before which the upload was taken. Who judges a certificate
+// by the time of its upload would refuse the batch otherwise.
+func uploadedBy(e *AuditEntry, batch time.Time) UploadTime {
+	cert, err := cms.ParseCertificate(e.SigningCertificate)
+	if err != nil || !cert.NotAfter.Before(batch) {
+		return UploadTime{batch}
+	}
+	return UploadTime{cert.NotAfter}
 }

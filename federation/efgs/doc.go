@@ -94,7 +94,8 @@
 //   - a header that is there twice, and a name with two countries, are 400;
 //   - what cms refuses is refused: attached content, SHA-1, stripped attributes;
 //   - of a body goes on what is signed; fields that nobody knows are dropped;
-//   - the time of an upload in an audit is that of its batch;
+//   - the time of an upload in an audit is that of its batch, or that at which its
+//     certificate ran out, if that was before;
 //   - a certificate whose thumbprint begins with zeros is one like any other;
 //   - no subscription is ever dropped, and each batch is called for until it is
 //     answered.
