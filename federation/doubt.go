@@ -59,12 +59,10 @@ const maxGivenUp = 30
 
 // doubted decides about a page that was asked for at a place, and for which nobody
 // vouches. Until patience is at an end that is noted, and an error. Then the page is
-// to be stored as it is; that it was given up is stored with it, in one step.
+// to be stored as it is; that it was given up is stored with it, in one step. A run
+// that is cut short stores nothing, and counts for nothing.
 func (r *pulling) doubted(ctx context.Context, at Place, e *DoubtError) (*Page, error) {
 	c := r.cursor
-	if ctx.Err() != nil {
-		return nil, e // it was not let finish, which says nothing of the page
-	}
 	if err := e.Page.check(); err != nil {
 		return nil, err
 	}
