@@ -220,6 +220,58 @@ func TestDoubtOnce(t *testing.T) {
 	}
 }
 
+// A script is a server that gives what it is told, wherever it is asked from.
+type script []scripted
+
+type scripted struct {
+	tag   string
+	doubt bool
+}
+
+func (s *script) Download(context.Context, federation.Place) (*federation.Page, error) {
+	if len(*s) == 0 {
+		return nil, nil
+	}
+	next := (*s)[0]
+	*s = (*s)[1:]
+	page := &federation.Page{Tag: next.tag, Next: federation.Place{Day: federation.DayOf(epoch), Tag: next.tag}}
+	if next.doubt {
+		return nil, &federation.DoubtError{Page: page, Err: errNoAudit}
+	}
+	return page, nil
+}
+
+// TestDoubtGoesByPageOrPlace: a page that is met elsewhere, since its day is read once
+// more, is in doubt as long as it was, and so is what stands where it stood, if the
+// server has other names for its pages each time.
+func TestDoubtGoesByPageOrPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		runs []script
+		want int // tries by the last of them
+	}{
+		"the page":             {[]script{{{"a", false}, {"x", true}}, {{"x", true}}, {{"b", false}, {"x", true}}, {{"a", false}, {"c", false}, {"x", true}}}, 4},
+		"the place":            {[]script{{{"a", false}, {"x", true}}, {{"y", true}}, {{"z", true}}, {{"x", true}}}, 4},
+		"the page, by others":  {[]script{{{"a", false}, {"x", true}}, {{"b", false}, {"y", true}}, {{"c", false}, {"x", true}}}, 2},
+		"neither":              {[]script{{{"a", false}, {"x", true}}, {{"b", false}, {"y", true}}, {{"c", false}, {"z", true}}}, 1},
+		"one that was vouched": {[]script{{{"a", false}, {"x", true}}, {{"b", false}, {"x", false}, {"c", false}, {"x", true}}}, 1},
+		"the oldest of many": {append([]script{{{"x", true}}}, func() (all []script) {
+			for i := range 10 {
+				all = append(all, script{{fmt.Sprint("a", i), false}, {fmt.Sprint("b", i), true}})
+			}
+			return append(all, script{{"c", false}, {"x", true}})
+		}()...), 1},
+	} {
+		p := newPuller(t)
+		for i := range c.runs {
+			pull := must(federation.NewPull(p.ledger, "hub", &c.runs[i], &federation.PullOptions{Settle: -1, Silence: -1}))
+			_, err := pull.Run(t.Context())
+			if last := i == len(c.runs)-1; err == nil || last && !strings.Contains(err.Error(), fmt.Sprintf(", try %d:", c.want)) {
+				t.Errorf("%s: run %d: %v, want try %d", name, i+1, err, c.want)
+			}
+		}
+	}
+}
+
 // TestDoubtOfAll: every page is in doubt, and each is given up in its time.
 func TestDoubtOfAll(t *testing.T) {
 	d := newDoubting(t)

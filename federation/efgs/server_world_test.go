@@ -104,11 +104,15 @@ func newWorld(t testing.TB, opts *ServerOptions) *world {
 // newLedger returns a ledger whose next cut takes everything.
 func newLedger(t testing.TB, store ledger.Store) *ledger.Ledger {
 	t.Helper()
+	return must(openLedger(t.Context(), store))
+}
+
+func openLedger(ctx context.Context, store ledger.Store) (*ledger.Ledger, error) {
 	policy := ledger.DefaultPolicy()
 	policy.Grid, policy.FineGrid = 5*time.Minute, true
 	policy.MinKeys, policy.MinUploads, policy.MinWithdrawnUploads = 0, 0, 0
 	policy.Quota, policy.MaxCut, policy.MaxDay = 1<<40, 1<<40, 1<<40
-	return must(ledger.Open(t.Context(), store, &ledger.Options{Policy: &policy}))
+	return ledger.Open(ctx, store, &ledger.Options{Policy: &policy})
 }
 
 func (w *world) callbacks(opts *CallbackOptions) *Callbacks {
