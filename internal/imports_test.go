@@ -38,8 +38,10 @@ var may = map[string][]string{
 	"distribution":                {"keys", "export", "signing", "storage", "storage/ledger"},
 	"distribution/":               {"keys", "export", "signing", "storage", "storage/ledger", "distribution"}, // the layouts
 	"federation":                  {"keys", "storage/ledger"},
-	"federation/interop":          {"keys", "signing/jws", "storage/ledger", "federation"},
-	"federation/efgs":             {"keys", "signing/cms", "storage/ledger", "federation"},
+	"federation/interop":          {"keys", "signing/jws", "storage/ledger", "federation", "federation/internal/jsontext"},
+	"federation/efgs":             {"keys", "signing/cms", "storage/ledger", "federation", "federation/internal/jsontext"},
+
+	"federation/internal/jsontext": {},
 
 	"keys/keystest":       {"keys"},
 	"signing/signingtest": {"signing"},

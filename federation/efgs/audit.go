@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
 )
@@ -78,7 +79,7 @@ func (t UploadTime) MarshalJSON() ([]byte, error) { return json.Marshal(t.UTC().
 // UnmarshalJSON reads a time. What is none is zero: audits are not refused for it.
 func (t *UploadTime) UnmarshalJSON(b []byte) error {
 	t.Time = time.Time{}
-	text, ok := text(b)
+	text, ok := jsontext.Value(b).Text()
 	if !ok {
 		return nil
 	}

@@ -41,6 +41,9 @@ func (e *Error) Error() string {
 	return s
 }
 
+// RetryIn is what [federation.RetryAfter] goes by.
+func (e *Error) RetryIn() time.Duration { return e.RetryAfter }
+
 // Unwrap returns the class and the cause.
 func (e *Error) Unwrap() []error { return []error{e.Class, e.Err} }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 	"github.com/gaenkit/gaen/keys"
 )
 
@@ -95,12 +96,13 @@ func decodeJSON(into *Batch, body []byte, limit int) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	var found [1][]byte
-	if twice, ok := membersOf(body, []string{"keys"}, found[:]); !ok || twice != "" || !isList(found[0]) {
+	var found [1]jsontext.Value
+	v, ok := jsontext.Parse(body)
+	if !ok || !v.IsObject() || v.Once([]string{"keys"}, found[:]) != "" || !isList(found[0]) {
 		return errJSON
 	}
 	r := jsonReader{}
-	for e := range elements(found[0]) {
+	for e := range found[0].Elements() {
 		if len(into.Keys) == limit {
 			return ErrTooManyKeys
 		}
@@ -142,17 +144,18 @@ type jsonReader struct {
 }
 
 // key reads a key.
-func (r *jsonReader) key(text []byte) (k DiagnosisKey, why *keys.Rejection) {
-	var m [jsonMembers][]byte
-	twice, ok := membersIn(text, jsonNames, m[:])
-	switch {
-	case !ok:
+func (r *jsonReader) key(v jsontext.Value) (k DiagnosisKey, why *keys.Rejection) {
+	if !v.IsObject() {
 		return k, malformed(keys.FieldKeyData, "not a JSON object")
+	}
+	var m [jsonMembers]jsontext.Value
+	twice := v.Once(jsonNames, m[:])
+	switch {
 	case twice != "":
 		return k, malformed(jsonFields[slices.Index(jsonNames, twice)], "there twice")
-	case m[jsonOnset] != nil && m[jsonOnsetToo] != nil:
+	case !m[jsonOnset].IsAbsent() && !m[jsonOnsetToo].IsAbsent():
 		return k, malformed(keys.FieldDaysSinceOnset, "there twice")
-	case m[jsonOnset] == nil:
+	case m[jsonOnset].IsAbsent():
 		m[jsonOnset] = m[jsonOnsetToo]
 	}
 	if why = r.texts(&k, &m); why != nil {
@@ -162,7 +165,7 @@ func (r *jsonReader) key(text []byte) (k DiagnosisKey, why *keys.Rejection) {
 }
 
 // numbers reads what is a number.
-func (k *DiagnosisKey) numbers(m *[jsonMembers][]byte) *keys.Rejection {
+func (k *DiagnosisKey) numbers(m *[jsonMembers]jsontext.Value) *keys.Rejection {
 	var n [jsonMembers]int64
 	for _, f := range []struct {
 		member    int
@@ -186,15 +189,15 @@ func (k *DiagnosisKey) numbers(m *[jsonMembers][]byte) *keys.Rejection {
 }
 
 // texts reads key data, origin and countries.
-func (r *jsonReader) texts(k *DiagnosisKey, m *[jsonMembers][]byte) *keys.Rejection {
-	data, ok := text(m[jsonKeyData])
+func (r *jsonReader) texts(k *DiagnosisKey, m *[jsonMembers]jsontext.Value) *keys.Rejection {
+	data, ok := textOf(m[jsonKeyData])
 	if !ok {
 		return malformed(keys.FieldKeyData, "not a string")
 	}
 	if k.KeyData, ok = decodeBase64(data); !ok {
 		return malformed(keys.FieldKeyData, "not base64")
 	}
-	origin, ok := text(m[jsonOrigin])
+	origin, ok := textOf(m[jsonOrigin])
 	if !ok {
 		return malformed(keys.FieldOrigin, "not a string")
 	}
@@ -203,10 +206,10 @@ func (r *jsonReader) texts(k *DiagnosisKey, m *[jsonMembers][]byte) *keys.Reject
 		return malformed(keys.FieldVisitedCountries, "not an array")
 	}
 	r.countries = r.countries[:0]
-	for e := range elements(m[jsonCountries]) {
-		code, ok := text(e)
+	for e := range m[jsonCountries].Elements() {
+		code, ok := e.Text()
 		switch {
-		case !ok || isNull(e):
+		case !ok:
 			return malformed(keys.FieldVisitedCountries, "not all strings")
 		case len(r.countries) == keys.MaxRegions:
 			return &keys.Rejection{Field: keys.FieldVisitedCountries, Reason: keys.ReasonTooMany}
@@ -215,6 +218,17 @@ func (r *jsonReader) texts(k *DiagnosisKey, m *[jsonMembers][]byte) *keys.Reject
 	}
 	k.VisitedCountries = r.spellAll(r.countries)
 	return nil
+}
+
+// isList reports whether a member is an array, or not there.
+func isList(v jsontext.Value) bool { return v.IsAbsent() || v.IsArray() }
+
+// textOf returns what a member says that is a string, nothing if it is not there.
+func textOf(v jsontext.Value) (text []byte, ok bool) {
+	if v.IsAbsent() {
+		return nil, true
+	}
+	return v.Text()
 }
 
 // decodeBase64 reads base64 as readers of protobuf's JSON do.
@@ -230,11 +244,11 @@ func decodeBase64(s []byte) ([]byte, bool) {
 
 // integer returns the whole number that a value is, or says as a string, 0 if there
 // is none.
-func integer(v []byte, field keys.Field, low, high int64) (int64, *keys.Rejection) {
-	if v == nil {
+func integer(v jsontext.Value, field keys.Field, low, high int64) (int64, *keys.Rejection) {
+	if v.IsAbsent() {
 		return 0, nil
 	}
-	if digits, ok := text(v); ok {
+	if digits, ok := v.Text(); ok {
 		v = digits
 	}
 	n, err := strconv.ParseInt(string(v), 10, 64)
@@ -249,8 +263,8 @@ func integer(v []byte, field keys.Field, low, high int64) (int64, *keys.Rejectio
 
 // enumerator returns the number of a report type that is there by its name, and
 // anything else as it is.
-func enumerator(v []byte) []byte {
-	if name, ok := text(v); ok && v != nil {
+func enumerator(v jsontext.Value) jsontext.Value {
+	if name, ok := v.Text(); ok {
 		for n, known := range reportTypes {
 			if string(name) == known {
 				return strconv.AppendInt(nil, int64(n), 10)

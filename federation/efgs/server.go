@@ -168,8 +168,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, answer, err := s.serve(w, r, op, rest)
 	if err != nil {
 		answer = s.refused(r, op, c, err)
+		hurry(w)
 	}
 	answer.write(w)
+}
+
+// refusedBody is for how long the rest of a request that was refused may take to
+// come. net/http reads some of it before it answers, so that the connection can be
+// used again, and would wait as long as for one that is granted: whoever is not
+// known could hold connections by saying nothing.
+const refusedBody = time.Second
+
+// hurry bounds what is still read of a request.
+func hurry(w http.ResponseWriter) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody)) // if it cannot, the server's own limit holds
 }
 
 // serve does what a request asks for. Who it is comes before everything that looks

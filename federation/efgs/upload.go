@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 )
 
 // Upload implements [federation.Uploader]. Keys go in the order of the batch; only
@@ -68,8 +69,9 @@ func (c *Client) message(b *federation.Batch) (*request, error) {
 // failed at, by the places in the batch. Whatever is not named is sent again.
 func perKey(a *answer, sent int) (*federation.Answer, error) {
 	answer := &federation.Answer{Inserted: -1}
-	var lists [2][]byte
-	if twice, ok := membersOf(a.body, []string{"409", "500"}, lists[:]); !ok || twice != "" {
+	var lists [2]jsontext.Value
+	v, ok := jsontext.Parse(a.body)
+	if !ok || !v.IsObject() || v.Once([]string{"409", "500"}, lists[:]) != "" {
 		return nil, unavailable(opUpload, a.status, "the answer is no JSON object")
 	}
 	var err error
@@ -93,11 +95,11 @@ func perKey(a *answer, sent int) (*federation.Answer, error) {
 var errPlaces = errors.New("not a list of places in the batch")
 
 // places reads a list of places, each of which it returns once.
-func places(list []byte, sent int) (found []int, err error) {
+func places(list jsontext.Value, sent int) (found []int, err error) {
 	if !isList(list) {
 		return nil, errPlaces
 	}
-	for e := range elements(list) {
+	for e := range list.Elements() {
 		n, err := strconv.Atoi(string(e))
 		if err != nil || n < 0 || n >= sent {
 			return nil, errPlaces

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 )
 
 // Download implements [federation.Downloader].
@@ -52,7 +53,7 @@ func (c *Client) page(at federation.Place, a *answer) (*federation.Page, error) 
 		return nil, nil // nor are there exposures
 	}
 	page := &federation.Page{Tag: tag, Next: federation.Place{Day: at.Day, Tag: tag}}
-	if exposures.absent() {
+	if exposures.IsAbsent() {
 		return page, nil
 	}
 	r := reader{ignoreRegions: c.opts.IgnoreRegions, extended: c.opts.Extended}
@@ -65,23 +66,23 @@ func (c *Client) page(at federation.Place, a *answer) (*federation.Page, error) 
 
 // parsePage takes a page apart. Only one without exposures may be without a tag:
 // whoever read it would have no place to go on from.
-func parsePage(text []byte) (tag string, exposures value, err error) {
-	v, ok := parse(text)
-	if !ok || !v.isObject() {
+func parsePage(text []byte) (tag string, exposures jsontext.Value, err error) {
+	v, ok := jsontext.Parse(text)
+	if !ok || !v.IsObject() {
 		return "", nil, errors.New("the page is no JSON object")
 	}
-	var f [2]value
-	if twice := v.once([]string{"batchTag", "exposures"}, f[:]); twice != "" {
+	var f [2]jsontext.Value
+	if twice := v.Once([]string{"batchTag", "exposures"}, f[:]); twice != "" {
 		return "", nil, fmt.Errorf("the page has %s twice", twice)
 	}
-	if exposures = f[1]; !exposures.absent() && !exposures.isArray() {
+	if exposures = f[1]; !exposures.IsAbsent() && !exposures.IsArray() {
 		return "", nil, errors.New("exposures is no array")
 	}
 	if tag, err = parseTag(f[0]); err != nil {
 		return "", nil, err
 	}
-	if tag == "" && !exposures.absent() {
-		for range exposures.elements() {
+	if tag == "" && !exposures.IsAbsent() {
+		for range exposures.Elements() {
 			return "", nil, errors.New("the page has no batchTag")
 		}
 	}
@@ -90,19 +91,19 @@ func parsePage(text []byte) (tag string, exposures value, err error) {
 
 // parseTag reads a tag, which one server of the field takes as a number, too. It is
 // empty if there is none.
-func parseTag(v value) (string, error) {
+func parseTag(v jsontext.Value) (string, error) {
 	switch {
-	case v.absent():
+	case v.IsAbsent():
 		return "", nil
-	case v.isNumber() && len(v) <= federation.MaxTag:
+	case v.IsNumber() && len(v) <= federation.MaxTag:
 		return string(v), nil
 	}
-	tag, ok := v.text()
+	tag, ok := v.Text()
 	switch {
 	case !ok:
 		return "", errors.New("batchTag is no string")
 	case len(tag) > federation.MaxTag:
 		return "", fmt.Errorf("batchTag has %d bytes, at most %d", len(tag), federation.MaxTag)
 	}
-	return tag, nil
+	return string(tag), nil
 }

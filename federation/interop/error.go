@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 )
 
 // An Error is what a [Client]'s calls fail with. It holds nothing that the server
@@ -111,15 +112,16 @@ const notUUID = "22P02"
 
 // member returns the string that an answer has in a field.
 func member(body []byte, field string) (string, bool) {
-	v, ok := parse(body)
-	if !ok || !v.isObject() {
+	v, ok := jsontext.Parse(body)
+	if !ok {
 		return "", false
 	}
-	found := []value{nil}
-	if v.once([]string{field}, found) != "" {
+	var found [1]jsontext.Value
+	if v.Once([]string{field}, found[:]) != "" {
 		return "", false
 	}
-	return found[0].text()
+	text, ok := found[0].Text()
+	return string(text), ok
 }
 
 // maxRetryAfter is the longest pause that a server is believed to want.

@@ -3,7 +3,9 @@ package interop
 import (
 	"bytes"
 	"errors"
+	"strconv"
 
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -67,10 +69,10 @@ type reader struct {
 
 // all reads an array of exposures. What is no key is set aside, its neighbours
 // are not.
-func (r *reader) all(list value, limit int) (ks []keys.DiagnosisKey, aside []ledger.SetAside, err error) {
+func (r *reader) all(list jsontext.Value, limit int) (ks []keys.DiagnosisKey, aside []ledger.SetAside, err error) {
 	const usual = 200 // bytes of an exposure
 	ks = make([]keys.DiagnosisKey, 0, min(len(list)/usual+1, limit))
-	for e := range list.elements() {
+	for e := range list.Elements() {
 		if len(ks)+len(aside) == limit {
 			return nil, nil, errTooMany
 		}
@@ -99,12 +101,12 @@ func setAside(err error) ledger.SetAside {
 
 // exposure reads one. The error is a [*keys.Rejection]; the key then has what
 // identifies it, if that could be read.
-func (r *reader) exposure(v value) (k keys.DiagnosisKey, err error) {
-	if !v.isObject() {
+func (r *reader) exposure(v jsontext.Value) (k keys.DiagnosisKey, err error) {
+	if !v.IsObject() {
 		return k, malformed(keys.FieldKeyData, "not a JSON object")
 	}
-	var f [numFields]value
-	if twice := v.once(names, f[:]); twice != "" {
+	var f [numFields]jsontext.Value
+	if twice := v.Once(names, f[:]); twice != "" {
 		return k, malformed(fieldOf(twice), "there twice")
 	}
 	if k.KeyData, err = parseKeyData(f[keyData]); err != nil {
@@ -125,20 +127,20 @@ func fieldOf(name string) keys.Field {
 	return keys.FieldKeyData
 }
 
-func (r *reader) origin(v value) (keys.Region, error) {
+func (r *reader) origin(v jsontext.Value) (keys.Region, error) {
 	switch {
-	case v.absent() && r.owner.IsZero():
+	case v.IsAbsent() && r.owner.IsZero():
 		return keys.Region{}, missing(keys.FieldOrigin)
-	case v.absent():
+	case v.IsAbsent():
 		return r.owner, nil
 	case bytes.Equal(v, r.lastOrigin.text):
 		return r.lastOrigin.region, nil
 	}
-	code, ok := v.text()
+	code, ok := v.Text()
 	if !ok {
 		return keys.Region{}, malformed(keys.FieldOrigin, "not a string")
 	}
-	region, err := keys.ParseRegion(code)
+	region, err := keys.ParseRegion(string(code))
 	if err != nil {
 		return keys.Region{}, asOf(keys.FieldOrigin, err)
 	}
@@ -149,7 +151,7 @@ func (r *reader) origin(v value) (keys.Region, error) {
 // rest reads everything but what identifies a key. What the format of archives
 // asks for is mandatory; the rest may be missing or null, though no server says
 // so, because nothing is gained by losing the key.
-func (r *reader) rest(k *keys.DiagnosisKey, f *[numFields]value) error {
+func (r *reader) rest(k *keys.DiagnosisKey, f *[numFields]jsontext.Value) error {
 	n, err := mandatory(f, rollingStartNumber)
 	if err != nil {
 		return err
@@ -169,16 +171,37 @@ func (r *reader) rest(k *keys.DiagnosisKey, f *[numFields]value) error {
 	return r.optional(k, f)
 }
 
-func mandatory(f *[numFields]value, i int) (int64, error) {
-	if f[i].absent() {
+func mandatory(f *[numFields]jsontext.Value, i int) (int64, error) {
+	if f[i].IsAbsent() {
 		return 0, missing(fields[i])
 	}
-	return f[i].integer(fields[i])
+	return integer(f[i], fields[i])
 }
 
-func (r *reader) optional(k *keys.DiagnosisKey, f *[numFields]value) error {
-	if v := f[transmissionRiskLevel]; !v.absent() {
-		n, err := v.integer(keys.FieldTransmissionRisk)
+// integer returns the whole number that a value is, or says as a string: one server
+// of the field takes "144" for 144, and hands out what it took.
+func integer(v jsontext.Value, field keys.Field) (int64, error) {
+	digits, ok := v.Text()
+	switch {
+	case ok:
+	case v.IsNumber():
+		digits = v
+	default:
+		return 0, malformed(field, "not a number")
+	}
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, &keys.Rejection{Field: field, Reason: keys.ReasonRange, Detail: "more than 64 bits"}
+	case err != nil:
+		return 0, malformed(field, "not a whole number")
+	}
+	return n, nil
+}
+
+func (r *reader) optional(k *keys.DiagnosisKey, f *[numFields]jsontext.Value) error {
+	if v := f[transmissionRiskLevel]; !v.IsAbsent() {
+		n, err := integer(v, keys.FieldTransmissionRisk)
 		if err != nil {
 			return err
 		}
@@ -186,8 +209,8 @@ func (r *reader) optional(k *keys.DiagnosisKey, f *[numFields]value) error {
 			return err
 		}
 	}
-	if v := f[testType]; !v.absent() {
-		n, err := v.integer(keys.FieldTestType)
+	if v := f[testType]; !v.IsAbsent() {
+		n, err := integer(v, keys.FieldTestType)
 		if err != nil {
 			return err
 		}
@@ -195,8 +218,8 @@ func (r *reader) optional(k *keys.DiagnosisKey, f *[numFields]value) error {
 			return err
 		}
 	}
-	if v := f[reportType]; !v.absent() {
-		n, err := v.integer(keys.FieldReportType)
+	if v := f[reportType]; !v.IsAbsent() {
+		n, err := integer(v, keys.FieldReportType)
 		if err != nil {
 			return err
 		}
@@ -206,8 +229,8 @@ func (r *reader) optional(k *keys.DiagnosisKey, f *[numFields]value) error {
 		}
 		k.ReportType = keys.Some(report)
 	}
-	if v := f[daysSinceOnset]; !v.absent() {
-		n, err := v.integer(keys.FieldDaysSinceOnset)
+	if v := f[daysSinceOnset]; !v.IsAbsent() {
+		n, err := integer(v, keys.FieldDaysSinceOnset)
 		if err != nil {
 			return err
 		}
@@ -225,26 +248,26 @@ func (r *reader) optional(k *keys.DiagnosisKey, f *[numFields]value) error {
 
 // visited reads the regions of interest, among which the field names the origin
 // too: the British back end names nothing else.
-func (r *reader) visited(v value, of keys.Region) (keys.Regions, error) {
+func (r *reader) visited(v jsontext.Value, of keys.Region) (keys.Regions, error) {
 	last := &r.lastRegions
 	switch {
-	case v.absent() || r.ignoreRegions:
+	case v.IsAbsent() || r.ignoreRegions:
 		return keys.Regions{}, nil
-	case !v.isArray():
+	case !v.IsArray():
 		return keys.Regions{}, malformed(keys.FieldVisitedCountries, "not an array")
 	case bytes.Equal(v, last.text) && of == last.of:
 		return last.set, nil
 	}
 	codes := make([]string, 0, 4)
-	for e := range v.elements() {
-		code, ok := e.text()
+	for e := range v.Elements() {
+		code, ok := e.Text()
 		if !ok {
 			return keys.Regions{}, malformed(keys.FieldVisitedCountries, "not all strings")
 		}
 		if len(codes) == keys.MaxRegions {
 			return keys.Regions{}, &keys.Rejection{Field: keys.FieldVisitedCountries, Reason: keys.ReasonTooMany}
 		}
-		codes = append(codes, code)
+		codes = append(codes, string(code))
 	}
 	named, err := keys.ParseRegions(codes...)
 	if err != nil {

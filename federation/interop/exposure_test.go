@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -54,7 +55,7 @@ func goodKey(t testing.TB) keys.DiagnosisKey {
 func read(t testing.TB, r *reader, text string) (k keys.DiagnosisKey, aside ledger.SetAside, ok bool) {
 	t.Helper()
 	g := goodExposure()
-	list, valid := parse([]byte("[" + g + "," + text + "," + g + "]"))
+	list, valid := jsontext.Parse([]byte("[" + g + "," + text + "," + g + "]"))
 	if !valid {
 		t.Fatalf("%s is no JSON", text)
 	}
@@ -238,7 +239,7 @@ func TestExposureSetAside(t *testing.T) {
 
 // TestRegionsAreNotGathered: what is over the limit costs nothing.
 func TestRegionsAreNotGathered(t *testing.T) {
-	v, ok := parse([]byte("[" + strings.Repeat(`"IE",`, 100_000) + `"GI"]`))
+	v, ok := jsontext.Parse([]byte("[" + strings.Repeat(`"IE",`, 100_000) + `"GI"]`))
 	if !ok {
 		t.Fatal("no JSON")
 	}
@@ -254,14 +255,14 @@ func TestRegionsAreNotGathered(t *testing.T) {
 
 // TestExposuresLimit draws the line: bad ones count as well.
 func TestExposuresLimit(t *testing.T) {
-	list, _ := parse([]byte("[" + goodExposure() + ",{},{}]"))
+	list, _ := jsontext.Parse([]byte("[" + goodExposure() + ",{},{}]"))
 	if _, _, err := new(reader).all(list, 3); err != nil {
 		t.Error(err)
 	}
 	if ks, aside, err := new(reader).all(list, 2); !errors.Is(err, errTooMany) || ks != nil || aside != nil {
 		t.Errorf("got %d and %d, %v", len(ks), len(aside), err)
 	}
-	if ks, aside, err := new(reader).all(value("[]"), 0); err != nil || len(ks)+len(aside) != 0 {
+	if ks, aside, err := new(reader).all(jsontext.Value("[]"), 0); err != nil || len(ks)+len(aside) != 0 {
 		t.Error(ks, aside, err)
 	}
 }
@@ -312,7 +313,7 @@ func TestWriteThenRead(t *testing.T) {
 		}
 	}
 	text := (&writer{origin: true, extended: true}).appendAll(nil, ks)
-	list, ok := parse(text)
+	list, ok := jsontext.Parse(text)
 	if !ok {
 		t.Fatal("not JSON")
 	}
@@ -364,7 +365,7 @@ func FuzzKeyData(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := parseKeyData(value(text))
+		k, err := parseKeyData(jsontext.Value(text))
 		plain := strings.NewReplacer("-", "+", "_", "/", " ", "", "\t", "", "\r", "", "\n", "").Replace(s)
 		want, wrong := base64.RawStdEncoding.DecodeString(strings.TrimRight(plain, "="))
 		if good := wrong == nil && len(want) == 16 && !keys.KeyData(want).IsZero(); good != (err == nil) {
@@ -374,4 +375,44 @@ func FuzzKeyData(f *testing.F) {
 			t.Errorf("%q is read differently", s)
 		}
 	})
+}
+
+func TestInteger(t *testing.T) {
+	for _, tt := range []struct {
+		text   string
+		want   int64
+		reason keys.Reason // "" if it is one
+	}{
+		{"144", 144, ""},
+		{"-5", -5, ""},
+		{"-0", 0, ""},
+		{`"144"`, 144, ""},
+		{`"-1"`, -1, ""},
+		{`"\u0031"`, 1, ""},
+		{"9223372036854775807", 1<<63 - 1, ""},
+		{"9223372036854775808", 0, keys.ReasonRange},
+		{"1.0", 0, keys.ReasonMalformed},
+		{"1e2", 0, keys.ReasonMalformed},
+		{`""`, 0, keys.ReasonMalformed},
+		{`" 1"`, 0, keys.ReasonMalformed},
+		{`"0x10"`, 0, keys.ReasonMalformed},
+		{`"1_0"`, 0, keys.ReasonMalformed},
+		{`"CONFIRMED_TEST"`, 0, keys.ReasonMalformed},
+		{"true", 0, keys.ReasonMalformed},
+		{"[1]", 0, keys.ReasonMalformed},
+		{"{}", 0, keys.ReasonMalformed},
+	} {
+		v, ok := jsontext.Parse([]byte(tt.text))
+		if !ok {
+			t.Fatal(tt.text)
+		}
+		got, err := integer(v, keys.FieldReportType)
+		if tt.reason == "" {
+			if err != nil || got != tt.want {
+				t.Errorf("%s: got %d, %v", tt.text, got, err)
+			}
+		} else if !errors.Is(err, &keys.Rejection{Field: keys.FieldReportType, Reason: tt.reason}) {
+			t.Errorf("%s: got %d, %v, want the reason %s", tt.text, got, err, tt.reason)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 	"github.com/gaenkit/gaen/keys"
 )
 
@@ -27,16 +28,17 @@ var sextets = func() (table [256]byte) {
 // it: base64 or base64url, padded or not, with line breaks (spec/interop: the
 // server decodes leniently and hands out what it was sent). What is neither, with
 // other characters in it for instance, or an array of numbers, is no key data.
-func parseKeyData(v value) (k keys.KeyData, err error) {
+func parseKeyData(v jsontext.Value) (k keys.KeyData, err error) {
+	text, ok := v.Text()
 	switch {
-	case v.absent():
+	case v.IsAbsent():
 		return k, missing(keys.FieldKeyData)
-	case !v.isString():
+	case !ok:
 		return k, malformed(keys.FieldKeyData, "not a string")
 	}
 	var data [keys.KeyDataSize + 1]byte
 	bits, n, digits, ended := uint32(0), 0, 0, false
-	for _, c := range v.unquoted() {
+	for _, c := range text {
 		if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 	"github.com/gaenkit/gaen/signing/jws"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -102,12 +103,12 @@ func readBody(r io.Reader, limit int64) ([]byte, error) {
 
 // parseUpload takes the body of an upload apart.
 func parseUpload(body []byte) (tag, signed string, err error) {
-	v, ok := parse(body)
-	if !ok || !v.isObject() {
+	v, ok := jsontext.Parse(body)
+	if !ok || !v.IsObject() {
 		return "", "", refuse(http.StatusBadRequest, "body: no JSON object")
 	}
-	var f [2]value
-	if twice := v.once([]string{"batchTag", "payload"}, f[:]); twice != "" {
+	var f [2]jsontext.Value
+	if twice := v.Once([]string{"batchTag", "payload"}, f[:]); twice != "" {
 		return "", "", refuse(http.StatusBadRequest, twice+": there twice")
 	}
 	if tag, err = parseTag(f[0]); err != nil {
@@ -116,10 +117,11 @@ func parseUpload(body []byte) (tag, signed string, err error) {
 	if tag == "" {
 		return "", "", refuse(http.StatusBadRequest, "batchTag: missing or empty")
 	}
-	if signed, ok = f[1].text(); !ok {
+	payload, ok := f[1].Text()
+	if !ok {
 		return "", "", refuse(http.StatusBadRequest, "payload: missing or no string")
 	}
-	return tag, signed, nil
+	return tag, string(payload), nil
 }
 
 // statuses are what is answered if a JWS is not good.
@@ -141,8 +143,8 @@ func (s *Server) open(signed string, m *Member) (*federation.Incoming, error) {
 		}
 		return nil, refuse(status, "payload: "+err.Error())
 	}
-	list, ok := parse(message.Payload)
-	if !ok || !list.isArray() {
+	list, ok := jsontext.Parse(message.Payload)
+	if !ok || !list.IsArray() {
 		return nil, refuse(http.StatusBadRequest, "payload: no JSON array")
 	}
 	in := &federation.Incoming{}

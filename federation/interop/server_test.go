@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/jws"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -664,8 +665,8 @@ func FuzzUpload(f *testing.F) {
 			t.Fatal(err)
 		}
 		in, err := w.server.open(signed, &m)
-		list, ok := parse(content)
-		if ok = ok && list.isArray(); ok != (err == nil) {
+		list, ok := jsontext.Parse(content)
+		if ok = ok && list.IsArray(); ok != (err == nil) {
 			t.Fatalf("%q: %v", content, err)
 		}
 		if !ok {
@@ -673,7 +674,7 @@ func FuzzUpload(f *testing.F) {
 			return
 		}
 		n := 0
-		for range list.elements() {
+		for range list.Elements() {
 			n++
 		}
 		if len(in.Keys)+len(in.Unreadable) != n {

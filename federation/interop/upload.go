@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/jsontext"
 )
 
 // Upload implements [federation.Uploader]. The answer never names single keys,
@@ -63,12 +64,12 @@ func stored(a *answer, sent int) (*federation.Answer, error) {
 	if a.status != http.StatusOK && len(bytes.TrimSpace(a.body)) == 0 {
 		return result, nil
 	}
-	v, ok := parse(a.body)
-	if !ok || !v.isObject() {
+	v, ok := jsontext.Parse(a.body)
+	if !ok || !v.IsObject() {
 		return nil, unavailable(opUpload, a.status, "the answer is no JSON object")
 	}
-	found := []value{nil, nil}
-	v.once([]string{"insertedExposures", "batchTag"}, found)
+	var found [2]jsontext.Value
+	v.Once([]string{"insertedExposures", "batchTag"}, found[:])
 	if a.status == http.StatusOK && found[0] == nil && found[1] == nil {
 		return nil, unavailable(opUpload, a.status, "the answer has neither insertedExposures nor batchTag")
 	}
