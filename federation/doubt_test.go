@@ -148,6 +148,9 @@ func TestDoubtIsTold(t *testing.T) {
 	d := newDoubting(t)
 	d.opts.Retention = 48 * time.Hour
 	d.giveUp() // 8 h ago
+	if found := must(d.ledger.Registers(t.Context(), "federation/hub/pull")); strings.Contains(string(found[0].Value), "doubts") {
+		t.Errorf("what is given up is still in doubt: %s", found[0].Value)
+	}
 	for _, c := range []struct {
 		after time.Duration
 		want  int
