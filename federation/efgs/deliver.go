@@ -42,6 +42,13 @@ func (s *Server) download(r *http.Request, c *caller, date string) (*reply, erro
 	case federation.DayOf(page.Time) < day:
 		return nil, refuse(http.StatusBadRequest, "the batch is of an earlier day")
 	}
+	if format != Protobuf {
+		end, err := s.work(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+	}
 	answer, err := pageReply(page, format)
 	if err == nil {
 		s.tell(Exchange{Nation: c.nation.Name, Page: page})
