@@ -275,6 +275,21 @@ func TestDoubtGoesByPageOrPlace(t *testing.T) {
 	}
 }
 
+// TestDoubtIsForgotten with the page, which the server does not keep for ever.
+func TestDoubtIsForgotten(t *testing.T) {
+	d := newDoubting(t)
+	d.opts.Retention = 48 * time.Hour
+	for _, c := range []struct {
+		after time.Duration
+		want  string
+	}{{0, ", try 1:"}, {time.Hour, ", try 2:"}, {47 * time.Hour, ", try 3:"}, {time.Minute, ", try 1:"}} {
+		d.clock = d.clock.Add(c.after)
+		if _, err := d.process().Run(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("after %s more: %v, want%s", c.after, err, c.want)
+		}
+	}
+}
+
 // TestDoubtOfAll: every page is in doubt, and each is given up in its time.
 func TestDoubtOfAll(t *testing.T) {
 	d := newDoubting(t)

@@ -223,6 +223,33 @@ func (l *memoryLoad) take(n int) {
 	})
 }
 
+// TestGatewayMemory: what a gateway needs in memory does not grow with what it has
+// taken: of 24 uploads there are some four at a time.
+func TestGatewayMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exchanges 120,000 keys")
+	}
+	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
+		t.Skipf("needs Linux: %v", err)
+	}
+	l := newMemoryLoad(t, pgtest.Shared(t), "64MiB")
+	const most = 160 // MiB, of which the process is 17 before anybody calls
+	for _, c := range []struct {
+		what string
+		f    func()
+	}{
+		{"taking uploads", func() { l.take(24) }},
+		{"making batches", func() { l.process.do("release") }},
+		{"handing out", func() { l.hand(4, JSON) }},
+	} {
+		if got := l.process.during(c.f); got > most {
+			t.Errorf("%s takes %.0f MiB, want at most %d", c.what, got, most)
+		} else {
+			t.Logf("%s takes %.0f MiB", c.what, got)
+		}
+	}
+}
+
 // BenchmarkGatewayMemory measures the most memory that a gateway needs, of its own: for
 // taking uploads, for making batches of them, for handing those to nations. What is
 // handed out is kept in memory up to HubOptions.SealedShelf.

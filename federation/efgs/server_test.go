@@ -504,3 +504,26 @@ func TestServerParallel(t *testing.T) {
 		t.Errorf("got %d", g.status)
 	}
 }
+
+// TestServerAnswersAreNotKept by anybody in between, whatever they are.
+func TestServerAnswersAreNotKept(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, c := range []call{{path: "/download/2021-06-02", header: w.headers("DE")}, {path: "/download/2021-06-02"}, {path: "/nothing"}, {path: "/callback", header: w.headers("DE")}} {
+		if g := w.do(c); g.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d may be kept: %q", c.path, g.status, g.header.Get("Cache-Control"))
+		}
+	}
+}
+
+// TestServerWithoutCallbacks has no such resource, for whoever asks.
+func TestServerWithoutCallbacks(t *testing.T) {
+	w := newWorld(t, nil)
+	w.server.opts.Callbacks = nil
+	for _, h := range []http.Header{nil, w.headers("DE")} {
+		for _, path := range []string{"/callback", "/callback/a"} {
+			if g := w.do(call{path: path, header: h}); g.status != http.StatusNotFound {
+				t.Errorf("%s: %d", path, g.status)
+			}
+		}
+	}
+}
