@@ -26,6 +26,9 @@ type cursor struct {
 
 	Probe *probe `json:"probe,omitempty"` // that is under way
 
+	Doubts  []doubt   `json:"doubts,omitempty"`  // oldest first
+	GivenUp []GivenUp `json:"givenUp,omitempty"` // as long as the server keeps them
+
 	version int64
 }
 
@@ -94,7 +97,7 @@ func (c *cursor) advance(page *Page, now time.Time, fills bool) {
 
 // notAfter takes back times that lie ahead of now: a clock that jumped ahead, and
 // came back, would otherwise have pages not read once more, and silence not looked
-// into, until that time.
+// into, nor a page given up, until that time.
 func (c *cursor) notAfter(now time.Time) {
 	for _, t := range []*time.Time{&c.Found, &c.Heard, &c.Worked} {
 		if t.After(now) {
@@ -104,6 +107,16 @@ func (c *cursor) notAfter(now time.Time) {
 	for i := range c.Marks {
 		if c.Marks[i].Time.After(now) {
 			c.Marks[i].Time = now
+		}
+	}
+	for i := range c.Doubts {
+		if c.Doubts[i].Since.After(now) {
+			c.Doubts[i].Since = now
+		}
+	}
+	for i := range c.GivenUp {
+		if c.GivenUp[i].Time.After(now) {
+			c.GivenUp[i].Time = now
 		}
 	}
 }

@@ -22,7 +22,10 @@
 // reason. Empty pages, repeated ones and unreadable keys are ordinary. Where a
 // server's pages can still fill after they were given, each is read once more
 // after a settle time; where its answer to a tag that it does not know looks like
-// "nothing new", long silence is looked into by date.
+// "nothing new", long silence is looked into by date. A page that the client cannot
+// vouch for, as where its signatures are not to be had, is asked for again for some
+// hours; then its keys are set aside, so that what follows it comes. Both stands
+// beside the cursor: a program that is started for each run does as one that stays.
 //
 // # Push
 //

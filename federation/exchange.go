@@ -2,7 +2,9 @@ package federation
 
 import (
 	"context"
+	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -25,7 +27,8 @@ type Downloader interface {
 	// yet. Keys that cannot be read must be in [Page.Unreadable], with their
 	// neighbours in [Page.Keys]; only a page that cannot be read at all is an
 	// error. The error must be of a class of this package's, and without key data
-	// or secrets. Download must not keep the page.
+	// or secrets. A page that can be read, and for which it cannot vouch yet, must
+	// be in a [*DoubtError]. Download must not keep the page.
 	Download(ctx context.Context, at Place) (*Page, error)
 }
 
@@ -40,6 +43,17 @@ type Page struct {
 
 	// Unreadable are those that are no keys.
 	Unreadable []ledger.SetAside
+}
+
+// check returns an error if a page has tags that cannot be kept.
+func (p *Page) check() error {
+	switch {
+	case p.Tag == "" || len(p.Tag) > MaxTag || len(p.Next.Tag) > MaxTag:
+		return fmt.Errorf("%w: a page with a tag of %d bytes, want 1 to %d", ErrUnavailable, len(p.Tag), MaxTag)
+	case !utf8.ValidString(p.Tag) || !utf8.ValidString(p.Next.Tag):
+		return fmt.Errorf("%w: a page with a tag that is no UTF-8", ErrUnavailable) // it would come out of the register as another
+	}
+	return nil
 }
 
 // An Uploader is what [Push] needs of a protocol's client.

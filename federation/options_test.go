@@ -43,11 +43,11 @@ func TestOptionsAreChecked(t *testing.T) {
 			&federation.PullOptions{}, newPull,
 			map[string][]int64{
 				"History": {-1}, "Stale": {-1}, "Retention": {-1}, "MaxPages": {-1}, "Budget": {-1},
-				"Settle": {days(14), days(15)}, "Silence": {days(14), days(15)}, // of pages that are gone by then
+				"Settle": {days(14), days(15)}, "Silence": {days(14), days(15)}, "Patience": {-1, days(14)}, // of pages that are gone by then
 			},
 			map[string][]int64{
 				"History": {0, 1, days(30)}, "Stale": {0, 1}, "Retention": {0, days(1)}, "MaxPages": {0, 1}, "Budget": {0, 1},
-				"Settle": {-1, 0, 1, days(14) - 1}, "Silence": {-1, 0, 1, days(14) - 1},
+				"Settle": {-1, 0, 1, days(14) - 1}, "Silence": {-1, 0, 1, days(14) - 1}, "Patience": {0, 1, days(14) - 1},
 			},
 		},
 		{

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -44,6 +43,12 @@ type PullOptions struct {
 	// Silence is after how long without a page it is found out, by date, whether
 	// the server still knows the tag it is asked for. Less than 0 is never; 0 is 6 h.
 	Silence time.Duration
+
+	// Patience is for how long a page is asked for again that nobody vouches for
+	// ([DoubtError]). After that, and five tries, it is stored without its keys, so
+	// that it does not stop those that follow; the report says so ([GivenUp]). 0 is
+	// 6 h.
+	Patience time.Duration
 
 	// Stale is after how long without a new page a run warns; 0 is 24 h.
 	Stale time.Duration
@@ -80,6 +85,7 @@ func (o *PullOptions) setDefaults() {
 	setDefault(&o.History, 14*24*time.Hour)
 	setDefault(&o.Settle, 30*time.Minute)
 	setDefault(&o.Silence, 6*time.Hour)
+	setDefault(&o.Patience, 6*time.Hour)
 	setDefault(&o.Stale, 24*time.Hour)
 	setDefault(&o.Retention, 14*24*time.Hour)
 	setDefault(&o.MaxPages, 10_000)
@@ -98,6 +104,10 @@ func (o *PullOptions) check() error {
 		return fmt.Errorf("PullOptions.Settle: %s is no less than Retention, %s: pages are gone before they are read once more", o.Settle, o.Retention)
 	case o.Silence >= o.Retention:
 		return fmt.Errorf("PullOptions.Silence: %s is no less than Retention, %s: what is lost is gone before it is looked into", o.Silence, o.Retention)
+	case o.Patience < 0:
+		return fmt.Errorf("PullOptions.Patience: %s is negative", o.Patience)
+	case o.Patience >= o.Retention:
+		return fmt.Errorf("PullOptions.Patience: %s is no less than Retention, %s: pages are gone before they are given up", o.Patience, o.Retention)
 	case o.MaxPages < 1:
 		return fmt.Errorf("PullOptions.MaxPages: %d, want at least 1", o.MaxPages)
 	case o.Budget < 0:
@@ -134,6 +144,9 @@ func (p *Pull) Run(ctx context.Context) (*PullReport, error) {
 	}
 	if err != nil {
 		err = fmt.Errorf("federation: pull from %s: %w", p.name, err)
+	}
+	for _, g := range r.report.GivenUp {
+		r.report.warn("%s", g)
 	}
 	return r.report, err
 }
@@ -177,6 +190,8 @@ func (r *pulling) look(ctx context.Context) error {
 		c.Heard, c.Worked = r.now, r.now
 	}
 	c.notAfter(r.now)
+	c.forget(r.now.Add(-r.opts.Retention))
+	r.known()
 	if c.version == 0 || c.At.Tag == "" && c.At.Day > DayOf(r.now) {
 		at := Place{Day: DayOf(r.now.Add(-r.opts.History))}
 		c.At = at
@@ -255,20 +270,22 @@ func (r *pulling) finish(ctx context.Context) error {
 	return r.save(ctx)
 }
 
-// download asks for a page, and holds it against what every page must be.
+// download asks for a page, and holds it against what every page must be. One that
+// nobody vouches for is an error, or given up.
 func (r *pulling) download(ctx context.Context, at Place) (*Page, error) {
 	page, err := r.downloader.Download(ctx, at)
 	if d, ok := RetryAfter(err); ok {
 		r.report.RetryAfter = d
 	}
+	switch e, ok := errors.AsType[*DoubtError](err); {
+	case ok:
+		page, err = r.doubted(ctx, at, e)
+	case err == nil && page != nil:
+		r.cursor.vouch(page)
+		err = page.check()
+	}
 	if err != nil || page == nil {
 		return nil, err
-	}
-	if page.Tag == "" || len(page.Tag) > MaxTag || len(page.Next.Tag) > MaxTag {
-		return nil, fmt.Errorf("%w: a page with a tag of %d bytes, want 1 to %d", ErrUnavailable, len(page.Tag), MaxTag)
-	}
-	if !utf8.ValidString(page.Tag) || !utf8.ValidString(page.Next.Tag) {
-		return nil, fmt.Errorf("%w: a page with a tag that is no UTF-8", ErrUnavailable) // it would come out of the register as another
 	}
 	r.report.Pages++
 	return page, nil
@@ -288,6 +305,7 @@ func (r *pulling) store(ctx context.Context, page *Page) error {
 		return err
 	}
 	r.report.stored(d, receipt)
+	r.known()
 	return r.cursor.stored(ctx, r.ledger, r.name, d.Nonce)
 }
 
@@ -301,6 +319,7 @@ func (r *pulling) save(ctx context.Context) error {
 	if err := r.ledger.Swap(ctx, nonce, swap); err != nil {
 		return err
 	}
+	r.known()
 	return r.cursor.stored(ctx, r.ledger, r.name, nonce)
 }
 

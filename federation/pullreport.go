@@ -42,6 +42,11 @@ type PullReport struct {
 	// and was read by date instead.
 	Resynchronised bool
 
+	// GivenUp are the pages that were stored without their keys, as nobody vouched for
+	// them, for as long as the server keeps its pages: by this run and those before it,
+	// whoever ran them.
+	GivenUp []GivenUp
+
 	Warnings []string
 }
 

@@ -19,6 +19,7 @@ type peerCounts struct {
 
 	mu       sync.Mutex
 	failures map[ledger.Source]int64
+	givenUp  map[ledger.Source]int // batches, as the last run found
 }
 
 // A peerTally is what was exchanged with one peer.
@@ -28,7 +29,7 @@ type peerTally struct {
 }
 
 func newPeerCounts(clock func() time.Time) *peerCounts {
-	return &peerCounts{peers: newHours[peerTally](clock), failures: map[ledger.Source]int64{}}
+	return &peerCounts{peers: newHours[peerTally](clock), failures: map[ledger.Source]int64{}, givenUp: map[ledger.Source]int{}}
 }
 
 func (c *peerCounts) pulled(r *federation.PullReport) {
@@ -39,6 +40,20 @@ func (c *peerCounts) pulled(r *federation.PullReport) {
 		t.rejected += int64(r.Rejected)
 		t.withdrawals += int64(r.WithdrawalsTaken + r.WithdrawalsKept)
 	})
+	if r.Time.IsZero() { // it was not looked up
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.givenUp[r.Instance] = len(r.GivenUp)
+}
+
+// givenUpOf returns how many batches of a peer were given up, if that is known.
+func (c *peerCounts) givenUpOf(name ledger.Source) (n int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok = c.givenUp[name]
+	return n, ok
 }
 
 func (c *peerCounts) pushed(r *federation.PushReport) {
@@ -111,6 +126,12 @@ func (p *peering) metrics(e *exposition.Writer) {
 	e.Family("federation_peer_failures_total", exposition.Counter, "Runs with a peer that failed.")
 	for _, name := range names {
 		e.Value(float64(p.counts.failedOf(name)), label, string(name))
+	}
+	e.Family("federation_peer_given_up_batches", exposition.Gauge, "Batches of a peer that could not be verified and whose keys are lost, of those that it still has.")
+	for _, name := range names {
+		if n, ok := p.counts.givenUpOf(name); ok {
+			e.Value(float64(n), label, string(name))
+		}
 	}
 	tallies := p.counts.peers.over()
 	for _, m := range []struct {

@@ -732,6 +732,8 @@ func TestPeerMetrics(t *testing.T) {
 	p.counts.pulled(&federation.PullReport{Instance: "a", Pages: 1, Accepted: 2, Revised: 3, Duplicates: 4, Rejected: 5, WithdrawalsTaken: 6, WithdrawalsKept: 7})
 	p.counts.pushed(&federation.PushReport{Instance: "a", Batches: 8, Keys: 9, Withdrawals: 10})
 	p.counts.pushed(&federation.PushReport{Instance: "gone", Batches: 8, Keys: 9, Withdrawals: 10})
+	p.counts.pulled(&federation.PullReport{Instance: "b", Time: now, GivenUp: make([]federation.GivenUp, 2)})
+	p.counts.pulled(&federation.PullReport{Instance: "b"}) // one that was not run
 	p.counts.failed("a")
 	p.counts.failed("a")
 	p.counts.pulls.note("a", now)
@@ -749,19 +751,28 @@ func TestPeerMetrics(t *testing.T) {
 	const first = `last_pull_timestamp_seconds{peer="a"} 1.77313674e+09
 failures_total{peer="a"} 2
 failures_total{peer="b"} 0
+given_up_batches{peer="b"} 2
 `
 	if got := shown(); got != first {
 		t.Errorf("in the hour: got\n%swant\n%s", got, first)
 	}
 	now = now.Add(time.Minute)
 	const then = first + `pulled_batches_total{peer="a"} 1
+pulled_batches_total{peer="b"} 0
 pulled_keys_total{peer="a"} 5
+pulled_keys_total{peer="b"} 0
 duplicate_keys_total{peer="a"} 4
+duplicate_keys_total{peer="b"} 0
 rejected_keys_total{peer="a"} 5
+rejected_keys_total{peer="b"} 0
 pulled_withdrawals_total{peer="a"} 13
+pulled_withdrawals_total{peer="b"} 0
 pushed_batches_total{peer="a"} 8
+pushed_batches_total{peer="b"} 0
 pushed_keys_total{peer="a"} 9
+pushed_keys_total{peer="b"} 0
 pushed_withdrawals_total{peer="a"} 10
+pushed_withdrawals_total{peer="b"} 0
 `
 	if got := shown(); got != then {
 		t.Errorf("after the hour: got\n%swant\n%s", got, then)

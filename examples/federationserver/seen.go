@@ -47,11 +47,7 @@ func lagsOf(h *federation.Hub, g *registry) func(context.Context, ledger.Source,
 		if n == nil || !n.european() {
 			return h.Lag(ctx, at)
 		}
-		batches, err := h.SealedBatches(ctx, n.federated(), at)
-		if err != nil || len(batches) == 0 {
-			return federation.Lag{}, err
-		}
-		return federation.Lag{Batches: len(batches), Since: batches[0].Time}, nil
+		return h.SealedLag(ctx, n.federated(), at)
 	}
 }
 

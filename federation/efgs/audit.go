@@ -1,7 +1,6 @@
 package efgs
 
 import (
-	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -27,6 +26,11 @@ import (
 // country that signed them, are set aside, all of them, with [FieldSignature] and
 // [ReasonUnverified]; the other uploads of the batch are taken. A bad nation
 // stops no other.
+//
+// A batch whose audit cannot be had, or speaks of another number of keys than it has,
+// as an answer does that was cut off, is in doubt: [federation.Pull] asks for it again
+// for as long as its options say ([federation.PullOptions.Patience]), and in the end
+// sets its keys aside, so that it does not stop those that follow.
 type Audit struct {
 	// Verifier knows the certificates that nations sign with. It is required.
 	Verifier Verifier
@@ -39,21 +43,11 @@ type Audit struct {
 	// some, in batches of their own: those that came by other protocols. Otherwise
 	// they are set aside.
 	Unsigned bool
-
-	// Patience is for how long a batch is asked for again whose audit cannot be
-	// had, or speaks of another number of keys than it has: an answer that was cut
-	// off looks like that. After that, and five tries, its keys are set aside, so
-	// that it does not stop those that follow. 0 is 6 h.
-	Patience time.Duration
 }
 
-func (a *Audit) complete() error {
-	a.Patience = cmp.Or(a.Patience, 6*time.Hour)
-	switch {
-	case a.Verifier == nil:
+func (a *Audit) check() error {
+	if a.Verifier == nil {
 		return errors.New("ClientOptions.Audit.Verifier is nil")
-	case a.Patience < 0:
-		return fmt.Errorf("ClientOptions.Audit.Patience: %s is negative", a.Patience)
 	}
 	return nil
 }
@@ -100,18 +94,8 @@ func (t *UploadTime) UnmarshalJSON(b []byte) error {
 // some 10 kB, and a batch of 5,000 keys can be of many small uploads.
 const maxAudit = 64 << 20
 
-// A doubt is a batch whose audit was no good.
-type doubt struct {
-	tag   string
-	since time.Time
-	tries int
-}
-
-// minTries is how often a batch is asked for at least before patience is at an end:
-// after an outage there was patience, and no try.
-const minTries = 5
-
-// audited returns which keys of a batch are to be set aside.
+// audited returns which keys of a batch are to be set aside. That nobody can say
+// is a [federation.DoubtError].
 func (c *Client) audited(ctx context.Context, h *handout) (aside map[int]*keys.Rejection, err error) {
 	if c.opts.Audit == nil {
 		return nil, nil
@@ -125,10 +109,8 @@ func (c *Client) audited(ctx context.Context, h *handout) (aside map[int]*keys.R
 		return h.all(err.Error()), nil
 	case errors.Is(err, federation.ErrDenied) || errors.Is(err, federation.ErrThrottled):
 		return nil, err
-	case err != nil && c.bearsWith(h.tag):
-		return nil, err
 	case err != nil:
-		return h.all("its audit cannot be had"), nil
+		return nil, &federation.DoubtError{Page: h.page(h.all("its audit cannot be had")), Err: err}
 	}
 	return c.check(ctx, entries, h)
 }
@@ -153,18 +135,6 @@ func (h *handout) all(why string) map[int]*keys.Rejection {
 
 func unverified(why string) *keys.Rejection {
 	return &keys.Rejection{Field: FieldSignature, Reason: ReasonUnverified, Detail: why}
-}
-
-// bearsWith reports whether a batch is to be asked for again.
-func (c *Client) bearsWith(tag string) bool {
-	now := c.opts.Clock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.doubted.tag != tag {
-		c.doubted = doubt{tag: tag, since: now}
-	}
-	c.doubted.tries++
-	return c.doubted.tries < minTries || now.Sub(c.doubted.since) < c.opts.Audit.Patience
 }
 
 // entries asks for the audit of a batch.

@@ -223,9 +223,9 @@ func TestAuditUnsigned(t *testing.T) {
 	}
 }
 
-// TestAuditPatience: a batch whose audit does not fit is asked for again, and in the
-// end its keys are set aside, so that what follows it comes.
-func TestAuditPatience(t *testing.T) {
+// TestAuditDoubt: a batch whose audit does not fit is in doubt, each time, with what
+// is to be stored in the end.
+func TestAuditDoubt(t *testing.T) {
 	for name, distort := range map[string]func(r *http.Request, a *recorded){
 		"503":             func(r *http.Request, a *recorded) { a.status = 503 },
 		"404":             func(r *http.Request, a *recorded) { a.status = 404 },
@@ -253,48 +253,38 @@ func TestAuditPatience(t *testing.T) {
 				distort(r, a)
 			}
 		})
-		audit := e.audit()
-		audit.Patience = time.Hour
-		c := e.client("DE", &ClientOptions{Audit: audit})
-		for _, after := range []time.Duration{0, 30 * time.Minute, 0, 29 * time.Minute} {
-			e.clock.add(after)
-			if page, err := c.Download(t.Context(), federation.Place{Day: today}); classOf(err) != federation.ErrUnavailable {
+		c := e.client("DE", &ClientOptions{Audit: e.audit()})
+		for range 7 {
+			e.clock.add(time.Hour)
+			page, err := c.Download(t.Context(), federation.Place{Day: today})
+			doubt, ok := errors.AsType[*federation.DoubtError](err)
+			if !ok || page != nil || classOf(err) != federation.ErrUnavailable {
 				t.Errorf("%s: got %v, %v", name, page, err)
+				continue
+			}
+			page = doubt.Page
+			if page.Tag != "20210602-1" || page.Next.Tag != page.Tag || len(page.Keys) != 0 || len(page.Unreadable) != len(others) || page.Unreadable[0].Detail != "its audit cannot be had" {
+				t.Errorf("%s: in doubt is %v", name, page)
 			}
 		}
-		e.clock.add(time.Minute)
-		page, err := c.Download(t.Context(), federation.Place{Day: today})
-		if err != nil || len(page.Keys) != 0 || len(page.Unreadable) != len(others) || page.Unreadable[0].Detail != "its audit cannot be had" {
-			t.Errorf("%s: in the end: %v, %v", name, page, err)
+	}
+	for _, status := range []int{401, 403, 429} {
+		e, _ := mixed(t)
+		e.between(t, func(r *http.Request, a *recorded) {
+			if strings.Contains(r.URL.Path, "/audit/") {
+				a.status = status
+			}
+		})
+		_, err := e.audited(e.audit())
+		if class := classOf(err); inDoubt(err) || class != federation.ErrDenied && class != federation.ErrThrottled {
+			t.Errorf("%d: got %v", status, err)
 		}
 	}
-	e, _ := mixed(t)
-	e.between(t, func(_ *http.Request, a *recorded) {
-		if strings.HasPrefix(string(a.body), "[") {
-			a.status = 503
-		}
-	})
-	c := e.client("DE", &ClientOptions{Audit: e.audit()})
-	for try := range minTries {
-		page, err := c.Download(t.Context(), federation.Place{Day: today})
-		if (page != nil) != (try == minTries-1) {
-			t.Errorf("try %d, with a day between them: %v, %v", try, page, err)
-		}
-		e.clock.add(24 * time.Hour / 2)
-	}
-	e, _ = mixed(t)
-	e.between(t, func(r *http.Request, a *recorded) {
-		if strings.Contains(r.URL.Path, "/audit/") {
-			a.status = 403
-		}
-	})
-	c = e.client("DE", &ClientOptions{Audit: &Audit{Verifier: e.verifier(), Patience: 1}})
-	for range 2 * minTries {
-		e.clock.add(time.Hour / 4)
-		if _, err := c.Download(t.Context(), federation.Place{Day: today}); classOf(err) != federation.ErrDenied {
-			t.Errorf("403: got %v", err)
-		}
-	}
+}
+
+func inDoubt(err error) bool {
+	_, ok := errors.AsType[*federation.DoubtError](err)
+	return ok
 }
 
 // TestAuditShort: the gateway leaves an upload out of an audit once.
@@ -366,12 +356,9 @@ func (broken) Find(context.Context, cms.Thumbprint, cms.Use) (cms.Entry, error) 
 // TestAuditListIsDown: that it cannot be found out who may sign is nobody's fault.
 func TestAuditListIsDown(t *testing.T) {
 	e, _ := mixed(t)
-	c := e.client("DE", &ClientOptions{Audit: &Audit{Verifier: must(cms.NewVerifier(broken{}, nil)), Patience: time.Nanosecond}})
-	for range 2 * minTries {
-		e.clock.add(time.Hour / 4)
-		if page, err := c.Download(t.Context(), federation.Place{Day: today}); classOf(err) != federation.ErrUnavailable {
-			t.Errorf("got %v, %v", page, err)
-		}
+	c := e.client("DE", &ClientOptions{Audit: &Audit{Verifier: must(cms.NewVerifier(broken{}, nil))}})
+	if page, err := c.Download(t.Context(), federation.Place{Day: today}); classOf(err) != federation.ErrUnavailable || inDoubt(err) {
+		t.Errorf("got %v, %v", page, err)
 	}
 }
 

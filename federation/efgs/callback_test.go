@@ -102,10 +102,19 @@ func TestCertificateIsRotated(t *testing.T) {
 	second.write(t, dir)
 	later(t, 3, certFile, keyFile)
 	ask("with both replaced", second)
+	third := newAuthority(t, []string{"DE"}, noon, noon.AddDate(10, 0, 0))
+	third.write(t, dir)
+	for _, name := range []string{certFile, keyFile} { // longer than those before
+		if err := os.WriteFile(name, append(must(os.ReadFile(name)), "\n\n\n\n\n"...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later(t, 3, certFile, keyFile)
+	ask("with both replaced in the very moment", third)
 	if err := os.Remove(certFile); err != nil {
 		t.Fatal(err)
 	}
-	ask("with a file missing", second)
+	ask("with a file missing", third)
 	if _, err := LoadCertificate(certFile, keyFile); err == nil {
 		t.Error("a certificate that is not there")
 	}

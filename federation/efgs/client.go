@@ -77,9 +77,8 @@ type Client struct {
 	country keys.Region
 	opts    ClientOptions
 
-	mu      sync.Mutex
-	ahead   step // what is known to follow the batch that was downloaded last
-	doubted doubt
+	mu    sync.Mutex
+	ahead step // what is known to follow the batch that was downloaded last
 }
 
 var (
@@ -141,7 +140,7 @@ func (o *ClientOptions) complete() error {
 	}
 	audit := *o.Audit
 	o.Audit = &audit
-	return audit.complete()
+	return audit.check()
 }
 
 // checkSigner returns an error if a signer says that it is another country's: the

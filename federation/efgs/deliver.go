@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/service"
+	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // download hands a batch out: the one with a tag or, without one, the first of a
@@ -40,6 +42,13 @@ func (s *Server) download(r *http.Request, c *caller, date string) (*service.Rep
 		return nil, service.Refuse(http.StatusNotFound, "no such batch")
 	case federation.DayOf(page.Time) < day:
 		return nil, service.Refuse(http.StatusBadRequest, "the batch is of an earlier day")
+	}
+	if format != Protobuf {
+		end, err := s.work(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		defer end()
 	}
 	answer, err := pageReply(page, format)
 	if err == nil {
@@ -107,8 +116,7 @@ func pageReply(page *federation.SealedPage, format Format) (*service.Reply, erro
 }
 
 // audit tells of the uploads that a batch is made of, those of the caller among
-// them. When each was uploaded would tell in what order, so that the time of them
-// all is the batch's.
+// them.
 func (s *Server) audit(r *http.Request, c *caller, date, tag string) (*service.Reply, error) {
 	if err := service.OnlyBy(r, http.MethodGet); err != nil {
 		return nil, err
@@ -131,7 +139,20 @@ func (s *Server) audit(r *http.Request, c *caller, date, tag string) (*service.R
 		if err := json.Unmarshal(page.Pieces[i].Seal, &entries[i]); err != nil {
 			return nil, service.Unable(fmt.Errorf("batch %s: the seal of an upload: %w", page.Tag, err))
 		}
-		entries[i].UploadedTime = UploadTime{page.Time}
+		entries[i].UploadedTime = uploadedBy(&entries[i], page.Time)
 	}
 	return service.JSON(http.StatusOK, JSON.MediaType(), entries)
+}
+
+// uploadedBy returns the time of an upload of a batch as an audit has it. When it was
+// would tell in what order uploads came, so that it is that of the batch. An upload can
+// wait for a day for its last key, and its certificate run out meanwhile: then it is
+// the last moment of that, before which the upload was taken. Who judges a certificate
+// by the time of its upload would refuse the batch otherwise.
+func uploadedBy(e *AuditEntry, batch time.Time) UploadTime {
+	cert, err := cms.ParseCertificate(e.SigningCertificate)
+	if err != nil || !cert.NotAfter.Before(batch) {
+		return UploadTime{batch}
+	}
+	return UploadTime{cert.NotAfter}
 }

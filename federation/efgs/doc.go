@@ -59,7 +59,8 @@
 // A place is the tag of the batch read last. See [Client.Download] for how that leads
 // to the next one over midnight, quiet days and a gateway that has lost its batches.
 // A batch that ends early at the end of a key is a good message of protobuf: only an
-// [Audit] finds that out.
+// [Audit] finds that out. A batch whose audit cannot be had is given up after some
+// hours, which the ledger remembers, and the reports of pull say.
 //
 // # Gateway
 //
@@ -93,7 +94,8 @@
 //   - a header that is there twice, and a name with two countries, are 400;
 //   - what cms refuses is refused: attached content, SHA-1, stripped attributes;
 //   - of a body goes on what is signed; fields that nobody knows are dropped;
-//   - the time of an upload in an audit is that of its batch;
+//   - the time of an upload in an audit is that of its batch, or that at which its
+//     certificate ran out, if that was before;
 //   - a certificate whose thumbprint begins with zeros is one like any other;
 //   - no subscription is ever dropped, and each batch is called for until it is
 //     answered.

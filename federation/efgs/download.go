@@ -7,6 +7,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/remote"
+	"github.com/gaenkit/gaen/keys"
 )
 
 // Download implements [federation.Downloader].
@@ -152,14 +153,19 @@ func (c *Client) handout(a *remote.Answer, day federation.Day, tag string) (*han
 // page returns a batch as a page, with the keys whose signatures are not good set
 // aside.
 func (c *Client) page(ctx context.Context, h *handout) (*federation.Page, error) {
+	c.mu.Lock()
+	c.ahead = h.step
+	c.mu.Unlock()
 	aside, err := c.audited(ctx, h)
 	if err != nil {
 		return nil, err
 	}
+	return h.page(aside), nil
+}
+
+// page returns a batch as a page, with some of its keys set aside.
+func (h *handout) page(aside map[int]*keys.Rejection) *federation.Page {
 	page := &federation.Page{Tag: h.tag, Next: federation.Place{Day: h.day, Tag: h.tag}}
 	h.batch.sort(page, aside)
-	c.mu.Lock()
-	c.ahead = h.step
-	c.mu.Unlock()
-	return page, nil
+	return page
 }

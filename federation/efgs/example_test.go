@@ -3,13 +3,8 @@ package efgs_test
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"log"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -77,13 +72,11 @@ func nation(country string) *federationtest.EFGSNation {
 // country's signer.
 func newGateway() (*httptest.Server, *cms.Signer) {
 	gateway := must(federationtest.NewEFGSServer([]federationtest.EFGSNation{*nation("DE"), *nation("FR")}, nil))
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Country: []string{"FR"}}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	cert := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))
+	france := newCertificate("FR")
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		gateway.ServeHTTP(w, r)
 		gateway.Assemble()
-	})), must(cms.NewSigner(cert, key, nil))
+	})), must(cms.NewSigner(france.Leaf, france.PrivateKey.(*ecdsa.PrivateKey), nil))
 }
 
 func must[T any](v T, err error) T {

@@ -68,14 +68,17 @@ type fate struct {
 	r      *rand.Rand
 	healed bool                  // nothing does
 	faults float64               // how probable a fault is, for each request and each call of a store
+	doomed map[string]bool       // batches whose audit can never be had
 	down   map[*europe]time.Time // until when a gateway is out of reach
 }
 
 // request decides what becomes of a request.
-func (f *fate) request(e *europe, now time.Time) federationtest.Verdict {
+func (f *fate) request(e *europe, r federationtest.Request, now time.Time) federationtest.Verdict {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
+	case r.Route == federationtest.RouteAudit && f.doomed[r.Tag]:
+		return 500
 	case f.healed:
 	case now.Before(f.down[e]):
 		return []federationtest.Verdict{federationtest.Fail, 503, 404, 500}[f.r.IntN(4)]
@@ -113,7 +116,7 @@ var bad = []federationtest.Verdict{
 
 func newHistory(t *testing.T, seed uint64) *history {
 	return &history{t: t, r: rand.New(rand.NewPCG(seed, 5)), clock: &clock{now: noon.Add(5 * time.Minute)}, failed: map[error]int{}, warnings: map[string]int{},
-		fate: fate{r: rand.New(rand.NewPCG(seed, 6)), down: map[*europe]time.Time{}}}
+		fate: fate{r: rand.New(rand.NewPCG(seed, 6)), down: map[*europe]time.Time{}, doomed: map[string]bool{}}}
 }
 
 // gateway adds a gateway, which refuses some keys as a whole and fails at others.
@@ -121,8 +124,8 @@ func (h *history) gateway(countries ...string) *europe {
 	e := newGateway(h.t, h.clock, countries, nil)
 	e.keys = keystest.New(h.r.Uint64(), &keystest.Options{EndOfPeriod: true})
 	e.gateway.Refuse(func(data []byte) bool { return data[0] < 3 }, func(data []byte) bool { return data[0] == 3 || data[0] == 4 })
-	e.gateway.SetHook(func(context.Context, federationtest.Request) federationtest.Verdict {
-		return h.fate.request(e, h.clock.Now())
+	e.gateway.SetHook(func(_ context.Context, r federationtest.Request) federationtest.Verdict {
+		return h.fate.request(e, r, h.clock.Now())
 	})
 	h.europes = append(h.europes, e)
 	return e
@@ -470,5 +473,101 @@ func TestOutageThatIsTooLong(t *testing.T) {
 	}
 	if want := "map[20210602-1:true 20210606-1:true 20210607-1:true]"; fmt.Sprint(got) != want {
 		t.Errorf("has batches %v, want %s", got, want)
+	}
+}
+
+// TestDoubtHistories: a batch whose audit can never be had stops no other, and is given
+// up in its time, by one process as by many, each of which begins anew, whatever goes
+// wrong around it.
+func TestDoubtHistories(t *testing.T) {
+	for name, anew := range map[string]func(h *history) bool{
+		"one process":         func(*history) bool { return false },
+		"a process each time": func(*history) bool { return true },
+		"some processes":      func(h *history) bool { return h.r.IntN(3) == 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory(t, *historySeed)
+			e := h.gateway(countries...)
+			de := h.backEnd("DE")
+			de.connect("efgs", e, true)
+			i := de.instances[0]
+			h.fate.set(func() { h.fate.faults = 0.1 })
+			lost, held := map[string]bool{}, 0
+			for n := range 60 {
+				if n%3 == 0 {
+					all := h.strange(e, 5+h.r.IntN(10))
+					h.healed(func() { e.upload("IT", fmt.Sprint(n), all) })
+					for _, tag := range e.gateway.Assemble() {
+						h.fate.set(func() { h.fate.doomed[tag] = n%15 == 6 })
+					}
+					for k := range all {
+						lost[string(all[k].KeyData[:])] = n%15 == 6
+					}
+				}
+				if anew(h) {
+					i.start()
+				}
+				if _, err := i.pull.Run(t.Context()); inDoubt(err) {
+					held++
+				}
+				h.clock.add(time.Duration(20+h.r.IntN(40)) * time.Minute)
+			}
+			var report *federation.PullReport
+			h.healed(func() {
+				for range 12 {
+					if anew(h) {
+						i.start()
+					}
+					report, _ = i.pull.Run(t.Context())
+					h.clock.add(time.Hour)
+				}
+			})
+			h.checkGivenUp(i, report, lost)
+			t.Logf("held up in %d runs of 60; given up: %v", held, report.GivenUp)
+		})
+	}
+}
+
+// checkGivenUp: a back end has everything but what was lost, which is set aside and
+// said to be lost.
+func (h *history) checkGivenUp(i *instance, report *federation.PullReport, lost map[string]bool) {
+	h.t.Helper()
+	missing, aside := 0, map[string]bool{} // a day that is read once more has them set aside once more
+	for rec, err := range i.healthy.Find(h.t.Context(), ledger.Query{SetAside: true}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, a := range rec.SetAside {
+			if a.Reason == ReasonUnverified && lost[string(a.ID.KeyData[:])] {
+				aside[string(a.ID.KeyData[:])] = true
+			}
+		}
+		if rec.Unit != nil && lost[string(rec.ID.KeyData[:])] {
+			h.t.Error("a key was taken that nobody vouched for")
+		}
+	}
+	have := map[string]bool{}
+	for _, u := range i.units(func(*ledger.Unit) bool { return true }) {
+		have[string(u.Key.KeyData[:])] = true
+	}
+	doomed := 0
+	for data, is := range lost {
+		if is {
+			doomed++
+		} else if !have[data] {
+			missing++
+		}
+	}
+	if missing > 0 || len(aside) != doomed || doomed == 0 {
+		h.t.Errorf("%d keys are missing, %d of %d are set aside", missing, len(aside), doomed)
+	}
+	told := 0
+	for _, g := range report.GivenUp {
+		if told += g.Keys; !h.fate.doomed[g.Page] || g.Tries < 5 || g.Time.Sub(g.Since) < 6*time.Hour || g.Time.Sub(g.Since) > 9*time.Hour {
+			h.t.Errorf("given up: %+v", g)
+		}
+	}
+	if told < doomed { // with what the gateway made up
+		h.t.Errorf("%d keys are said to be lost, and %d are", told, doomed)
 	}
 }

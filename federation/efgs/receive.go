@@ -25,7 +25,16 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, c *caller) (*ser
 	if err != nil {
 		return nil, err
 	}
-	batch, err := s.batch(w, r)
+	format, body, err := s.content(w, r)
+	if err != nil {
+		return nil, err
+	}
+	end, err := s.work(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	batch, err := decode(format, body)
 	if err != nil {
 		return nil, err
 	}
@@ -76,24 +85,26 @@ func uploadHeaders(r *http.Request) (tag, signature string, err error) {
 	return tag, signature, nil
 }
 
-// batch reads the body of an upload. The gateway says that there are too many keys
-// only after it has looked at each; here none is read beyond the limit.
-func (s *Server) batch(w http.ResponseWriter, r *http.Request) (*Batch, error) {
+// content reads the body of an upload.
+func (s *Server) content(w http.ResponseWriter, r *http.Request) (format Format, body []byte, err error) {
 	kind, err := header(r, "Content-Type")
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	format, err := ContentType(kind)
+	format, err = ContentType(kind)
 	if e, ok := errors.AsType[*MediaError](err); ok {
-		return nil, service.Refuse(e.Status, e.Header+": "+e.Err.Error())
+		return 0, nil, service.Refuse(e.Status, e.Header+": "+e.Err.Error())
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return nil, service.Refuse(http.StatusBadRequest, "Content-Encoding: want none")
+		return 0, nil, service.Refuse(http.StatusBadRequest, "Content-Encoding: want none")
 	}
-	body, err := service.Body(w, r, s.opts.MaxUpload)
-	if err != nil {
-		return nil, err
-	}
+	body, err = service.Body(w, r, s.opts.MaxUpload)
+	return format, body, err
+}
+
+// decode reads an upload. The gateway says that there are too many keys only after
+// it has looked at each; here none is read beyond the limit.
+func decode(format Format, body []byte) (*Batch, error) {
 	batch, err := format.Decode(body, MaxBatch)
 	switch {
 	case errors.Is(err, ErrTooManyKeys):

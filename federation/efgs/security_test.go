@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -469,11 +470,18 @@ func TestServerOptions(t *testing.T) {
 		"MaxUpload":    {MaxUpload: -1},
 		"MaxAge":       {MaxAge: -1},
 		"Parallel":     {Parallel: -1},
+		"Workers":      {Workers: -1},
 		"DNHeader":     {DNHeader: "x-ssl-client-sha256"},
 	} {
 		if _, err := NewServer(w.hub, w.nations, w.list, &o); err == nil || !strings.Contains(err.Error(), "ServerOptions."+want) {
 			t.Errorf("%s: got %v", want, err)
 		}
+	}
+	balancers := slices.Clone(loopback)
+	s := must(NewServer(w.hub, w.nations, w.list, &ServerOptions{Balancers: balancers}))
+	balancers[0] = prefixes("10.0.0.0/8")[0]
+	if !s.isBalancer("127.0.0.1:1") || s.isBalancer("10.0.0.1:1") {
+		t.Error("what the caller changes afterwards counts")
 	}
 	for want, f := range map[string]func() error{
 		"hub":     func() error { _, err := NewServer(nil, w.nations, w.list, nil); return err },

@@ -2,6 +2,7 @@ package efgs
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -30,6 +31,10 @@ const (
 	// DefaultParallel is how many requests of one nation a [Server] works on at the
 	// same time. Clients of the field make one.
 	DefaultParallel = 4
+
+	// DefaultWorkers is how many batches a [Server] has decoded at the same time. One
+	// of 5,000 keys takes some 20 MiB until it is stored.
+	DefaultWorkers = 8
 )
 
 // ServerOptions are options of [NewServer]. The zero value is a gateway whose
@@ -60,10 +65,17 @@ type ServerOptions struct {
 	// has to be quick.
 	Granted func(*Exchange)
 
-	MaxUpload int64            // bytes of a request's body; 0 is [DefaultMaxUpload]
-	MaxAge    int              // days; 0 is [DefaultMaxAge]
-	Parallel  int              // requests of one nation at the same time; 0 is [DefaultParallel]
-	Clock     func() time.Time // by which certificates, keys and days are judged: that of the ledger; nil is time.Now
+	MaxUpload int64 // bytes of a request's body; 0 is [DefaultMaxUpload]
+	MaxAge    int   // days; 0 is [DefaultMaxAge]
+	Parallel  int   // requests of one nation at the same time, until they are answered; 0 is [DefaultParallel]
+
+	// Workers is how many batches of all nations are worked on at the same time: held
+	// against their signature and stored, or written in JSON. Others wait for that, with
+	// nothing in memory but their bytes, for as long as their callers do. 0 is
+	// [DefaultWorkers].
+	Workers int
+
+	Clock func() time.Time // by which certificates, keys and days are judged: that of the ledger; nil is time.Now
 
 	// Logger is told of every upload, and of every request that was not granted,
 	// with the country if it is known. Nil discards.
@@ -79,6 +91,7 @@ type Server struct {
 	list      cms.Certificates
 	opts      ServerOptions
 	turnstile *service.Turnstile
+	working   chan struct{} // as many as there may be workers
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -110,6 +123,7 @@ func NewServer(hub *federation.Hub, nations Nations, list cms.Certificates, opts
 		return nil, fmt.Errorf("efgs: %w", err)
 	}
 	s.turnstile = service.NewTurnstile(s.opts.Parallel)
+	s.working = make(chan struct{}, s.opts.Workers)
 	return s, nil
 }
 
@@ -120,6 +134,7 @@ func (o *ServerOptions) complete() error {
 	o.MaxUpload = cmp.Or(o.MaxUpload, DefaultMaxUpload)
 	o.MaxAge = cmp.Or(o.MaxAge, DefaultMaxAge)
 	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
+	o.Workers = cmp.Or(o.Workers, DefaultWorkers)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -138,6 +153,8 @@ func (o *ServerOptions) complete() error {
 		return fmt.Errorf("ServerOptions.MaxAge: %d is negative", o.MaxAge)
 	case o.Parallel < 0:
 		return fmt.Errorf("ServerOptions.Parallel: %d is negative", o.Parallel)
+	case o.Workers < 0:
+		return fmt.Errorf("ServerOptions.Workers: %d is negative", o.Workers)
 	case strings.EqualFold(o.ThumbprintHeader, o.DNHeader):
 		return errors.New("ServerOptions.DNHeader: the same as ThumbprintHeader")
 	}
@@ -156,40 +173,43 @@ func NewHTTPServer(addr string, h http.Handler) *http.Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	op, rest := route(r.URL.Path)
-	c, answer, err := s.serve(w, r, op, rest)
+	c, leave, err := s.admit(r, op)
+	var answer *service.Reply
+	if err == nil {
+		defer leave() // when the answer is written: whoever reads slowly has it in memory
+		answer, err = s.serve(w, r, c, op, rest)
+	}
 	if err != nil {
 		answer = told(s.refused(r, op, c, err))
 	}
 	answer.Write(w)
 }
 
-// serve does what a request asks for. Who it is comes before everything that looks
-// at the request, so that nobody else learns what would be said of it.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, op string, rest []string) (*caller, *service.Reply, error) {
+// admit returns who sent a request, and lets it in until leave is called. Who it is
+// comes before everything that looks at the request, so that nobody else learns what
+// would be said of it.
+func (s *Server) admit(r *http.Request, op string) (c *caller, leave func(), err error) {
 	if op == "" || op == opCallback && s.opts.Callbacks == nil {
 		return nil, nil, service.Refuse(http.StatusNotFound, "no such resource")
 	}
-	c, err := s.authenticate(r)
-	if err != nil {
+	if c, err = s.authenticate(r); err != nil {
 		return nil, nil, err
 	}
-	leave, err := s.turnstile.Enter(c.nation.Name)
-	if err != nil {
-		return c, nil, err
-	}
-	defer leave()
-	var answer *service.Reply
+	leave, err = s.turnstile.Enter(c.nation.Name)
+	return c, leave, err
+}
+
+// serve does what a request asks for.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *caller, op string, rest []string) (*service.Reply, error) {
 	switch op {
 	case opUpload:
-		answer, err = s.upload(w, r, c)
+		return s.upload(w, r, c)
 	case opDownload:
-		answer, err = s.download(r, c, rest[0])
+		return s.download(r, c, rest[0])
 	case opAudit:
-		answer, err = s.audit(r, c, rest[0], rest[1])
-	case opCallback:
-		answer, err = s.callback(r, c, rest)
+		return s.audit(r, c, rest[0], rest[1])
 	}
-	return c, answer, err
+	return s.callback(r, c, rest)
 }
 
 // route returns which resource a path names, and its parts after that.
@@ -208,6 +228,18 @@ func route(path string) (op string, rest []string) {
 		return opCallback, parts[1:]
 	}
 	return "", nil
+}
+
+// work waits until there may be one batch more in memory, and returns what ends
+// that. What a client can make slow must not come between: a few could stop all
+// others.
+func (s *Server) work(ctx context.Context) (end func(), err error) {
+	select {
+	case s.working <- struct{}{}:
+		return func() { <-s.working }, nil
+	case <-ctx.Done():
+		return nil, service.Unable(ctx.Err())
+	}
 }
 
 // today returns the day it is.

@@ -321,6 +321,42 @@ func TestServerAudit(t *testing.T) {
 	}
 }
 
+// TestServerAuditOfRunOut: a certificate runs out while an upload waits for its last
+// key. Whoever judges it by the time of the upload takes the upload all the same, and
+// learns nothing more of when that was.
+func TestServerAuditOfRunOut(t *testing.T) {
+	for name, c := range map[string]struct{ runsOut, want time.Duration }{ // from noon
+		"before the batch":     {2 * time.Hour, 2 * time.Hour},
+		"just before it":       {6*time.Hour - time.Second, 6*time.Hour - time.Second},
+		"with it":              {6 * time.Hour, 6 * time.Hour},
+		"after it":             {6*time.Hour + time.Second, 6 * time.Hour},
+		"after it is verified": {48 * time.Hour, 6 * time.Hour},
+	} {
+		w := newWorld(t, nil)
+		w.signers["FR"] = newAuthority(t, []string{"FR"}, noon.AddDate(-1, 0, 0), noon.Add(c.runsOut))
+		w.admit(w.signers["FR"], cms.UseSigning)
+		sent := w.newKeys("FR", 3)
+		sent[0].RollingStartIntervalNumber = keys.IntervalAt(noon.Add(230*time.Minute)) - keys.IntervalsPerDay // may leave at 17:50
+		sent[0].RollingPeriod = keys.IntervalsPerDay
+		w.put("FR", "1", sent...)
+		w.clock.add(6*time.Hour - 5*time.Minute) // w.release is 5 min later
+		w.release()
+		tag := w.get("DE", "2021-06-02", "", Protobuf).header.Get("batchTag")
+		g := w.do(call{path: "/audit/download/2021-06-02/" + tag, header: w.headers("DE")})
+		var entries []AuditEntry
+		if err := json.Unmarshal([]byte(g.body), &entries); err != nil || len(entries) != 1 {
+			t.Fatalf("%s: got %d %s", name, g.status, g.body)
+		}
+		if got := entries[0].UploadedTime; !got.Equal(noon.Add(c.want)) {
+			t.Errorf("%s: uploaded at %s, want %s", name, got, noon.Add(c.want))
+		}
+		w.clock.add(time.Hour)
+		if got := w.drain(w.client("DE", &ClientOptions{Audit: w.audit()})); len(got) != 3 {
+			t.Errorf("%s: %d of 3 keys are taken", name, len(got))
+		}
+	}
+}
+
 // TestServerUnsigned: keys by other protocols come in batches with an empty audit,
 // to whom wants them.
 func TestServerUnsigned(t *testing.T) {
@@ -463,5 +499,28 @@ func TestServerParallel(t *testing.T) {
 	leave()
 	if g := w.get("DE", "2021-06-02", "", Protobuf); g.status != 404 {
 		t.Errorf("got %d", g.status)
+	}
+}
+
+// TestServerAnswersAreNotKept by anybody in between, whatever they are.
+func TestServerAnswersAreNotKept(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, c := range []call{{path: "/download/2021-06-02", header: w.headers("DE")}, {path: "/download/2021-06-02"}, {path: "/nothing"}, {path: "/callback", header: w.headers("DE")}} {
+		if g := w.do(c); g.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d may be kept: %q", c.path, g.status, g.header.Get("Cache-Control"))
+		}
+	}
+}
+
+// TestServerWithoutCallbacks has no such resource, for whoever asks.
+func TestServerWithoutCallbacks(t *testing.T) {
+	w := newWorld(t, nil)
+	w.server.opts.Callbacks = nil
+	for _, h := range []http.Header{nil, w.headers("DE")} {
+		for _, path := range []string{"/callback", "/callback/a"} {
+			if g := w.do(call{path: path, header: h}); g.status != http.StatusNotFound {
+				t.Errorf("%s: %d", path, g.status)
+			}
+		}
 	}
 }

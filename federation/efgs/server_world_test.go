@@ -26,6 +26,7 @@ import (
 type world struct {
 	t       testing.TB
 	clock   *clock
+	kept    *memledger.Store // by which the ledger keeps
 	ledger  *ledger.Ledger
 	hub     *federation.Hub
 	nations *Directory
@@ -74,7 +75,8 @@ func newWorld(t testing.TB, opts *ServerOptions) *world {
 	t.Helper()
 	w := &world{t: t, clock: &clock{now: noon}, auth: map[string]*authority{}, signers: map[string]*authority{}, log: &lockedBuffer{},
 		list: must(cms.NewAllowList()), nations: must(NewDirectory(theWorld...)), keys: keystest.New(1, &keystest.Options{EndOfPeriod: true})}
-	w.ledger = newLedger(t, memledger.New(&memledger.Options{Clock: w.clock.Now}))
+	w.kept = memledger.New(&memledger.Options{Clock: w.clock.Now})
+	w.ledger = newLedger(t, w.kept)
 	w.hub = must(federation.NewHub(w.ledger, &federation.HubOptions{Fresh: 1}))
 	w.anchor = newAuthority(t, nil, noon, noon.AddDate(1, 0, 0))
 	for _, n := range theWorld {
@@ -104,11 +106,15 @@ func newWorld(t testing.TB, opts *ServerOptions) *world {
 // newLedger returns a ledger whose next cut takes everything.
 func newLedger(t testing.TB, store ledger.Store) *ledger.Ledger {
 	t.Helper()
+	return must(openLedger(t.Context(), store))
+}
+
+func openLedger(ctx context.Context, store ledger.Store) (*ledger.Ledger, error) {
 	policy := ledger.DefaultPolicy()
 	policy.Grid, policy.FineGrid = 5*time.Minute, true
 	policy.MinKeys, policy.MinUploads, policy.MinWithdrawnUploads = 0, 0, 0
 	policy.Quota, policy.MaxCut, policy.MaxDay = 1<<40, 1<<40, 1<<40
-	return must(ledger.Open(t.Context(), store, &ledger.Options{Policy: &policy}))
+	return ledger.Open(ctx, store, &ledger.Options{Policy: &policy})
 }
 
 func (w *world) callbacks(opts *CallbackOptions) *Callbacks {

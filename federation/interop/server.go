@@ -126,36 +126,38 @@ func NewHTTPServer(addr string, h http.Handler) *http.Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	op, day := s.route(r.URL.Path)
-	m, answer, err := s.serve(w, r, op, day)
+	m, leave, err := s.admit(r, op)
+	var answer *service.Reply
+	if err == nil {
+		defer leave() // when the answer is written: whoever reads slowly has it in memory
+		answer, err = s.serve(w, r, m, op, day)
+	}
 	if err != nil {
 		answer = told(s.refused(r, op, m, err))
 	}
 	answer.Write(w)
 }
 
-// serve does what a request asks for. Who it is comes before everything that looks
-// at the request, so that nobody else learns what would be said of it.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, op, day string) (*Member, *service.Reply, error) {
+// admit returns who sent a request, and lets it in until leave is called. Who it is
+// comes before everything that looks at the request, so that nobody else learns what
+// would be said of it.
+func (s *Server) admit(r *http.Request, op string) (m *Member, leave func(), err error) {
 	if op == "" {
 		return nil, nil, service.Refuse(http.StatusNotFound, "no such resource")
 	}
-	m, err := s.authenticate(r)
-	if err != nil {
+	if m, err = s.authenticate(r); err != nil {
 		return nil, nil, err
 	}
-	leave, err := s.turnstile.Enter(m.Name)
-	if err != nil {
-		return m, nil, err
+	leave, err = s.turnstile.Enter(m.Name)
+	return m, leave, err
+}
+
+// serve does what a request asks for.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, m *Member, op, day string) (*service.Reply, error) {
+	if op == opUpload {
+		return s.upload(w, r, m)
 	}
-	defer leave()
-	var answer *service.Reply
-	switch op {
-	case opUpload:
-		answer, err = s.upload(w, r, m)
-	case opDownload:
-		answer, err = s.download(r, m, day)
-	}
-	return m, answer, err
+	return s.download(r, m, day)
 }
 
 // route returns which of the two resources a path names, and for a download what

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ var (
 	submissionsLateTotal = metric{"gaen_submissions_late_total", "Submissions that were not answered on the beat, so that the time of an answer may tell what became of one."}
 	releasedTotal        = metric{"gaen_released_keys_total", "Keys that the cuts of this process let go."}
 	pulledTotal          = metric{"gaen_pulled_keys_total", "Keys that servers handed out, by what became of them."}
+	givenUpBatches       = metric{"gaen_given_up_batches", "Batches that could not be verified and whose keys are lost, of those that the server still has."}
 	pushedTotal          = metric{"gaen_pushed_keys_total", "Keys that servers were sent."}
 	pushedGoneTotal      = metric{"gaen_pushed_withdrawals_total", "Withdrawals that servers were sent."}
 	archivesTotal        = metric{"gaen_archives_written_total", "Archives that were published."}
@@ -29,6 +31,14 @@ var (
 	hintsTotal           = metric{"gaen_hints_total", "Hints of gateways that there is something to be pulled."}
 	failuresTotal        = metric{"gaen_failures_total", "Steps that failed, by step and instance."}
 )
+
+// kind returns what can be done with the metric, by how Prometheus has it named.
+func (m metric) kind() exposition.Kind {
+	if strings.HasSuffix(m.name, "_total") {
+		return exposition.Counter
+	}
+	return exposition.Gauge
+}
 
 // A series is one of a metric's values: with these labels, as they are written.
 type series struct {
@@ -71,6 +81,14 @@ func (c *counters) add(n float64, m metric, labels ...string) {
 	c.now[of] += n
 }
 
+// set sets what is not counted but looked up.
+func (c *counters) set(n float64, m metric, labels ...string) {
+	of := series{m, exposition.Labels(labels...)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now[of] = n
+}
+
 func (c *counters) submitted(o submit.Outcome) {
 	c.add(1, submissionsTotal, "kind", o.Kind.String())
 	if o.Late {
@@ -83,6 +101,9 @@ func (c *counters) pulled(r *federation.PullReport) {
 	c.add(float64(r.Accepted), pulledTotal, "instance", name, "outcome", "accepted")
 	c.add(float64(r.Duplicates), pulledTotal, "instance", name, "outcome", "duplicate")
 	c.add(float64(r.Rejected), pulledTotal, "instance", name, "outcome", "rejected")
+	if !r.Time.IsZero() { // else it was not looked up
+		c.set(float64(len(r.GivenUp)), givenUpBatches, "instance", name)
+	}
 }
 
 func (c *counters) pushed(r *federation.PushReport) {
@@ -110,7 +131,7 @@ func (c *counters) text() []byte {
 	var last metric
 	for _, s := range slices.SortedFunc(maps.Keys(c.shown), series.compare) {
 		if s.metric != last {
-			e.Family(s.name, exposition.Counter, s.help)
+			e.Family(s.name, s.kind(), s.help)
 			last = s.metric
 		}
 		e.Sample(c.shown[s], s.labels)

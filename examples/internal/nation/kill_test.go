@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/federationtest"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/keys"
@@ -130,4 +132,62 @@ func TestKilled(t *testing.T) {
 		c.shows("EUR", submitted...)
 	}
 	w.clean(nil, both...)
+}
+
+// TestDoubtOfProcesses: a gateway never has the audit of one batch. A back end that is
+// a process for each look, and killed anywhere, is held up by it for the hours that it
+// is patient, and no longer.
+func TestDoubtOfProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many processes")
+	}
+	w := today(t)
+	g := w.gateway("DE", "FR")
+	germany, france := w.country(de), w.country(fr)
+	for _, c := range []*country{germany, france} {
+		c.config.Instances = []partner.Instance{g.instance(c.region)}
+		c.open().tick()
+	}
+	var tags []string
+	for _, n := range []int{5, 3} { // a batch that is doomed, and one that follows
+		france.submit(n)
+		for range 3 {
+			w.add(time.Hour)
+			france.tick()
+		}
+		tags = append(tags, g.Assemble()...)
+	}
+	if len(tags) != 2 {
+		t.Fatalf("the gateway has batches %v, want 2", tags)
+	}
+	g.SetHook(func(_ context.Context, r federationtest.Request) federationtest.Verdict {
+		if r.Route == federationtest.RouteAudit && r.Tag == tags[0] {
+			return 500
+		}
+		return federationtest.Pass
+	})
+	germany.close()
+	germany.write("backend.json", germany.config.String())
+	random := rand.New(rand.NewPCG(3, 4))
+	killed := 0
+	for hour := range 9 {
+		for range 3 {
+			if !germany.look(time.Duration(1+random.IntN(300)) * time.Millisecond) {
+				killed++
+			}
+		}
+		germany.look(time.Minute)
+		germany.open()
+		got := germany.units()["FR by efgs"]
+		var given []federation.GivenUp
+		if hour > 6 {
+			given = germany.tick().Pulls[0].GivenUp
+		}
+		germany.close()
+		if hour < 6 && got != 0 || hour > 6 && (got != 3 || len(given) != 1 || given[0].Page != tags[0] || given[0].Keys != 5 || given[0].Time.Sub(given[0].Since) < 6*time.Hour) {
+			t.Errorf("after %d hours: has %d keys, given up %v", hour, got, given)
+		}
+		w.add(time.Hour)
+	}
+	t.Logf("%d processes were killed", killed)
 }

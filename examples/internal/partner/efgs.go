@@ -129,6 +129,14 @@ func (o *EFGSOptions) check(pushes bool) error {
 
 func (o *EFGSOptions) verifies() bool { return o.Audit != nil && !o.Audit.Off }
 
+// patience is for how long a batch without audit is asked for again; 0 is the usual.
+func (in *Instance) patience() time.Duration {
+	if in.EFGS == nil || !in.EFGS.verifies() {
+		return 0
+	}
+	return time.Duration(in.EFGS.Audit.Patience)
+}
+
 // efgsFields are the secrets of the protocol that are in use.
 func (in *Instance) efgsFields(prefix, country string) []SecretField {
 	o := in.EFGS
@@ -207,7 +215,7 @@ func (s Secrets) signer(certificate, key Secret) (*cms.Signer, error) {
 }
 
 func (a *Audit) open(s Secrets) (*efgs.Audit, error) {
-	opened := &efgs.Audit{Unsigned: a.Unsigned, Patience: time.Duration(a.Patience)}
+	opened := &efgs.Audit{Unsigned: a.Unsigned}
 	var err error
 	if !a.Anchor.IsZero() {
 		if opened.Anchor, err = cms.ParseCertificate(s.Of(a.Anchor)); err != nil {

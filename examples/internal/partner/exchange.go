@@ -61,6 +61,7 @@ func (in *Instance) pullOptions(own keys.Region, usual federation.PullOptions) *
 		Settle:    cmp.Or(time.Duration(in.Limits.Settle), usual.Settle),
 		Silence:   cmp.Or(time.Duration(in.Limits.Silence), usual.Silence),
 		Retention: cmp.Or(time.Duration(in.Limits.Retention), usual.Retention),
+		Patience:  in.patience(),
 	}
 }
 
