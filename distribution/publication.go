@@ -102,9 +102,22 @@ func Revocable(m PublicationMap) PublicationMap {
 	return r
 }
 
+// NHS publishes a key as the British back end does: as [Identity], but with 0 days
+// since onset where nothing is known of them.
+func NHS() PublicationMap {
+	identity := Identity().Publish
+	return PublicationMap{Name: "nhs", Publish: func(k *keys.DiagnosisKey) (keys.TemporaryExposureKey, string) {
+		t, leaveOut := identity(k)
+		if !t.DaysSinceOnsetOfSymptoms.Present() {
+			t.DaysSinceOnsetOfSymptoms = keys.Some(keys.DaysSinceOnset(0))
+		}
+		return t, leaveOut
+	}}
+}
+
 // readyMade returns the maps of this package, under all their names.
 func readyMade() []PublicationMap {
-	maps := []PublicationMap{Identity(), Revocable(Identity())}
+	maps := []PublicationMap{Identity(), NHS(), Revocable(Identity()), Revocable(NHS())}
 	for risk := range keys.MaxTransmissionRiskLevel + 1 {
 		maps = append(maps, CWA(risk))
 	}
