@@ -33,6 +33,14 @@
 // REVOKED. Other rules hold for what is released after they were made; what a
 // package showed is revised by the rules that showed it.
 //
+// # Withdrawals and phones
+//
+// What is withdrawn is written as REVOKED in the packages that showed it, and phones
+// forget only some of it: [Phone] is what they go by, [Publisher.Foresee] says before
+// keys are withdrawn how many would be forgotten, and [Revocable] is a map that keeps
+// keys revocable, for an app that is configured for it. [Publisher.Showings] says
+// where a key is, and why it is not somewhere.
+//
 // # Errors
 //
 // A run that did what it could returns [ErrIncomplete], one that met too many

@@ -66,7 +66,7 @@ type Said struct {
 	State      FileState                      `json:"state"`
 
 	// Objects is the file that has the key, or all of the window's if that cannot be
-	// told any more.
+	// told any more, or if they are of several kinds (see [Encoder]).
 	Objects []string `json:"objects,omitempty"`
 }
 
@@ -132,10 +132,11 @@ func (r *run) showing(ctx context.Context, s *packageSink, family *ledger.Unit) 
 	return showing, r.addRollUps(ctx, s, family, showing)
 }
 
-// addRollUps adds the files of longer windows, as far as they are kept.
+// addRollUps adds the files of longer windows, as far as they are kept. Those that say
+// anew all that is shown are not among them.
 func (r *run) addRollUps(ctx context.Context, s *packageSink, family *ledger.Unit, showing *Showing) error {
 	for _, plan := range r.state.plans {
-		if plan.pkg != s.pkg.Name || plan.Span == base(r.layout).Name {
+		if plan.pkg != s.pkg.Name || plan.Span == s.span.Name || r.span(plan.Span).State {
 			continue
 		}
 		if c := s.viewer.said(family, plan.bounds(), plan.window()); c != nil {
@@ -227,7 +228,7 @@ func (r *run) said(ctx context.Context, w *committed, c *export.Content, k keys.
 		return said, nil
 	}
 	files := w.files()
-	if len(files) > 1 {
+	if _, kinds := r.layout.(Encoder); len(files) > 1 && !kinds {
 		i, err := r.partWith(ctx, w, k)
 		if err != nil {
 			return said, err

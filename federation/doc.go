@@ -39,6 +39,10 @@
 // A server is never sent what it brought itself, so that what goes round comes to
 // rest. Keys keep their origin wherever they go.
 //
+// A withdrawal goes to every partner that has the key and takes withdrawals. The
+// reports say which could not be delivered; that a key was reinstated cannot be told
+// to anybody. [Push.Account] and [Hub.Account] say what a partner was told of one key.
+//
 // # Hub
 //
 // A [Hub] is the server side over a ledger of its own: uploads of nations become

@@ -337,9 +337,10 @@ func TestFamilies(t *testing.T) {
 
 // family is a unit and its siblings in their order.
 func family(u *ledger.Unit) string {
-	text := u.Key.Origin.String() + fmt.Sprint(u.Events)
+	var text strings.Builder
+	text.WriteString(u.Key.Origin.String() + fmt.Sprint(u.Events))
 	for i := range u.Siblings {
-		text += " " + family(&u.Siblings[i])
+		text.WriteString(" " + family(&u.Siblings[i]))
 	}
-	return text
+	return text.String()
 }

@@ -39,20 +39,22 @@ func (c *country) explain(k keys.DiagnosisKey) string {
 		words = append(words, string(a.Status))
 	}
 	for _, s := range e.Packages {
-		word := s.Package + ":"
+		var word strings.Builder
+		word.WriteString(s.Package + ":")
 		for _, f := range s.Files {
 			if f.Span == "hour" {
-				word += string(f.As)
+				word.WriteString(string(f.As))
 			}
 		}
-		words = append(words, word+string(s.Units[0].Absence))
+		words = append(words, word.String()+string(s.Units[0].Absence))
 	}
 	for _, p := range e.Partners {
-		word := string(p.Partner) + ":"
+		var word strings.Builder
+		word.WriteString(string(p.Partner) + ":")
 		for _, t := range p.Told {
-			word += fmt.Sprintf("%s(%s)", t.As, t.State)
+			word.WriteString(fmt.Sprintf("%s(%s)", t.As, t.State))
 		}
-		words = append(words, word+p.Absence)
+		words = append(words, word.String()+p.Absence)
 	}
 	return strings.Join(words, " ")
 }
