@@ -107,6 +107,74 @@ func TestOpenNeedsReplace(t *testing.T) {
 	}
 }
 
+// TestOpenReplacesNothingBlindly: a bucket that can no longer replace on a condition
+// keeps what it has.
+func TestOpenReplacesNothingBlindly(t *testing.T) {
+	w := newWorld(t, 1)
+	w.british(nil)
+	w.hours(4)
+	w.run()
+	before := objects(t, w.bucket)
+	w.hours(2)
+	w.bucket = storagetest.Faulty(storagetest.Minimal(w.bucket), nil)
+	p, _ := w.publisher(nil, nil)
+	if _, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	const current = "distribution/daily/2026030300.zip"
+	if !bytes.Equal(objects(t, w.bucket)[current], before[current]) {
+		t.Error("the open file was replaced")
+	}
+}
+
+// TestOpenOutage: an open file whose window was never closed, because nobody ran
+// until long after, is deleted when its time is over.
+func TestOpenOutage(t *testing.T) {
+	w := newWorld(t, 1)
+	w.british(&nhs.Options{Days: 1})
+	w.hours(4)
+	w.run()
+	const left = "distribution/daily/2026030300.zip"
+	if _, ok := objects(t, w.bucket)[left]; !ok {
+		t.Fatal("no open file")
+	}
+	w.clock = w.clock.Add(5 * 24 * hour)
+	w.release()
+	w.run()
+	w.clock = w.clock.Add(hour)
+	w.run()
+	if _, ok := objects(t, w.bucket)[left]; ok {
+		t.Error("it is still there")
+	}
+	w.run()
+	w.verify()
+}
+
+// TestOpenOthers: what somebody else put where the open file is to be is left alone.
+func TestOpenOthers(t *testing.T) {
+	w := newWorld(t, 1)
+	w.british(nil)
+	w.hours(2) // plans
+	w.run()
+	w.hours(2)
+	const current = "distribution/daily/2026030300.zip"
+	p, _ := w.publisher(func(ctx context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op == storagetest.OpCreate && c.Name == current {
+			if _, err := storage.Put(ctx, w.bucket, current, strings.NewReader("not ours"), nil); err != nil {
+				t.Error(err)
+			}
+		}
+		return storagetest.Pass
+	}, nil)
+	r, err := p.Run(t.Context())
+	if len(r.Conflicts) != 1 || !errors.Is(err, distribution.ErrIncomplete) {
+		t.Errorf("got %v\n%s", err, r)
+	}
+	if got := string(objects(t, w.bucket)[current]); got != "not ours" {
+		t.Errorf("%d bytes are there", len(got))
+	}
+}
+
 // TestOpenUnchanged: a run with nothing new asks the bucket for its list alone.
 func TestOpenUnchanged(t *testing.T) {
 	w := newWorld(t, 1)
