@@ -56,7 +56,8 @@ const maxObject = 64 << 20
 // in place of the version with that ETag. An error that satisfies errors.Is(err,
 // fs.ErrExist) may mean that an earlier attempt did succeed. Where the bucket
 // cannot compare ETags it writes all the same, and the next run compares and
-// repairs. With a staging bucket, the object is written there first.
+// repairs; not in a layout with an open file, which might go back. With a staging
+// bucket, the object is written there first.
 func (p *Publisher) put(ctx context.Context, name, etag string, content []byte, opts storage.PutOptions) (a storage.Attributes, err error) {
 	if opts.CacheControl == "" {
 		opts.CacheControl = fmt.Sprintf("public,max-age=%d", int(p.opts.MaxAge/time.Second))
@@ -78,7 +79,7 @@ func (p *Publisher) put(ctx context.Context, name, etag string, content []byte, 
 func (p *Publisher) attempt(ctx context.Context, name, etag string, content []byte, opts *storage.PutOptions) (storage.Attributes, error) {
 	if etag != "" {
 		a, err := storage.Replace(ctx, p.bucket, name, etag, bytes.NewReader(content), opts)
-		if !errors.Is(err, errors.ErrUnsupported) {
+		if _, open := openSpan(p.layout); open || !errors.Is(err, errors.ErrUnsupported) {
 			return a, err
 		}
 	}

@@ -107,6 +107,74 @@ func TestOpenNeedsReplace(t *testing.T) {
 	}
 }
 
+// TestOpenReplacesNothingBlindly: a bucket that can no longer replace on a condition
+// keeps what it has.
+func TestOpenReplacesNothingBlindly(t *testing.T) {
+	w := newWorld(t, 1)
+	w.british(nil)
+	w.hours(4)
+	w.run()
+	before := objects(t, w.bucket)
+	w.hours(2)
+	w.bucket = storagetest.Faulty(storagetest.Minimal(w.bucket), nil)
+	p, _ := w.publisher(nil, nil)
+	if _, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	const current = "distribution/daily/2026030300.zip"
+	if !bytes.Equal(objects(t, w.bucket)[current], before[current]) {
+		t.Error("the open file was replaced")
+	}
+}
+
+// TestOpenOutage: an open file whose window was never closed, because nobody ran
+// until long after, is deleted when its time is over.
+func TestOpenOutage(t *testing.T) {
+	w := newWorld(t, 1)
+	w.british(&nhs.Options{Days: 1})
+	w.hours(4)
+	w.run()
+	const left = "distribution/daily/2026030300.zip"
+	if _, ok := objects(t, w.bucket)[left]; !ok {
+		t.Fatal("no open file")
+	}
+	w.clock = w.clock.Add(5 * 24 * hour)
+	w.release()
+	w.run()
+	w.clock = w.clock.Add(hour)
+	w.run()
+	if _, ok := objects(t, w.bucket)[left]; ok {
+		t.Error("it is still there")
+	}
+	w.run()
+	w.verify()
+}
+
+// TestOpenOthers: what somebody else put where the open file is to be is left alone.
+func TestOpenOthers(t *testing.T) {
+	w := newWorld(t, 1)
+	w.british(nil)
+	w.hours(2) // plans
+	w.run()
+	w.hours(2)
+	const current = "distribution/daily/2026030300.zip"
+	p, _ := w.publisher(func(ctx context.Context, c storagetest.Call) storagetest.Verdict {
+		if c.Op == storagetest.OpCreate && c.Name == current {
+			if _, err := storage.Put(ctx, w.bucket, current, strings.NewReader("not ours"), nil); err != nil {
+				t.Error(err)
+			}
+		}
+		return storagetest.Pass
+	}, nil)
+	r, err := p.Run(t.Context())
+	if len(r.Conflicts) != 1 || !errors.Is(err, distribution.ErrIncomplete) {
+		t.Errorf("got %v\n%s", err, r)
+	}
+	if got := string(objects(t, w.bucket)[current]); got != "not ours" {
+		t.Errorf("%d bytes are there", len(got))
+	}
+}
+
 // TestOpenUnchanged: a run with nothing new asks the bucket for its list alone.
 func TestOpenUnchanged(t *testing.T) {
 	w := newWorld(t, 1)
@@ -240,3 +308,66 @@ type otherSpans struct {
 }
 
 func (l otherSpans) Spans() []distribution.Span { return l.spans }
+
+// TestVerifyBritish: what can be wrong with a tree without indexes is found.
+func TestVerifyBritish(t *testing.T) {
+	scene := newWorld(t, 1)
+	scene.british(nil)
+	scene.hours(4)
+	scene.run()
+	const today, midnight = "distribution/daily/2026030300.zip", "distribution/daily/2026030200.zip"
+	early, _, err := storage.ReadAll(t.Context(), scene.bucket, today, 1<<24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scene.hours(26)
+	scene.run()
+	put := func(name string, content []byte, a storage.Attributes) func(*world) error {
+		return func(w *world) error {
+			_, err := storage.Put(w.t.Context(), w.bucket, name, bytes.NewReader(content), &storage.PutOptions{Metadata: a.Metadata})
+			return err
+		}
+	}
+	newest := "distribution/daily/2026030400.zip"
+	content, a, err := storage.ReadAll(t.Context(), scene.bucket, newest, 1<<24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, others, err := storage.ReadAll(t.Context(), scene.bucket, midnight, 1<<24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name  string
+		wrong func(*world) error
+		opts  *distribution.VerifyOptions
+		want  []string
+	}{
+		{"nothing", func(*world) error { return nil }, nil, nil},
+		{"a gap", func(w *world) error {
+			return storage.Delete(w.t.Context(), w.bucket, "distribution/two-hourly/2026030212.zip")
+		}, nil, []string{"with a gap between"}},
+		{"a day that is over and was not closed", put(today, early, a), &distribution.VerifyOptions{NoAttributes: true}, []string{"end_timestamp"}},
+		{"no metadata", put(newest, content, storage.Attributes{}), nil, []string{"signature-date"}},
+		{"no metadata, as in a folder", put(newest, content, storage.Attributes{}), &distribution.VerifyOptions{NoAttributes: true}, nil},
+		{"metadata of another file", put(newest, content, others), nil, []string{"signature"}},
+		{"a newest day of yesterday's", put(newest, early, a), &distribution.VerifyOptions{NoAttributes: true}, []string{"start_timestamp"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := scene.copy()
+			w.t = t
+			if err := test.wrong(w); err != nil {
+				t.Fatal(err)
+			}
+			found := w.inspect(test.opts).Findings
+			if len(found) != len(test.want) {
+				t.Fatalf("got %v, want %q", found, test.want)
+			}
+			for i, f := range found {
+				if !strings.Contains(f.Problem, test.want[i]) {
+					t.Errorf("got %s, want %s", f, test.want[i])
+				}
+			}
+		})
+	}
+}

@@ -29,6 +29,10 @@ type VerifyOptions struct {
 	// Regions are what archives say of packages whose region is not their name.
 	Regions map[string]string
 
+	// NoAttributes says that the bucket has none, such as a copy of the tree in a
+	// folder: what an [AttributeChecker] would look at is not there.
+	NoAttributes bool
+
 	Parallel int // archives read at the same time; 0 is 4
 }
 
@@ -256,7 +260,7 @@ func (v *verifier) archive(ctx context.Context, f File) error {
 		return err
 	}
 	c, err := v.open(f, content)
-	if checker, ok := v.layout.(AttributeChecker); ok && err == nil {
+	if checker, ok := v.layout.(AttributeChecker); ok && err == nil && !v.opts.NoAttributes {
 		err = checker.CheckAttributes(content, attributes)
 	}
 	if err != nil {

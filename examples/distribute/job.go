@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/gaenkit/gaen/distribution"
-	"github.com/gaenkit/gaen/distribution/cwa"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
@@ -25,7 +24,7 @@ type job struct {
 
 	closers    []func() error
 	ring       *signing.Ring
-	layout     *cwa.Layout
+	tree       distribution.Layout
 	packages   []distribution.Package
 	bucket     storage.Bucket
 	store      ledger.Store
@@ -208,7 +207,7 @@ func (j *job) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := j.config.CheckTree(ctx, j.bucket, j.layout, trusted)
+	report, err := j.config.CheckTree(ctx, j.bucket, j.tree, trusted)
 	if err != nil {
 		return fmt.Errorf("verifying the tree: %w", err)
 	}

@@ -11,6 +11,10 @@
 // keys/ (a signing key, made if there is none, and the key file for the app
 // stores) and www/ (the tree).
 //
+// -layout nhs publishes what the NHS COVID-19 app reads instead: one package of the
+// keys from everywhere, named after the country, in two hours and days, with
+// signed metadata, by a key of its own (keys/metadata.pem).
+//
 // # The live job
 //
 //	distribute -dir /var/lib/gaen -in /var/spool/submissions

@@ -22,10 +22,10 @@ import (
 // open opens what the job works on. What is wrong with the configuration comes
 // first, before anything is made.
 func (j *job) open(ctx context.Context) (err error) {
-	if j.layout, err = j.config.Layout(); err != nil {
+	if j.tree, err = j.config.LayoutNamed(j.layout, nil); err != nil {
 		return usageError{err}
 	}
-	if j.packages, err = j.config.Packages(); err != nil {
+	if j.packages, err = j.config.PackagesOf(j.layout); err != nil {
 		return usageError{err}
 	}
 	if err := j.rehearse(ctx); err != nil {
@@ -37,6 +37,9 @@ func (j *job) open(ctx context.Context) (err error) {
 		}
 	}
 	if j.ring, err = j.site.ring(!j.dryRun); err != nil {
+		return err
+	}
+	if err := j.openMetadata(); err != nil {
 		return err
 	}
 	if j.bucket, err = j.openOutput(ctx); err != nil {
@@ -58,6 +61,19 @@ func (j *job) open(ctx context.Context) (err error) {
 		return err
 	}
 	return j.publisher.Check(ctx) // before anything is taken in
+}
+
+// openMetadata has the layout sign metadata, if it is one that does.
+func (j *job) openMetadata() error {
+	if j.layout != deploy.NHS {
+		return nil
+	}
+	signer, err := j.site.metadata(!j.dryRun)
+	if err != nil {
+		return err
+	}
+	j.tree, err = j.config.LayoutNamed(j.layout, signer)
+	return err
 }
 
 // rehearse opens everything in memory, which finds all that is wrong with the
@@ -86,7 +102,7 @@ func (j *job) publisherInMemory(ctx context.Context, b storage.Bucket, ring *sig
 		return nil, err
 	}
 	opts := j.config.Publisher()
-	return distribution.New(l, b, j.layout, j.packages, ring, &opts)
+	return distribution.New(l, b, j.tree, j.packages, ring, &opts)
 }
 
 // checkNew sees to it that no ledger is made beside a tree that has one already:
@@ -238,7 +254,7 @@ func (j *job) openPublisher(ctx context.Context) (err error) {
 }
 
 func (j *job) newPublisher(l *ledger.Ledger, opts distribution.Options) (*distribution.Publisher, error) {
-	return distribution.New(l, j.bucket, j.layout, j.packages, j.ring, &opts)
+	return distribution.New(l, j.bucket, j.tree, j.packages, j.ring, &opts)
 }
 
 // beginWithLedger has the packages of a new ledger begin where it begins, in a

@@ -15,6 +15,7 @@ import (
 // options are what the command line says.
 type options struct {
 	dir          string
+	layout       string
 	in           deploy.List
 	generate     uploadsADay
 	days         int
@@ -43,6 +44,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f := flag.NewFlagSet("distribute", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.dir, "dir", "gaen-demo", "`directory` below which everything lives")
+	f.StringVar(&o.layout, "layout", deploy.CWA, "`name` of the layout of the tree: cwa or nhs")
 	f.Var(&o.in, "in", "`path` of a file or folder to take in; may be repeated, and further arguments are paths too")
 	f.Func("inbox", "`place` of a bucket that others put submissions into, as the British back end has it", placeFlag(&settings, "input.inbox"))
 	f.Var(&prefixes, "inbox-prefix", "`prefix[=source]` of what a federation server put there; may be repeated")

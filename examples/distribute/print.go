@@ -196,19 +196,31 @@ func (s *summary) printMade(w io.Writer) {
 	fmt.Fprintf(t, "%s\tthe ledger: key data is in it\t\n", deploy.Redacted(at.ledger()))
 	fmt.Fprintf(t, "%s\tthe signing key: secret\t\n", at.privateKey())
 	fmt.Fprintf(t, "%s\tthe key file for the app stores\t\n", at.publicKey())
+	if s.layout == deploy.NHS {
+		fmt.Fprintf(t, "%s\tthe key of metadata: secret; its public key is beside it\t\n", at.metadataKey())
+	}
 	tree, serve := deploy.Redacted(at.output()), ": serve it with examples/distribute/nginx.conf"
 	if deploy.IsURL(at.output()) {
 		serve = ""
 	}
 	fmt.Fprintf(t, "%s\tthe tree%s\t\n", tree, serve)
 	t.Flush()
-	fmt.Fprintln(w, "check it:", checking(filepath.ToSlash(at.publicKey()), filepath.ToSlash(tree)))
+	fmt.Fprintln(w, "check it:", checking(s.keyFlags(&at), filepath.ToSlash(tree)))
+}
+
+// keyFlags returns what tells the layout and the keys of a tree.
+func (s *summary) keyFlags(at *site) string {
+	flags := "-key " + filepath.ToSlash(at.publicKey())
+	if s.layout == deploy.NHS {
+		flags = "-layout nhs -metadata-key " + filepath.ToSlash(at.metadataKey()) + ".pub " + flags
+	}
+	return flags
 }
 
 // checking returns the command that checks a tree, as it can be pasted.
-func checking(key, tree string) string {
+func checking(keys, tree string) string {
 	if !deploy.IsURL(tree) {
-		return fmt.Sprintf("go run ./examples/verify -key %s %s", key, tree)
+		return fmt.Sprintf("go run ./examples/verify %s %s", keys, tree)
 	}
-	return fmt.Sprintf("go run -tags cloud ./examples/verify -key %s '%s'", key, tree)
+	return fmt.Sprintf("go run -tags cloud ./examples/verify %s '%s'", keys, tree)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,11 +29,12 @@ func (s *site) path(p string) string {
 	return filepath.Join(s.dir, p)
 }
 
-func (s *site) ledger() string     { return s.path(s.config.Paths.Ledger) }
-func (s *site) output() string     { return s.path(s.config.Paths.Output) }
-func (s *site) inbox() string      { return s.path(s.config.Input.Inbox) }
-func (s *site) privateKey() string { return s.path(s.config.Paths.PrivateKey) }
-func (s *site) publicKey() string  { return s.path(s.config.Paths.PublicKey) }
+func (s *site) ledger() string      { return s.path(s.config.Paths.Ledger) }
+func (s *site) output() string      { return s.path(s.config.Paths.Output) }
+func (s *site) inbox() string       { return s.path(s.config.Input.Inbox) }
+func (s *site) privateKey() string  { return s.path(s.config.Paths.PrivateKey) }
+func (s *site) publicKey() string   { return s.path(s.config.Paths.PublicKey) }
+func (s *site) metadataKey() string { return s.path(s.config.Paths.MetadataKey) }
 
 // bucket returns where a bucket of the configuration is, and makes its folder if
 // that is below the directory of the run. One elsewhere, which may be a volume
@@ -44,33 +47,33 @@ func (s *site) bucket(p string) (string, error) {
 	return path, os.MkdirAll(path, 0o755)
 }
 
-// key returns the private key. If there is none yet it makes one, which stays in
-// memory unless keep is set.
-func (s *site) key(keep bool) (*ecdsa.PrivateKey, error) {
-	if _, err := os.Stat(s.privateKey()); !errors.Is(err, fs.ErrNotExist) {
-		return signing.ReadPrivateKeyFile(s.privateKey())
+// readKey returns the private key of a file. If there is none yet it makes one,
+// which stays in memory unless keep is set.
+func readKey(path string, keep bool) (*ecdsa.PrivateKey, error) {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return signing.ReadPrivateKeyFile(path)
 	}
 	key, err := signing.GenerateKey()
 	if err != nil || !keep {
 		return key, err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.privateKey()), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	err = s.writeKey(key)
+	err = writeKey(path, key)
 	if errors.Is(err, fs.ErrExist) { // another process was quicker
-		return signing.ReadPrivateKeyFile(s.privateKey())
+		return signing.ReadPrivateKeyFile(path)
 	}
 	return key, err
 }
 
 // writeKey creates the file of the private key, whole or not at all.
-func (s *site) writeKey(key *ecdsa.PrivateKey) error {
+func writeKey(path string, key *ecdsa.PrivateKey) error {
 	text, err := signing.MarshalPrivateKey(key)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(s.privateKey()), ".private-*")
+	f, err := os.CreateTemp(filepath.Dir(path), ".private-*")
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (s *site) writeKey(key *ecdsa.PrivateKey) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Link(f.Name(), s.privateKey())
+	return os.Link(f.Name(), path)
 }
 
 // writeKeyFile writes the key file for the app stores, if it is not what it
@@ -104,7 +107,7 @@ func (s *site) writeKeyFile(public signing.PublicKey) error {
 
 // ring returns the ring of the one signer, and writes its files if keep is set.
 func (s *site) ring(keep bool) (*signing.Ring, error) {
-	key, err := s.key(keep)
+	key, err := readKey(s.privateKey(), keep)
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
@@ -118,4 +121,26 @@ func (s *site) ring(keep bool) (*signing.Ring, error) {
 		}
 	}
 	return signing.NewRing(signer)
+}
+
+// metadata returns the signer of metadata, and writes its public key beside it if
+// keep is set.
+func (s *site) metadata(keep bool) (*signing.Signer, error) {
+	key, err := readKey(s.metadataKey(), keep)
+	if err != nil {
+		return nil, fmt.Errorf("metadata key: %w", err)
+	}
+	signer, err := signing.NewSigner(s.config.MetadataIdentity(), key, nil)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("signature: %w", err)}
+	}
+	if !keep {
+		return signer, nil
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("metadata key: %w", err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	return signer, os.WriteFile(s.metadataKey()+".pub", text, 0o644)
 }

@@ -12,6 +12,10 @@
 // embargo was over. With -max-age, the newest window of every package must have
 // ended no longer ago than that. The folder is only read.
 //
+// -layout nhs checks a folder of the British layout, which has no indexes: every
+// file in it, and in an object store the signatures in the files' metadata, by the
+// keys that -metadata-key names. A folder has no metadata.
+//
 // -key names key files, as examples/distribute writes them, or bare public keys
 // in PEM, which go by whatever name the archive has for its key and, in a
 // folder, by that of the configuration. -config and -set are those of
@@ -110,14 +114,15 @@ func (o *options) print(w io.Writer, r report) int {
 
 // options are what the command line says.
 type options struct {
-	path   string
-	keys   deploy.List
-	layout string
-	maxAge time.Duration
-	now    deploy.Moment
-	json   bool
-	strict bool
-	config *deploy.Config
+	path     string
+	keys     deploy.List
+	layout   string
+	metadata deploy.List
+	maxAge   time.Duration
+	now      deploy.Moment
+	json     bool
+	strict   bool
+	config   *deploy.Config
 }
 
 // parseOptions reads the command line and the configuration. It returns nil and
@@ -133,7 +138,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		f.PrintDefaults()
 	}
 	f.Var(&o.keys, "key", "public key `file`; may be repeated")
-	f.StringVar(&o.layout, "layout", "cwa", "`name` of the layout of the folder")
+	f.StringVar(&o.layout, "layout", deploy.CWA, "`name` of the layout of the folder: cwa or nhs")
+	f.Var(&o.metadata, "metadata-key", "public key `file` of the metadata of files in the layout nhs; may be repeated")
 	f.DurationVar(&o.maxAge, "max-age", 0, "how long ago the newest window may have ended; 0 for any")
 	f.Var(&o.now, "now", "`time` (RFC 3339) against which -max-age is measured (default the present)")
 	f.StringVar(&config, "config", "", "configuration `file` of examples/distribute")
@@ -159,8 +165,8 @@ func (o *options) take(args []string) error {
 	switch {
 	case len(args) != 1:
 		return fmt.Errorf("want one archive or folder, not %d", len(args))
-	case o.layout != "cwa":
-		return fmt.Errorf("-layout %s: want cwa", o.layout)
+	case o.layout != deploy.CWA && o.layout != deploy.NHS:
+		return fmt.Errorf("-layout %s: want cwa or nhs", o.layout)
 	case o.maxAge < 0:
 		return fmt.Errorf("-max-age: %s is negative", o.maxAge)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/signing"
 )
 
 // treeReport is what was found out about a folder.
@@ -41,7 +42,11 @@ func (o *options) checkTree(ctx context.Context, trust *deploy.Trust) (report, e
 	if err != nil {
 		return nil, fmt.Errorf("-key: %w", err)
 	}
-	layout, err := o.config.Layout()
+	metadata, err := o.metadataKeys()
+	if err != nil {
+		return nil, err
+	}
+	layout, err := o.config.LayoutNamed(o.layout, nil, metadata...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +60,19 @@ func (o *options) checkTree(ctx context.Context, trust *deploy.Trust) (report, e
 		return nil, err
 	}
 	return o.report(tree), nil
+}
+
+// metadataKeys returns the keys by which metadata may be signed.
+func (o *options) metadataKeys() ([]signing.PublicKey, error) {
+	trust, err := deploy.ReadTrust(o.metadata...)
+	if err != nil {
+		return nil, fmt.Errorf("-metadata-key: %w", err)
+	}
+	list, err := trust.List(o.config.MetadataIdentity())
+	if err != nil {
+		return nil, fmt.Errorf("-metadata-key: %w", err)
+	}
+	return list.Keys(), nil
 }
 
 func (o *options) report(tree *distribution.TreeReport) *treeReport {

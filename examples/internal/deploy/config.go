@@ -26,6 +26,10 @@ type Paths struct {
 	Staging    string `json:"staging"` // every file is written here first; empty for none
 	PrivateKey string `json:"privateKey"`
 	PublicKey  string `json:"publicKey"` // the key file for the app stores
+
+	// MetadataKey signs the metadata of files in the British layout; its public key
+	// is written beside it, with ".pub" at the end of the name.
+	MetadataKey string `json:"metadataKey"`
 }
 
 // TEKExport is what archives look like inside. Phones take only the defaults.

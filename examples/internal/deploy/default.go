@@ -12,10 +12,11 @@ import (
 func Default() *Config {
 	return &Config{
 		Paths: Paths{
-			Ledger:     "ledger.db",
-			Output:     "www",
-			PrivateKey: "keys/private.pem",
-			PublicKey:  "keys/public.txt",
+			Ledger:      "ledger.db",
+			Output:      "www",
+			PrivateKey:  "keys/private.pem",
+			PublicKey:   "keys/public.txt",
+			MetadataKey: "keys/metadata.pem",
 		},
 		TEKExport: TEKExport{FileName: "export.bin", FileHeader: "EK Export v1", FileHeaderWidth: 16},
 		API: API{

@@ -160,6 +160,7 @@ func (c *Config) checkText() error {
 		{"paths.output", c.Paths.Output},
 		{"paths.privateKey", c.Paths.PrivateKey},
 		{"paths.publicKey", c.Paths.PublicKey},
+		{"paths.metadataKey", c.Paths.MetadataKey},
 		{"tekExport.fileName", c.TEKExport.FileName},
 		{"tekExport.fileHeader", c.TEKExport.FileHeader},
 		{"api.versionPath", c.API.VersionPath},

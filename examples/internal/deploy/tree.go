@@ -23,8 +23,11 @@ const maxArchive = export.MaxArchiveSize
 // and then every archive in the bucket by itself: also those that no index
 // reaches, which are the hours of the first day until that day has an archive.
 func (c *Config) CheckTree(ctx context.Context, b storage.Bucket, layout distribution.Layout, trusted *signing.TrustList) (*distribution.TreeReport, error) {
-	report, err := distribution.Verify(ctx, b, layout, trusted, &distribution.VerifyOptions{Regions: c.Regions(), Parallel: c.ObjectStore.Threads})
-	if err != nil {
+	_, plain := b.(*folder)
+	report, err := distribution.Verify(ctx, b, layout, trusted, &distribution.VerifyOptions{
+		Regions: c.Regions(), NoAttributes: plain, Parallel: c.ObjectStore.Threads,
+	})
+	if err != nil || layout.Name() == NHS { // without indexes, it has looked at every archive
 		return report, err
 	}
 	t := &treeCheck{config: c, bucket: b, layout: layout, trusted: trusted, known: map[string]bool{}}
