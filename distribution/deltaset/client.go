@@ -61,7 +61,6 @@ type Client struct {
 	source  Source
 	trusted *signing.TrustList
 	opts    ClientOptions
-	damaged bool
 }
 
 // An Update says what became of the state.
