@@ -362,7 +362,7 @@ func TestDamagedState(t *testing.T) {
 		t.Fatal(err)
 	}
 	damage := map[string][]byte{"empty": nil, "longer": append(bytes.Clone(good), '\n')}
-	for i := 0; i < len(good); i += 1 + len(good)/97 {
+	for i := 0; i < len(good); i += 1 + len(good)/23 {
 		flipped := bytes.Clone(good)
 		flipped[i] ^= 1
 		damage[fmt.Sprint("bit of byte ", i)] = flipped
