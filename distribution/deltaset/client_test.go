@@ -478,6 +478,27 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// TestDeltasTogether: what many intervals have together is bounded, too.
+func TestDeltasTogether(t *testing.T) {
+	w := newWorld(t, nil)
+	w.hour()
+	dir := t.TempDir()
+	w.update(w.clientOf(dir, deltaset.FromBucket(w.bucket, tree), nil))
+	size, largest := 0, 0
+	for range 4 {
+		w.upload()
+		w.hour()
+		n := len(w.object(fmt.Sprint(tree, "exposures/", w.newest())))
+		size, largest = size+n, max(largest, n, len(w.object(tree+"SHA256SUMS")))
+	}
+	for limit, want := range map[int]error{largest: deltaset.ErrTooLarge, max(size, largest): nil} {
+		c := w.clientOf(copyDir(t, dir), deltaset.FromBucket(w.bucket, tree), &deltaset.ClientOptions{MaxFile: int64(limit)})
+		if _, err := c.Update(t.Context()); !errors.Is(err, want) {
+			t.Errorf("at most %d bytes: got %v, want %v", limit, err, want)
+		}
+	}
+}
+
 // TestHTTP follows over HTTP, compressed on the way, and has its errors told apart.
 func TestHTTP(t *testing.T) {
 	w := newWorld(t, &deltaset.Options{Gzip: true})
