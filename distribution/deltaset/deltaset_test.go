@@ -1,6 +1,7 @@
 package deltaset_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -274,6 +275,12 @@ func TestRotation(t *testing.T) {
 	w.ring = newRing(t, "262-v1", "262-v2")
 	w.hour()
 	fresh := trust(t, newRing(t, "262-v2"))
+	digest := sha256.Sum256(w.object(tree + "SHA256SUMS"))
+	for name, public := range map[string]signing.PublicKey{"SHA256SUMS.sig": old.Keys()[0], "SHA256SUMS.262-v1.sig": old.Keys()[0], "SHA256SUMS.262-v2.sig": fresh.Keys()[0]} {
+		if err := public.Verify(digest[:], w.object(tree+name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for name, trusted := range map[string]*signing.TrustList{"old": old, "new": fresh, "both": trust(t, w.ring)} {
 		c, err := deltaset.NewClient(t.TempDir(), deltaset.FromBucket(w.bucket, tree), trusted, &deltaset.ClientOptions{Now: func() time.Time { return w.clock }})
 		if err != nil {
