@@ -18,7 +18,7 @@ import (
 // clients follow them that begin at different times and miss some of it. Whatever
 // way one has come, it has what a model says is shown, and what the snapshot has.
 func TestDeltaHistories(t *testing.T) {
-	n := max(*histories/4, 1)
+	n := max(*histories/5, 1)
 	if testing.Short() {
 		n = min(n, 4)
 	}

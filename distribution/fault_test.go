@@ -241,6 +241,23 @@ func (k placeKind) sparing() sparing {
 	return sparing{faults: 1, pairs: 1, pauses: 1}
 }
 
+// sparing is that of the kind of place; of the scenes of other layouts, which are
+// more and whose runs make more calls, fewer are tried.
+func (w *world) sparing(kind placeKind) sparing {
+	s := kind.sparing()
+	if w.layout.Name() == "cwa" || *exhaustive {
+		return s
+	}
+	s.pauses = max(s.pauses, 6)
+	if s.pairs > 0 {
+		s.pairs = max(s.pairs, 397)
+	}
+	if kind != inMemory {
+		s.faults, s.pairs, s.pauses = max(s.faults, 12), 0, max(s.pauses, 40)
+	}
+	return s
+}
+
 // TestFaults is invariant 2: after a fault at every call, and at every pair of
 // calls, the next run ends in the very bucket that a run without faults makes. The
 // tree can be read in between, too.
@@ -266,10 +283,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("faults %v: %s", f, d)
 			}
 		}
-		spare := kind.sparing()
-		if scene.layout.Name() == "nhs" && !*exhaustive {
-			spare.pairs *= 25
-		}
+		spare := scene.sparing(kind)
 		for i := 1; i <= calls; i++ {
 			for n, after := range []bool{false, true} {
 				if (2*i+n)%spare.faults == 0 {
@@ -374,7 +388,7 @@ func TestPausedRunner(t *testing.T) {
 			want := objects(t, reference.bucket)
 			reference.discard()
 			for at := 1; at <= calls; at++ {
-				if (2*at+hours/2)%kind.sparing().pauses != 0 {
+				if (2*at+hours/2)%scene.sparing(kind).pauses != 0 {
 					continue
 				}
 				w := scene.copy()

@@ -44,8 +44,9 @@ type ClientOptions struct {
 	MaxAge time.Duration
 
 	// MaxFile is the size of the largest file that is read, uncompressed; 0 is
-	// [MaxFile]. A snapshot goes to the disk as it comes, exposures and retractions
-	// are in memory, of all intervals that were missed together.
+	// [MaxFile]. A snapshot goes to the disk as it comes. Exposures and retractions
+	// are in memory, those of all intervals that were missed together, and so the
+	// limit is for them together.
 	MaxFile int64
 
 	// Now is the clock; nil is time.Now.
@@ -61,7 +62,6 @@ type Client struct {
 	source  Source
 	trusted *signing.TrustList
 	opts    ClientOptions
-	damaged bool
 }
 
 // An Update says what became of the state.
@@ -265,11 +265,13 @@ func (c *Client) follow(ctx context.Context, sums *Sums, inSubfolder bool, u *Up
 		}
 		u.Snapshot = true
 	}
-	changes := changes{}
+	changes, left := changes{}, c.opts.MaxFile
 	for _, e := range plan {
-		if err := c.delta(ctx, to.folder(), sums, e, changes, u); err != nil {
+		size, err := c.delta(ctx, to.folder(), sums, e, left, changes, u)
+		if err != nil {
 			return err
 		}
+		left -= size
 	}
 	base := c.disk.read(func(*State) {})
 	if u.Snapshot {

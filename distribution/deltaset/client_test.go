@@ -362,7 +362,7 @@ func TestDamagedState(t *testing.T) {
 		t.Fatal(err)
 	}
 	damage := map[string][]byte{"empty": nil, "longer": append(bytes.Clone(good), '\n')}
-	for i := 0; i < len(good); i += 1 + len(good)/97 {
+	for i := 0; i < len(good); i += 1 + len(good)/23 {
 		flipped := bytes.Clone(good)
 		flipped[i] ^= 1
 		damage[fmt.Sprint("bit of byte ", i)] = flipped
@@ -475,6 +475,27 @@ func TestBombs(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrTooLarge", name, err)
 		}
 		w.put(tree+name, good, nil)
+	}
+}
+
+// TestDeltasTogether: what many intervals have together is bounded, too.
+func TestDeltasTogether(t *testing.T) {
+	w := newWorld(t, nil)
+	w.hour()
+	dir := t.TempDir()
+	w.update(w.clientOf(dir, deltaset.FromBucket(w.bucket, tree), nil))
+	size, largest := 0, 0
+	for range 4 {
+		w.upload()
+		w.hour()
+		n := len(w.object(fmt.Sprint(tree, "exposures/", w.newest())))
+		size, largest = size+n, max(largest, n, len(w.object(tree+"SHA256SUMS")))
+	}
+	for limit, want := range map[int]error{largest: deltaset.ErrTooLarge, max(size, largest): nil} {
+		c := w.clientOf(copyDir(t, dir), deltaset.FromBucket(w.bucket, tree), &deltaset.ClientOptions{MaxFile: int64(limit)})
+		if _, err := c.Update(t.Context()); !errors.Is(err, want) {
+			t.Errorf("at most %d bytes: got %v, want %v", limit, err, want)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package deltaset_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -273,6 +275,12 @@ func TestRotation(t *testing.T) {
 	w.ring = newRing(t, "262-v1", "262-v2")
 	w.hour()
 	fresh := trust(t, newRing(t, "262-v2"))
+	digest := sha256.Sum256(w.object(tree + "SHA256SUMS"))
+	for name, public := range map[string]signing.PublicKey{"SHA256SUMS.sig": old.Keys()[0], "SHA256SUMS.262-v1.sig": old.Keys()[0], "SHA256SUMS.262-v2.sig": fresh.Keys()[0]} {
+		if err := public.Verify(digest[:], w.object(tree+name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for name, trusted := range map[string]*signing.TrustList{"old": old, "new": fresh, "both": trust(t, w.ring)} {
 		c, err := deltaset.NewClient(t.TempDir(), deltaset.FromBucket(w.bucket, tree), trusted, &deltaset.ClientOptions{Now: func() time.Time { return w.clock }})
 		if err != nil {
@@ -301,6 +309,35 @@ func TestFinerThanTheGrid(t *testing.T) {
 			t.Errorf("%+v: no error", opts)
 		}
 	}
+}
+
+// TestMinutes: where the ledger's policy names so fine a grid, an interval is a
+// minute.
+func TestMinutes(t *testing.T) {
+	w := newWorld(t, &deltaset.Options{Interval: time.Minute, Snapshots: 1})
+	policy := ledger.DefaultPolicy()
+	policy.Grid, policy.FineGrid = time.Minute, true
+	policy.MinKeys, policy.MinUploads, policy.LongestWait = 1, 1, 0
+	w.open(&policy)
+	w.clock = time.Date(2026, 3, 1, 22, 57, 30, 0, time.UTC)
+	w.upload()
+	c := w.client()
+	for range 5 {
+		w.clock = w.clock.Truncate(time.Minute).Add(time.Minute + 5*time.Second)
+		w.must(w.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+		w.publish()
+		u, err := c.Update(t.Context())
+		if hour := w.clock.Hour() == 23; hour && err != nil || !hour && !errors.Is(err, deltaset.ErrTryAgain) {
+			t.Errorf("at %s: %v; there is a snapshot by the hour", w.clock, err)
+		}
+		if err == nil && (u.To.Newest != w.clock.Unix()/60-1 || u.Snapshot != (w.clock.Minute() == 0)) {
+			t.Errorf("at %s: %+v", w.clock, u)
+		}
+	}
+	if got := string(w.object(tree + "latest")); got != fmt.Sprintf("%d\n", w.clock.Unix()/60-1) {
+		t.Errorf("latest says %s", got)
+	}
+	w.verify()
 }
 
 // TestExpired: what is no longer relevant is announced once, at midnight, and by no

@@ -27,9 +27,8 @@
 // yet. A file never changes. Nothing is listed before all earlier intervals are
 // there. Exposures and retractions are kept for [Options.Retain] days, of the
 // snapshots the newest [Options.Snapshots]; what is no longer listed is deleted some
-// time later. A minute is the finest interval, and the finest there is is that of
-// the ledger, whose policy asks for more than one word to cut more often than by the
-// hour.
+// time later. The finest interval is a minute, and never finer than the ledger's grid,
+// which is an hour unless its policy names a finer one.
 //
 // With [ByDay] there are folders active and retracted instead, and a file for each
 // day of keys that something happened to: active/26030123-20513.gz has the keys of
@@ -95,6 +94,7 @@
 //  3. If all intervals after yours are listed, fetch their exposures and retractions;
 //     if not, or you have none, begin with the newest snapshot, and fetch those
 //     after it. Check the sums.
+//     Before the first snapshot there is no way in.
 //  4. Interval by interval, take away what is retracted and put in what is exposed,
 //     in the place of what you have of the key. At the end drop what is not relevant.
 //  5. Keep the set and the number together.

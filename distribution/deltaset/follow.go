@@ -60,7 +60,7 @@ type changes map[keys.KeyData]Record
 
 // open opens a file that the sums name, and returns it with the hash that is to be
 // compared once it is read. By day it is the file as it is stored that is summed.
-func (c *Client) open(ctx context.Context, folder string, sums *Sums, e Entry) (*summed, error) {
+func (c *Client) open(ctx context.Context, folder string, sums *Sums, e Entry, limit int64) (*summed, error) {
 	r, err := c.source.Get(ctx, folder+e.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s is listed and not there", ErrTryAgain, e.Path)
@@ -69,7 +69,7 @@ func (c *Client) open(ctx context.Context, folder string, sums *Sums, e Entry) (
 		return nil, err
 	}
 	s := &summed{Closer: r, entry: e, hash: sha256.New()}
-	s.stored = io.TeeReader(&limited{r: r, left: c.opts.MaxFile}, s.hash)
+	s.stored = io.TeeReader(&limited{r: r, left: limit}, s.hash)
 	s.plain = s.stored
 	if sums.Files == ByDay {
 		z, err := gzip.NewReader(s.stored)
@@ -77,7 +77,7 @@ func (c *Client) open(ctx context.Context, folder string, sums *Sums, e Entry) (
 			r.Close()
 			return nil, fmt.Errorf("%w: %s: %w", ErrTryAgain, e.Path, err)
 		}
-		s.plain = &limited{r: z, left: c.opts.MaxFile}
+		s.plain = &limited{r: z, left: limit}
 	}
 	return s, nil
 }
@@ -102,26 +102,28 @@ func (s *summed) verify() error {
 	return nil
 }
 
-// delta reads one file of exposures or retractions.
-func (c *Client) delta(ctx context.Context, folder string, sums *Sums, e Entry, into changes, u *Update) error {
-	s, err := c.open(ctx, folder, sums, e)
+// delta reads one file of exposures or retractions, of at most limit bytes, and
+// returns how many it has.
+func (c *Client) delta(ctx context.Context, folder string, sums *Sums, e Entry, limit int64, into changes, u *Update) (int64, error) {
+	s, err := c.open(ctx, folder, sums, e, limit)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer s.Close()
 	var text bytes.Buffer
-	if _, err := io.Copy(&text, s.plain); err != nil {
-		return fmt.Errorf("deltaset: %s: %w", e.Path, err)
+	size, err := io.Copy(&text, s.plain)
+	if err != nil {
+		return 0, fmt.Errorf("deltaset: %s: %w", e.Path, err)
 	}
 	if err := s.verify(); err != nil {
-		return err
+		return 0, err
 	}
 	u.Files++
 	p, _ := sums.grid().parse(e.Path)
 	gone := p.folder == retractions || p.folder == retracted
 	for r, err := range readRecords(&text, gone) {
 		if err != nil {
-			return fmt.Errorf("deltaset: %s: %w", e.Path, err)
+			return 0, fmt.Errorf("deltaset: %s: %w", e.Path, err)
 		}
 		if gone {
 			u.Gone++
@@ -130,7 +132,7 @@ func (c *Client) delta(ctx context.Context, folder string, sums *Sums, e Entry, 
 		}
 		into[r.Key.KeyData] = r
 	}
-	return nil
+	return size, nil
 }
 
 // fetchSnapshot has the newest snapshot on disk, and verified.
@@ -140,7 +142,7 @@ func (c *Client) fetchSnapshot(ctx context.Context, folder string, sums *Sums) e
 	if i < 0 {
 		return fmt.Errorf("%w: the newest snapshot is not listed", ErrTryAgain)
 	}
-	s, err := c.open(ctx, folder, sums, sums.Entries[i])
+	s, err := c.open(ctx, folder, sums, sums.Entries[i], c.opts.MaxFile)
 	if err != nil {
 		return err
 	}

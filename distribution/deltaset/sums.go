@@ -104,7 +104,7 @@ func ParseSums(text []byte) (*Sums, error) {
 	}
 	for line := range strings.Lines(rest) {
 		sum, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-		if b, err := hex.DecodeString(sum); !ok || err != nil || len(b) != 32 {
+		if !ok || !isHex(sum, 32) {
 			return nil, fmt.Errorf("%w: file %d: want a sum, two spaces, a name", ErrSums, len(s.Entries)+1)
 		}
 		s.Entries = append(s.Entries, Entry{sum, path})
@@ -127,7 +127,7 @@ func (s *Sums) set(name, value string) (err error) {
 		}
 	case "ledger":
 		s.Ledger = value
-		if b, err := hex.DecodeString(value); err != nil || len(b) != 16 {
+		if !isHex(value, 16) {
 			return errors.New("no identity")
 		}
 	case "package":
@@ -155,6 +155,12 @@ func (s *Sums) set(name, value string) (err error) {
 		}
 	}
 	return err
+}
+
+// isHex reports whether text is so many bytes in hexadecimal, in lower case.
+func isHex(text string, size int) bool {
+	b, err := hex.DecodeString(text)
+	return err == nil && len(b) == size && hex.EncodeToString(b) == text
 }
 
 // parseSeconds reads an interval.

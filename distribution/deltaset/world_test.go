@@ -53,12 +53,19 @@ func newWorld(t testing.TB, opts *deltaset.Options) *world {
 	policy := ledger.DefaultPolicy()
 	policy.MinKeys, policy.MinUploads, policy.LongestWait = 1, 1, 0
 	policy.MinWithdrawnUploads, policy.WithdrawalWait = 1, 0
-	l, err := ledger.Open(t.Context(), memledger.New(&memledger.Options{Clock: func() time.Time { return w.clock }}), &ledger.Options{Policy: &policy})
+	w.open(&policy)
+	return w
+}
+
+// open gives the world a new ledger, with this policy.
+func (w *world) open(policy *ledger.Policy) {
+	w.t.Helper()
+	store := memledger.New(&memledger.Options{Clock: func() time.Time { return w.clock }})
+	l, err := ledger.Open(w.t.Context(), store, &ledger.Options{Policy: policy})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	w.ledger = l
-	return w
 }
 
 // signers are made once, since their keys are random.
