@@ -20,7 +20,7 @@ var efgsAuditClauses = []efgsClause{
 	{"audit-good", "Keys of several uploads in a batch, each well signed, must be taken.", auditGood},
 	{"audit-skips-own", "An audit has the caller's own uploads in it, whose keys the batch has not: they must be passed over before it is cut into slices.", auditSkipsOwn},
 	{"audit-bad-signature", "No key of an upload whose signature is that of others must be taken.", auditOf(func(x *efgsTrial) { x.forge(2, 0) })},
-	{"audit-another-country", "No key of an upload that another country has signed must be taken.", auditOf(func(x *efgsTrial) { x.provideSigned(2, messagesOf(x.keys(2, 3)), x.signers[3]) })},
+	{"audit-another-country", "No key of an upload that another country has signed must be taken.", auditOf(auditAnother)},
 	{"audit-unlisted", "No key of an upload must be taken that was signed by a certificate that is not trusted.", auditOf(auditStranger)},
 	{"audit-origin", "No key of an upload must be taken of which one is of another origin than the country that signed it.", auditOf(auditForeign)},
 	{"audit-thumbprint", "No key of an upload must be taken whose certificate is another than the audit names.", auditChanged(func(e *gatewayAudit) { e.UploaderSigningThumbprint = strings.Repeat("ab", 32) })},
@@ -83,6 +83,15 @@ func (x *efgsTrial) forge(member int, at int) {
 	x.gateway.mu.Lock()
 	defer x.gateway.mu.Unlock()
 	x.gateway.uploads[len(x.gateway.uploads)-1].keys = others
+}
+
+// auditAnother has the fourth member sign for the third, as the audit says.
+func auditAnother(x *efgsTrial) {
+	x.provideSigned(2, messagesOf(x.keys(2, 3)), x.signers[3])
+	by := &x.gateway.nations[3]
+	shown := &x.gateway.nations[2]
+	shown.SigningCertificate, shown.SigningThumbprint = by.SigningCertificate, by.SigningThumbprint
+	shown.SigningCertificateOperatorSignature = by.SigningCertificateOperatorSignature
 }
 
 // auditStranger has the third member sign with a certificate that nobody has listed,

@@ -369,9 +369,10 @@ func efgsConcurrent(x *efgsTrial) error {
 	errs := make([]error, 8)
 	var all sync.WaitGroup
 	for i := range errs {
+		batch := x.batch(3)
 		all.Go(func() {
 			if i%2 == 0 {
-				_, errs[i] = x.client.Upload(x.ctx, x.batch(3))
+				_, errs[i] = x.client.Upload(x.ctx, batch)
 				return
 			}
 			page, err := x.client.Download(x.ctx, x.first())
