@@ -40,6 +40,7 @@ func divideCut(after ledger.Position, c ledger.Cut, size int64) *cutBatches {
 type hubBatch struct {
 	span
 	tag  string
+	cut  int64
 	time time.Time // of its cut
 }
 
@@ -110,6 +111,7 @@ func (c *cutBatches) batches() (batches []hubBatch) {
 		batches = append(batches, hubBatch{
 			span: span{c.Bounds[i], c.Bounds[i+1]},
 			tag:  fmt.Sprintf("%d-%d-%s", c.Cut.Cut, i, hex.EncodeToString(c.Cut.Hash[:8])),
+			cut:  c.Cut.Cut,
 			time: c.Time,
 		})
 	}

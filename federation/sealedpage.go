@@ -189,7 +189,7 @@ func (h *Hub) addSpan(ctx context.Context, page *SealedPage, n *Nation, list *se
 }
 
 func (p *SealedPage) add(n *Nation, what telling, u *ledger.Unit, e ledger.Event) {
-	if what == aKey && !u.OperatorWithdrew || what == withdrawal && n.Withdrawals {
+	if n.given(what, u) {
 		p.Keys = append(p.Keys, said(what, u, e, &Defaults{}))
 	}
 }
