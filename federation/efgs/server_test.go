@@ -524,3 +524,42 @@ func TestServerWithoutCallbacks(t *testing.T) {
 		}
 	}
 }
+
+// TestServerShowsWhoSigned: where the list knows a certificate by its thumbprint alone,
+// an audit shows the one that signed.
+func TestServerShowsWhoSigned(t *testing.T) {
+	w := newWorld(t, &ServerOptions{Balancers: loopback})
+	w.revise(w.signers["FR"], func(e *cms.Entry) {
+		*e = cms.Entry{Use: e.Use, Country: e.Country, Thumbprint: w.signers["FR"].thumbprint()}
+	})
+	w.put("FR", "1", w.newKeys("FR", 2)...)
+	w.release()
+	tag := w.get("DE", "2021-06-02", "", Protobuf).header.Get("batchTag")
+	var entries []AuditEntry
+	g := w.do(call{path: "/audit/download/2021-06-02/" + tag, header: w.headers("DE")})
+	if err := json.Unmarshal([]byte(g.body), &entries); err != nil || len(entries) != 1 || entries[0].SigningCertificate != w.signers["FR"].pem() {
+		t.Errorf("got %d %s", g.status, g.body)
+	}
+}
+
+// TestServerRefusesOne: of an upload of one key it is told what is wrong with it, and of
+// several none of which is taken that they are not, so that clients look for it.
+func TestServerRefusesOne(t *testing.T) {
+	refused := func(n int) (a federation.SealedAnswer) {
+		for i := range n {
+			a.Refused = append(a.Refused, federation.Refusal{Index: i, Why: malformed(keys.FieldKeyData, "")})
+		}
+		return a
+	}
+	one := refused(1)
+	if a, err := uploadReply("1", 1, &one); err != nil || a.Status != http.StatusMultiStatus {
+		t.Errorf("one: %+v, %v", a, err)
+	}
+	two := refused(2)
+	if a, err := uploadReply("1", 2, &two); err == nil {
+		t.Errorf("two: %+v", a)
+	}
+	if a, err := uploadReply("1", 3, &two); err != nil || a.Status != http.StatusMultiStatus {
+		t.Errorf("two of three: %+v, %v", a, err)
+	}
+}
