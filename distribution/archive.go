@@ -15,7 +15,8 @@ import (
 	"github.com/gaenkit/gaen/signing"
 )
 
-// An Archive is one file of a window, encoded and signed.
+// An Archive is one file of a window, encoded and signed. Of an [Encoder]'s file,
+// Info has digest and size alone.
 type Archive struct {
 	File  File
 	Bytes []byte
@@ -27,9 +28,16 @@ type Archive struct {
 func (r *run) contentOf(ctx context.Context, c *committed) (*export.Content, *viewer, error) {
 	pkg := r.pkg(c.pkg)
 	v := &viewer{state: &r.state.packages[c.pkg].packageState, maps: r.maps}
+	if span := r.span(c.Span); span.State {
+		content, err := r.stateContent(ctx, v, c, span.firstDay(c.End))
+		return content, v, err
+	}
 	content, err := v.content(ctx, r.ledger, c.bounds(), c.window(), pkg.region())
 	if err != nil {
 		return nil, nil, err
+	}
+	if _, ok := r.layout.(Encoder); ok {
+		return content, v, r.addExpired(ctx, v, c, content)
 	}
 	sortCanonically(content.Keys)
 	sortCanonically(content.RevisedKeys)
@@ -123,6 +131,13 @@ func partOf(c *export.Content, parts []part, i int) *export.Content {
 
 // encode writes and signs one file of a plan.
 func (r *run) encode(c *committed, content *export.Content, i int) (*Archive, error) {
+	if e, ok := r.layout.(Encoder); ok {
+		encoded, err := e.Encode(c.files()[i], content)
+		if err != nil {
+			return nil, fmt.Errorf("distribution: %w", err)
+		}
+		return &Archive{File: c.files()[i], Bytes: encoded.Bytes, Info: export.Info{SHA256: encoded.SHA256, Size: int64(len(encoded.Bytes))}}, nil
+	}
 	signers, err := r.signersOf(c)
 	if err != nil {
 		return nil, err
@@ -172,6 +187,9 @@ func (r *run) verifyOurs(name string, archive []byte, want *export.Content) (dig
 	content, err := v.Content()
 	if err != nil {
 		return digest, conflict("cannot be read", err.Error(), true)
+	}
+	if r.layout.Archive().NoRegion {
+		content.Region = want.Region
 	}
 	if have := content.Hash(); have != hash {
 		return digest, conflict("published with another content", hex.EncodeToString(have[:]), false)

@@ -40,16 +40,16 @@ func (p *Publisher) stat(ctx context.Context, name string) (a storage.Attributes
 	return a, err
 }
 
-// get returns an object of ours, which is no larger than anything we write.
-func (p *Publisher) get(ctx context.Context, name string) (content []byte, a storage.Attributes, err error) {
+// get returns an object of ours, which is no larger than limit.
+func (p *Publisher) get(ctx context.Context, name string, limit int64) (content []byte, a storage.Attributes, err error) {
 	err = p.retry(ctx, func() error {
-		content, a, err = storage.ReadAll(ctx, p.bucket, name, maxObject)
+		content, a, err = storage.ReadAll(ctx, p.bucket, name, limit)
 		return err
 	})
 	return content, a, err
 }
 
-// maxObject is the size of the largest object that a run reads back.
+// maxObject is the size of the largest archive or index that is read back.
 const maxObject = 64 << 20
 
 // put writes an object: one that must not exist yet if etag is empty, otherwise
@@ -58,7 +58,9 @@ const maxObject = 64 << 20
 // cannot compare ETags it writes all the same, and the next run compares and
 // repairs. With a staging bucket, the object is written there first.
 func (p *Publisher) put(ctx context.Context, name, etag string, content []byte, opts storage.PutOptions) (a storage.Attributes, err error) {
-	opts.CacheControl = fmt.Sprintf("public,max-age=%d", int(p.opts.MaxAge/time.Second))
+	if opts.CacheControl == "" {
+		opts.CacheControl = fmt.Sprintf("public,max-age=%d", int(p.opts.MaxAge/time.Second))
+	}
 	if p.opts.PublicRead {
 		opts.ACL = storage.PublicRead
 	}

@@ -44,6 +44,7 @@
 // # Layouts
 //
 // A [Layout] gives names, spans and indexes; package cwa is that of the German
-// back end. [Verify] reads any published tree as a phone does and says what is
+// back end. An [Encoder] is a layout whose files are no archives: package deltaset,
+// for clients other than phones. [Verify] reads any published tree as a phone does and says what is
 // wrong with it.
 package distribution

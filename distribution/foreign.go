@@ -19,6 +19,10 @@ func (r *run) checkForeign(ctx context.Context) error {
 		for _, f := range c.files() {
 			planned[r.layout.Object(f)] = true
 		}
+		if span, ok := openSpan(r.layout); ok { // also of a window that has no plan yet, or one without files
+			f := File{Package: c.pkg, Span: span.Name, Window: windowAt(r.layout, span, c.Start), Parts: 1}
+			planned[r.layout.Object(f)] = true
+		}
 	}
 	for name := range r.listed {
 		if _, ours := r.layout.Parse(name); !ours || planned[name] {
@@ -101,12 +105,15 @@ const (
 
 // whose reads an object that is not as it was written.
 func (r *run) whose(ctx context.Context, o object) (ownership, error) {
-	content, _, err := r.get(ctx, o.Name)
+	content, _, err := r.get(ctx, o.Name, max(maxObject, 2*o.Size))
 	switch {
 	case errors.Is(err, errAbsent) || errors.Is(err, storage.ErrTooLarge):
 		return nobodys, nil
 	case err != nil:
 		return nobodys, err
+	}
+	if e, ok := r.layout.(Encoder); ok {
+		return whoseEncoded(e, o, content), nil
 	}
 	a, err := export.Open(bytes.NewReader(content), int64(len(content)), &export.ReadOptions{Format: r.layout.Archive().Format})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -27,20 +28,22 @@ type indexEntry struct {
 	version int64
 }
 
-// indexTries is how often a run computes the indexes again because another run
-// replaced one meanwhile.
-const indexTries = 10
+// replaceTries is how often a run computes again what may be replaced, because
+// another run replaced some of it meanwhile.
+const replaceTries = 10
 
-// errMoved says that an index is not the version any more that was seen before
-// the plans were read.
-var errMoved = errors.New("distribution: an index was replaced meanwhile")
+// errMoved says that an index or an open file is not the version any more that
+// was seen before the plans were read.
+var errMoved = errors.New("distribution: what is replaced was replaced by another run meanwhile")
 
-// index writes the indexes that are not what they should be. An index's ETag is
-// read before the plans that it is made from, and it is replaced only if it
-// still has it: so one that a paused run made never takes the place of a newer
-// one.
-func (r *run) index(ctx context.Context) error {
-	for try := range indexTries {
+// index writes the indexes that are not what they should be.
+func (r *run) index(ctx context.Context) error { return r.replacing(ctx, r.putIndexes) }
+
+// replacing has put replace what is not what it should be. An object's ETag is
+// read before the plans that it is made from, and it is replaced only if it still
+// has it: so what a paused run made never takes the place of something newer.
+func (r *run) replacing(ctx context.Context, put func(context.Context) error) error {
+	for try := range replaceTries {
 		if try > 0 {
 			listed, err := r.list(ctx)
 			if err != nil {
@@ -53,7 +56,7 @@ func (r *run) index(ctx context.Context) error {
 			return err
 		}
 		r.state = state
-		if err := r.putIndexes(ctx); !errors.Is(err, errMoved) {
+		if err := put(ctx); !errors.Is(err, errMoved) {
 			return err
 		}
 	}
@@ -63,7 +66,11 @@ func (r *run) index(ctx context.Context) error {
 // putIndexes writes leaves before roots. If one cannot be written, those after
 // it, which may name it, are left as they are.
 func (r *run) putIndexes(ctx context.Context) error {
-	for _, i := range r.wantedIndexes() {
+	wanted, err := r.wantedIndexes()
+	if err != nil {
+		return err
+	}
+	for _, i := range wanted {
 		err := r.putIndex(ctx, i)
 		if err == nil {
 			continue
@@ -81,47 +88,77 @@ func (r *run) putIndexes(ctx context.Context) error {
 }
 
 // wantedIndexes returns the indexes over what is published.
-func (r *run) wantedIndexes() []Index {
-	var names []string
-	for i := range r.packages {
-		names = append(names, r.packages[i].Name)
-	}
-	return r.layout.Indexes(names, r.listable())
-}
-
-// listable returns the files that indexes may name: those of a package before
-// its first base window that is not completed, and of each longer span before the
-// first of its own; none past its retention.
-func (r *run) listable() []File {
-	first := map[string]time.Time{} // window that is not completed, by package and span
-	for _, c := range r.state.plans {
-		line := c.pkg + "/" + c.Span
-		if t, ok := first[line]; !c.done() && (!ok || c.Start.Before(t)) {
-			first[line] = c.Start
-		}
-	}
-	before := func(c *committed, span string) bool {
-		t, ok := first[c.pkg+"/"+span]
-		return !ok || !c.End.After(t)
+func (r *run) wantedIndexes() ([]Index, error) {
+	names := r.packageNames()
+	if e, ok := r.layout.(Encoder); ok {
+		return r.catalogue(e, names)
 	}
 	var files []File
-	for _, c := range r.state.plans { // by package, span and time
-		if c.published() && !r.retired(c) && r.pkg(c.pkg) != nil && before(c, c.Span) && before(c, base(r.layout).Name) {
-			files = append(files, c.files()...)
-		}
+	for _, c := range r.listable() {
+		files = append(files, c.files()...)
 	}
-	return files
+	return r.layout.Indexes(names, files), nil
 }
 
-// retired reports whether a plan's objects have been kept long enough.
+// unindexed reports whether the layout has no indexes.
+func (p *Publisher) unindexed() bool {
+	_, encoder := p.layout.(Encoder) // whose indexes come from elsewhere
+	return !encoder && len(p.layout.Indexes(p.packageNames(), nil)) == 0
+}
+
+func (p *Publisher) packageNames() []string {
+	var names []string
+	for i := range p.packages {
+		names = append(names, p.packages[i].Name)
+	}
+	return names
+}
+
+// listable returns the plans whose files indexes may name: those of a package before
+// its first base window that is not completed, and of each longer span before the
+// first of its own; none past its retention.
+func (r *run) listable() []*committed {
+	first := r.firstUndone()
+	before := func(c *committed, span string) bool {
+		t, ok := first[line{c.pkg, span}]
+		return !ok || !c.End.After(t)
+	}
+	var plans []*committed
+	for _, c := range r.state.plans { // by package, span and time
+		if c.published() && !r.retired(c) && r.pkg(c.pkg) != nil && before(c, c.Span) && before(c, base(r.layout).Name) {
+			plans = append(plans, c)
+		}
+	}
+	return plans
+}
+
+// line is the files of one package and span.
+type line struct{ pkg, span string }
+
+// firstUndone returns where the first window begins that is not completed.
+func (r *run) firstUndone() map[line]time.Time {
+	first := map[line]time.Time{}
+	for _, c := range r.state.plans {
+		l := line{c.pkg, c.Span}
+		if t, ok := first[l]; !c.done() && (!ok || c.Start.Before(t)) {
+			first[l] = c.Start
+		}
+	}
+	return first
+}
+
+// retired reports whether a plan's objects have been kept long enough, or enough
+// newer states have been published.
 func (r *run) retired(c *committed) bool {
+	if span := r.span(c.Span); span.State {
+		return r.newer(c) >= span.Keep
+	}
 	return !r.now.Before(retiredAt(r.layout, r.span(c.Span), c.window()))
 }
 
 // putIndex writes one index if it is not what it should be.
 func (r *run) putIndex(ctx context.Context, i Index) error {
-	sum := sha256.Sum256(i.Content)
-	want := indexState{SHA256: hex.EncodeToString(sum[:])}
+	want := indexState{SHA256: i.digest()}
 	known := r.state.indexes[i.Name]
 	if known == nil {
 		known = &indexEntry{name: i.Name}
@@ -131,7 +168,11 @@ func (r *run) putIndex(ctx context.Context, i Index) error {
 	if listed && known.ETag == have.ETag && known.SHA256 == want.SHA256 && known.Unlisted.IsZero() {
 		return nil
 	}
-	a, err := r.put(ctx, i.Name, have.ETag, i.Content, r.layout.IndexOptions(i))
+	content, err := r.indexBytes(&i)
+	if err != nil {
+		return err
+	}
+	a, err := r.put(ctx, i.Name, have.ETag, content, r.layout.IndexOptions(i))
 	if errors.Is(err, storage.ErrPrecondition) || errors.Is(err, fs.ErrExist) {
 		return errMoved
 	}
@@ -141,6 +182,30 @@ func (r *run) putIndex(ctx context.Context, i Index) error {
 	r.report.Indexes = append(r.report.Indexes, i.Name)
 	want.ETag = a.ETag
 	return r.rememberIndex(ctx, known, want)
+}
+
+// digest says what an index is a function of, so that a signature that differs
+// each time it is made is not made anew.
+func (i *Index) digest() string {
+	h := sha256.New()
+	if i.SignedBy != (signing.Identity{}) {
+		fmt.Fprintf(h, "signed by %s\n", i.SignedBy)
+	}
+	h.Write(i.Content)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// indexBytes returns what an index is stored as.
+func (r *run) indexBytes(i *Index) ([]byte, error) {
+	if i.SignedBy == (signing.Identity{}) {
+		return i.Content, nil
+	}
+	signer, ok := r.ring.Lookup(i.SignedBy)
+	if !ok {
+		return nil, fmt.Errorf("distribution: %s: no signer %s", i.Name, i.SignedBy)
+	}
+	digest := sha256.Sum256(i.Content)
+	return signer.SignDigest(digest[:])
 }
 
 // rememberIndex records what was written. If another run has recorded its own,

@@ -27,6 +27,9 @@ type plan struct {
 	// made of, the beginning first. A base window has From and To alone.
 	Bounds []int64 `json:"bounds,omitempty"`
 
+	// Expire has the files say which keys cease to be relevant; see [Span].
+	Expire bool `json:"expire,omitempty"`
+
 	Parts   []part             `json:"parts,omitempty"` // none if the window was too old to be published
 	Signers []signing.Identity `json:"signers,omitempty"`
 
@@ -41,10 +44,12 @@ type plan struct {
 }
 
 // A part is one file of a window, by how many keys of the canonical order it
-// takes: first new ones, then revised ones.
+// takes: first new ones, then revised ones. Of files of several kinds, each of
+// which takes what it will, the first has the numbers of the window.
 type part struct {
-	Keys    int `json:"keys"`
-	Revised int `json:"revised"`
+	Kind    string `json:"kind,omitempty"`
+	Keys    int    `json:"keys"`
+	Revised int    `json:"revised"`
 }
 
 // An object is one file as it was stored.
@@ -52,7 +57,7 @@ type object struct {
 	Name   string `json:"name"`
 	ETag   string `json:"etag"`
 	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"` // of export.bin
+	SHA256 string `json:"sha256"` // of export.bin, or as the layout's encoder has it
 }
 
 // window returns the plan's window.
@@ -92,10 +97,18 @@ type committed struct {
 // files returns the plan's files.
 func (c *committed) files() []File {
 	files := make([]File, len(c.Parts))
-	for i := range c.Parts {
-		files[i] = File{Package: c.pkg, Span: c.Span, Window: c.window(), Part: i, Parts: len(c.Parts)}
+	for i, p := range c.Parts {
+		files[i] = File{Package: c.pkg, Span: c.Span, Window: c.window(), Kind: p.Kind, Part: i, Parts: len(c.Parts)}
+		if p.Kind != "" {
+			files[i].Part, files[i].Parts = 0, 1
+		}
 	}
 	return files
+}
+
+// file returns the only file of a plan whose span has no parts.
+func (c *committed) file() File {
+	return File{Package: c.pkg, Span: c.Span, Window: c.window(), Parts: 1}
 }
 
 // swap returns the change of the register to what the plan is now.
@@ -129,6 +142,8 @@ func (p *Publisher) planRegister(pkg, span string, start time.Time) string {
 }
 
 func (p *Publisher) indexRegister(name string) string { return p.register("index/" + name) }
+
+func (p *Publisher) openRegister(pkg string) string { return p.register("open/" + pkg) }
 
 func (p *Publisher) floorRegister(pkg string) string {
 	return ledger.FloorRegister(registerPrefix + p.opts.Output + "/" + pkg)

@@ -136,15 +136,23 @@ func (r *run) rollUps(pkg *Package, last *committed, fresh []*committed) []*comm
 			continue
 		}
 		c := r.newPlan(pkg, span, w)
-		bases := r.basesIn(pkg, w, fresh)
-		c.From, c.To = bases[0].From, last.To
-		c.Bounds = []int64{c.From.Number}
-		for _, b := range bases {
-			c.Bounds = append(c.Bounds, b.To.Number)
+		if span.State {
+			c.From, c.To = last.To, last.To
+		} else {
+			c.rollUp(r.basesIn(pkg, w, fresh))
 		}
 		plans = append(plans, c)
 	}
 	return plans
+}
+
+// rollUp has the plan hold what the given base plans hold together.
+func (p *plan) rollUp(bases []*committed) {
+	p.From, p.To = bases[0].From, bases[len(bases)-1].To
+	p.Bounds = []int64{p.From.Number}
+	for _, b := range bases {
+		p.Bounds = append(p.Bounds, b.To.Number)
+	}
 }
 
 // basesIn returns a package's base plans in a window, in order.
@@ -170,7 +178,7 @@ func (r *run) newPlan(pkg *Package, span Span, w Window) *committed {
 // already past its retention gets no file.
 func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
 	span := r.span(c.Span)
-	if !r.now.Before(retiredAt(r.layout, span, c.window())) {
+	if r.tooOld(span, c) {
 		c.Completed = r.now
 		return nil
 	}
@@ -181,6 +189,11 @@ func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
 	for _, s := range signers {
 		c.Signers = append(c.Signers, s.Identity())
 	}
+	if span.State {
+		c.Parts = []part{{}} // what it holds is counted when it is written
+		return nil
+	}
+	c.Expire = span.Expire && r.remembers(span.firstDay(c.Start), r.now)
 	content, v, err := r.contentOf(ctx, c)
 	if errors.Is(err, ledger.ErrPruned) {
 		c.Expired = r.now
@@ -194,13 +207,28 @@ func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
 	if span == base(r.layout) {
 		r.report.viewed(pkg.Name, v)
 	}
+	if e, ok := r.layout.(Encoder); ok {
+		c.Parts = kinds(e, span, content)
+		return nil
+	}
 	c.Parts, err = r.divide(content, span, signers)
 	return err
 }
 
+// tooOld reports whether a window that is planned now is past its retention.
+func (r *run) tooOld(span Span, c *committed) bool {
+	if span.State {
+		newest := windowAt(r.layout, span, r.log.Last.Time).Start // where the last closed window ends
+		return !c.End.Add(time.Duration(span.Keep) * span.Length).After(newest)
+	}
+	return !r.now.Before(retiredAt(r.layout, span, c.window()))
+}
+
 // span returns the layout's span of that name.
-func (r *run) span(name string) Span {
-	for _, s := range r.layout.Spans() {
+func (r *run) span(name string) Span { return spanOf(r.layout, name) }
+
+func spanOf(l Layout, name string) Span {
+	for _, s := range l.Spans() {
 		if s.Name == name {
 			return s
 		}
@@ -275,7 +303,7 @@ func (r *run) floorOf(name string, s *packageState, plans []*committed) ledger.F
 			lower(c.From.Number, c.Start)
 		}
 		for _, span := range r.layout.Spans()[1:] {
-			if c.Span == base(r.layout).Name && !c.Start.Before(windowAt(r.layout, span, s.Next).Start) {
+			if !span.State && c.Span == base(r.layout).Name && !c.Start.Before(windowAt(r.layout, span, s.Next).Start) {
 				lower(c.From.Number, c.Start)
 			}
 		}

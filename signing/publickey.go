@@ -1,9 +1,12 @@
 package signing
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
+	"maps"
+	"slices"
 )
 
 // PublicKey is a verification key with the identity that phones know it by. The
@@ -87,6 +90,16 @@ func (l *TrustList) Lookup(id Identity) (PublicKey, bool) {
 	}
 	k, ok := l.keys[id]
 	return k, ok
+}
+
+// Keys returns the trusted keys, in the order of their identities.
+func (l *TrustList) Keys() []PublicKey {
+	if l == nil {
+		return nil
+	}
+	return slices.SortedFunc(maps.Values(l.keys), func(a, b PublicKey) int {
+		return cmp.Or(cmp.Compare(a.KeyID, b.KeyID), cmp.Compare(a.KeyVersion, b.KeyVersion))
+	})
 }
 
 // Len returns the number of trusted keys.

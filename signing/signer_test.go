@@ -261,7 +261,10 @@ func TestTrustList(t *testing.T) {
 		t.Errorf("a key that is nil: got %v, want %v", err, signing.ErrUnsupportedKey)
 	}
 	var none *signing.TrustList
-	if _, ok := none.Lookup(a.Identity); ok || none.Len() != 0 {
+	if got := list.Keys(); len(got) != 2 || got[0].Key != a.Key || got[1].Key != b.Key {
+		t.Errorf("Keys() = %v, want %v and %v", got, a, b)
+	}
+	if _, ok := none.Lookup(a.Identity); ok || none.Len() != 0 || none.Keys() != nil {
 		t.Error("no list trusts somebody")
 	}
 }

@@ -70,12 +70,7 @@ func (l *Ledger) Release(ctx context.Context, opts *ReleaseOptions) (*ReleaseRep
 		opts = &ReleaseOptions{}
 	}
 	r := &releasing{ledger: l, opts: *opts}
-	cut, err := l.store.Release(ctx, &Release{
-		Registers: []string{policyRegister, holdsRegister},
-		Begin:     r.begin,
-		Choose:    r.choose,
-		Pad:       r.pad,
-	})
+	cut, err := l.store.Release(ctx, r.step())
 	switch {
 	case errors.Is(err, errNotYet):
 		return nil, nil
@@ -84,6 +79,16 @@ func (l *Ledger) Release(ctx context.Context, opts *ReleaseOptions) (*ReleaseRep
 	}
 	r.report.Cut = cut
 	return r.report, nil
+}
+
+// step returns what the store is to do.
+func (r *releasing) step() *Release {
+	return &Release{
+		Registers: []string{policyRegister, holdsRegister},
+		Begin:     r.begin,
+		Choose:    r.choose,
+		Pad:       r.pad,
+	}
 }
 
 // releasing is one cut in the making.
