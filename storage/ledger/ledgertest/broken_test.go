@@ -114,6 +114,9 @@ var faults = []flaw{
 	{"kept for ever", "remove-rest"},
 	{"forgets by prefix", "remove-forget"},
 	{"erased before it was withdrawn", "erase"},
+
+	{"swaps beside units forgotten", "order-one-step"},
+	{"tallies of accept forgotten", "order-immediately"},
 }
 
 // A jury hears the failures of a trial instead of the test.
@@ -230,7 +233,7 @@ func TestEveryClauseFindsSomething(t *testing.T) {
 	rules := []string{ // found by breaking package ledger itself; or, the last ones, by many faults at once
 		"accept-partial", "cut-once", "cut-ahead", "foreign-not-grouped", "foreign-threshold", "limit-withdrawals", "padding-room", "withdrawal-groups",
 		"withdrawal-before-number", "withdrawal-cancels", "withdrawal-by-others", "partners-only-rise", "roll-back", "erase-spares",
-		"read-abandoned", "find-whole", "other-ledger", "clock-jumps", "order-of-uploads", "others-do-not-touch", "books-balance", "random-histories",
+		"order-steps", "order-two-hands", "order-moved", "read-abandoned", "find-whole", "other-ledger", "clock-jumps", "order-of-uploads", "others-do-not-touch", "books-balance", "random-histories",
 	}
 	for _, name := range rules {
 		if finds[name] {

@@ -260,8 +260,11 @@ func (s *flawed) Accept(ctx context.Context, in *ledger.Intake) error {
 	if conflict != nil && !s.is("conflict stores") {
 		return conflict
 	}
+	if s.is("tallies of accept forgotten") {
+		clear(changes.Tallies)
+	}
 	s.apply(changes)
-	if conflict == nil && !s.is("swaps forgotten") {
+	if conflict == nil && !s.is("swaps forgotten") && !(s.is("swaps beside units forgotten") && len(changes.Units) > 0) {
 		s.swap(in.Nonce, in.Swaps)
 	}
 	if s.is("nonce not kept by accept") {
