@@ -68,6 +68,19 @@ func CWA(minRisk keys.TransmissionRiskLevel) PublicationMap {
 	}}
 }
 
+// NHS publishes a key as the British back end does: as [Identity], but with 0 days
+// since onset where nothing is known of them.
+func NHS() PublicationMap {
+	identity := Identity().Publish
+	return PublicationMap{Name: "nhs", Publish: func(k *keys.DiagnosisKey) (keys.TemporaryExposureKey, string) {
+		t, leaveOut := identity(k)
+		if !t.DaysSinceOnsetOfSymptoms.Present() {
+			t.DaysSinceOnsetOfSymptoms = keys.Some(keys.DaysSinceOnset(0))
+		}
+		return t, leaveOut
+	}}
+}
+
 // Revocable publishes a key as m does, but CONFIRMED_TEST as
 // CONFIRMED_CLINICAL_DIAGNOSIS, so that phones forget the key if it is withdrawn:
 // nothing leads out of the former, and REVOKED out of the latter (see [Phone]).
@@ -102,22 +115,9 @@ func Revocable(m PublicationMap) PublicationMap {
 	return r
 }
 
-// NHS publishes a key as the British back end does: as [Identity], but with 0 days
-// since onset where nothing is known of them.
-func NHS() PublicationMap {
-	identity := Identity().Publish
-	return PublicationMap{Name: "nhs", Publish: func(k *keys.DiagnosisKey) (keys.TemporaryExposureKey, string) {
-		t, leaveOut := identity(k)
-		if !t.DaysSinceOnsetOfSymptoms.Present() {
-			t.DaysSinceOnsetOfSymptoms = keys.Some(keys.DaysSinceOnset(0))
-		}
-		return t, leaveOut
-	}}
-}
-
 // readyMade returns the maps of this package, under all their names.
 func readyMade() []PublicationMap {
-	maps := []PublicationMap{Identity(), NHS(), Revocable(Identity()), Revocable(NHS())}
+	maps := []PublicationMap{Identity(), Revocable(Identity()), NHS(), Revocable(NHS())}
 	for risk := range keys.MaxTransmissionRiskLevel + 1 {
 		maps = append(maps, CWA(risk))
 	}

@@ -40,8 +40,8 @@ type Options struct {
 	Trusted []signing.PublicKey
 
 	// Maps are publication maps that packages had before, and by which what
-	// they showed is still revised. [Identity], [CWA], [NHS] and [Revocable] of
-	// these need not be named.
+	// they showed is still revised. Those of this package need not be named:
+	// [Identity], [NHS], [Revocable] of both, and [CWA].
 	Maps []PublicationMap
 
 	Parallel int           // objects written at the same time; 0 is 4
