@@ -54,7 +54,7 @@ func TestShowings(t *testing.T) {
 		return
 	}
 	for _, what := range []string{"new", "revised", "revoked", "removed", "gone", "forgettable", "confirmed-test", "transition-used",
-		"", "not-released", "region", "low-transmission-risk-level", "withdrawn", "other-origin", "source", "forgotten"} {
+		"", "not-released", "region", "low-transmission-risk-level", "withdrawn", "other-origin", "source", "forgotten", "unlisted"} {
 		if asked[what] == 0 {
 			t.Errorf("nothing was %q", what)
 		}
@@ -332,3 +332,97 @@ func (h *history) resumeAll() {
 }
 
 var everyOrigin = ledger.Holds{Origins: []keys.Region{de, fr, it}}
+
+// showing returns what the package DE has said of a key.
+func (w *world) showing(k keys.KeyData) *distribution.Showing {
+	w.t.Helper()
+	families, err := w.open(nil).Families(w.t.Context(), k)
+	if err != nil || len(families) != 1 {
+		w.t.Fatalf("%d families, %v", len(families), err)
+	}
+	p, _ := w.publisher(nil, nil)
+	all, err := p.Showings(w.t.Context(), families[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all[0]
+}
+
+func (w *world) foresee(ids ...ledger.UnitID) string {
+	w.t.Helper()
+	p, _ := w.publisher(nil, nil)
+	all, err := p.Foresee(w.t.Context(), keys.ReportUnknown, ids...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all[0].String()
+}
+
+// TestShowingInAWindow: a window of two cuts, in which a key is withdrawn before it
+// closes.
+func TestShowingInAWindow(t *testing.T) {
+	w := newWorld(t, 1)
+	w.layout = twoHours{}
+	w.packages = w.packages[:1]
+	w.policy.MinKeys, w.policy.MinUploads = 0, 0
+	w.run()
+	up := w.upload(de)
+	setReport(&up, keys.ReportSelfReport)
+	for i := range up.Keys {
+		up.Keys[i].RollingStartIntervalNumber = up.Keys[0].RollingStartIntervalNumber
+	}
+	w.accept(ledger.Own, up)
+	first, second := ledger.IDOf(&up.Keys[0]), ledger.IDOf(&up.Keys[1])
+	check := func(when string, id ledger.UnitID, want distribution.Absence, foreseen string) {
+		t.Helper()
+		if got := w.showing(id.KeyData).Units[0].Absence; got != want {
+			t.Errorf("%s: absent as %q, want %q", when, got, want)
+		}
+		if got := w.foresee(id); got != foreseen {
+			t.Errorf("%s: foreseen %q, want %q", when, got, foreseen)
+		}
+	}
+	check("waiting", first, distribution.AbsentNotReleased, "DE: of 1 keys phones would forget 0; nothing changes for 1 (not-released)")
+	w.release() // 23:00, in the middle of the window
+	check("released", first, distribution.AbsentDue, "DE: of 1 keys phones would forget 0; nothing changes for 1 (overtaken)")
+	w.withdraw(first)
+	w.release() // 24:00, its end
+	check("withdrawn", first, distribution.AbsentOvertaken, "DE: of 1 keys phones would forget 0; nothing changes for 1 (overtaken)")
+	check("to be planned", second, distribution.AbsentDue, "DE: of 1 keys phones would forget 1")
+	w.run()
+	check("published", second, "", "DE: of 1 keys phones would forget 1")
+	check("never", first, distribution.AbsentOvertaken, "DE: of 1 keys phones would forget 0; nothing changes for 1 (overtaken)")
+}
+
+// TestShowingOfWhatWasTooOld: a window that was too old when it was planned is never
+// written, and no phone has what is in it.
+func TestShowingOfWhatWasTooOld(t *testing.T) {
+	w := newWorld(t, 1)
+	w.layout = newLayout(t, retentionOfADay)
+	w.policy.MinKeys, w.policy.MinUploads = 0, 0
+	w.run()
+	up := w.upload(de)
+	setReport(&up, keys.ReportSelfReport)
+	w.accept(ledger.Own, up)
+	w.release()
+	w.clock = w.clock.Add(96 * time.Hour)
+	w.release()
+	w.run()
+	old := 0
+	for _, id := range ids(up) {
+		s := w.showing(id.KeyData)
+		if len(s.Files) == 0 || s.Files[0].State != distribution.FileNever {
+			continue
+		}
+		old++
+		if s.Matched || s.Forgettable || len(s.Files[0].Objects) > 0 {
+			t.Errorf("%+v", s)
+		}
+		if got := w.foresee(id); got != "DE: of 1 keys phones would forget 0; nothing changes for 1 (expired)" {
+			t.Errorf("foreseen: %s", got)
+		}
+	}
+	if old == 0 {
+		t.Error("nothing was too old")
+	}
+}

@@ -278,7 +278,7 @@ func (l *listing) tellings(n *Nation, u *ledger.Unit, f func(Told)) {
 // An Arrears is what a nation cannot be told.
 type Arrears struct {
 	Untold     int `json:"untold"`     // withdrawals that it does not take
-	Reinstated int `json:"reinstated"` // keys of which it may know the withdrawal, and not that they are back
+	Reinstated int `json:"reinstated"` // reinstatements of what its batches had, or did not have for a while
 	Gone       int `json:"gone"`       // batches that were pruned: whoever has not read them is told none of it
 }
 

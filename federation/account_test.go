@@ -105,6 +105,13 @@ func TestPushAccount(t *testing.T) {
 	if r := p.run(); r.Reinstated != 0 {
 		t.Errorf("reinstated before: %+v", r)
 	}
+	k := p.families(u.KeyData)[0].Key
+	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub-b", Uploads: []ledger.Upload{{ID: "b", Keys: []keys.DiagnosisKey{k}}}}))
+	p.cut()
+	if r := p.run(); r.Reinstated != 0 {
+		t.Errorf("reinstated before, and brought by another: %+v", r)
+	}
+	p.says("brought by another", u, "key sent, withdrawal sent, reinstatement not-deliverable; ")
 
 	early := p.one()
 	p.cut()
@@ -367,6 +374,17 @@ func TestHubAccount(t *testing.T) {
 	check("reinstated", &france, back, "key sent, reinstatement not-deliverable batch-passed;  has")
 	if a := must(h.hub.Arrears(t.Context(), &france)); a.Reinstated != 1 {
 		t.Errorf("arrears: %+v", a)
+	}
+	another := federation.Nation{Name: "another", Region: ch, Relays: keys.Only(de)}
+	h.upload(&another, "a", back)
+	h.release()
+	check("brought by another", &france, back, "key sent, reinstatement not-deliverable batch-passed;  has")
+	must(h.ledger.Withdraw(t.Context(), ledger.IDOf(&back)))
+	h.release()
+	must(h.ledger.Reinstate(t.Context(), ledger.IDOf(&back)))
+	h.release()
+	if a := must(h.hub.Arrears(t.Context(), &france)); a.Reinstated != 2 {
+		t.Errorf("arrears, reinstated twice: %+v", a)
 	}
 	if a := must(h.hub.Arrears(t.Context(), &germany)); *a != (federation.Arrears{}) {
 		t.Errorf("arrears: %+v", a)

@@ -140,6 +140,13 @@ func TestAccountOfRoom(t *testing.T) {
 	if a := s.account(k); len(a.Obstacles) != 1 || a.Obstacles[0].Kind != ledger.ObstacleRoom {
 		t.Errorf("got %+v", a)
 	}
+	elsewhere := s.key()
+	elsewhere.Origin = keys.MustRegion("AT")
+	s.accept(ledger.Own, "v", elsewhere) // a smaller group, which takes all the room
+	if a := s.account(k); len(a.Obstacles) != 1 || a.Obstacles[0].Kind != ledger.ObstacleRoom {
+		t.Errorf("without any room: got %+v", a)
+	}
+	s.wants(elsewhere, "waiting new")
 	s.release()
 	s.release()
 	if a := s.account(k); a.Status != ledger.StatusActive {
@@ -304,9 +311,13 @@ func TestFamilies(t *testing.T) {
 		}
 	}
 	s.release()
-	late := s.key()
-	s.accept(ledger.Own, "late", late) // has no number
-	all = append(all, late.KeyData)
+	late, released := s.key(), s.key()
+	s.accept("hub", "released", released)
+	s.release()
+	all = append(all, late.KeyData, released.KeyData)
+	sibling := released
+	sibling.Origin = keys.MustRegion("AT")
+	s.accept(ledger.Own, "late", late, sibling) // have no number
 	want := map[keys.KeyData]string{}
 	for u, err := range s.Read(t.Context(), 0, 1<<40) {
 		if err != nil {
@@ -315,6 +326,7 @@ func TestFamilies(t *testing.T) {
 		want[u.Key.KeyData] = family(u)
 	}
 	want[late.KeyData] = "DE[]"
+	want[released.KeyData] += " AT[]"
 	for _, n := range []int{3, 500, len(all)} {
 		got, err := s.Families(t.Context(), append(all[len(all)-n:], all[len(all)-1], keys.KeyData{})...)
 		if err != nil {
