@@ -202,6 +202,11 @@ func TestOpenDamaged(t *testing.T) {
 	scene.british(nil)
 	scene.hours(4)
 	scene.run()
+	other := newWorld(t, 2)
+	other.british(nil)
+	other.hours(4)
+	other.run()
+	others := func(*world) []byte { return objects(t, other.bucket)[current] }
 	for name, test := range map[string]struct {
 		content  func(w *world) []byte // nil deletes it
 		hours    int
@@ -215,6 +220,9 @@ func TestOpenDamaged(t *testing.T) {
 		"broken, and over":      {func(*world) []byte { return []byte("no zip") }, 22, true, false},
 		"another file":          {func(w *world) []byte { return objects(w.t, w.bucket)["distribution/two-hourly/2026030200.zip"] }, 0, false, true},
 		"another file, as over": {func(w *world) []byte { return objects(w.t, w.bucket)["distribution/two-hourly/2026030200.zip"] }, 22, false, true},
+		"another ledger's":      {others, 0, false, true},
+		"another's, and more":   {others, 2, false, true},
+		"another's, and over":   {others, 22, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := scene.copy()
@@ -369,5 +377,26 @@ func TestVerifyBritish(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOpenMeanwhile: a run that finds that another run went on while it read or wrote
+// an open file goes on too, and sees no conflict and no failure.
+func TestOpenMeanwhile(t *testing.T) {
+	for scene, op := range map[string]string{"open: abandoned": storagetest.OpGet, "open: more": storagetest.OpReplace} {
+		w := newScene(t, scene, inMemory)
+		met := false
+		p, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+			if c.Op == op && strings.HasSuffix(c.Name, "daily/2026030300.zip") && !met {
+				met = true
+				w.hours(2)
+				w.run()
+			}
+			return storagetest.Pass
+		}, nil)
+		if r, err := p.Run(t.Context()); err != nil || !met {
+			t.Errorf("%s: met: %v; %v\n%s", scene, met, err, r)
+		}
+		w.verify()
 	}
 }
