@@ -32,6 +32,10 @@ require (
 	github.com/aws/smithy-go v1.28.8
 )
 
+// The client of CloudFront, for distribution/awscdn alone; whoever does not import
+// that does not build it.
+require github.com/aws/aws-sdk-go-v2/service/cloudfront v1.73.0
+
 // Programs under examples, with the tag "cloud" alone: who they are to S3.
 require github.com/aws/aws-sdk-go-v2/config v1.33.15
 

@@ -188,6 +188,9 @@ func (r *run) verifyOurs(name string, archive []byte, want *export.Content) (dig
 	if err != nil {
 		return digest, conflict("cannot be read", err.Error(), true)
 	}
+	if r.layout.Archive().NoRegion {
+		content.Region = want.Region
+	}
 	if have := content.Hash(); have != hash {
 		return digest, conflict("published with another content", hex.EncodeToString(have[:]), false)
 	}

@@ -18,7 +18,12 @@ import (
 // carryOut writes the archives of all plans that are not done, and those that
 // are done and have gone missing, and then completes their plans.
 func (r *run) carryOut(ctx context.Context) error {
-	work := r.undone()
+	var work []*committed
+	for _, c := range r.undone() {
+		if !r.span(c.Span).Open { // those come last, as indexes do
+			work = append(work, c)
+		}
+	}
 	for _, c := range r.state.plans {
 		if c.published() && !r.intact(c) && !r.retired(c) && r.pkg(c.pkg) != nil {
 			work = append(work, c)
@@ -36,14 +41,17 @@ func (r *run) carryOut(ctx context.Context) error {
 	defer cancel(nil)
 	var group errgroup.Group
 	group.SetLimit(r.opts.Parallel)
-	for _, c := range work {
+	for _, chain := range r.chains(work) {
 		group.Go(func() error {
-			if ctx.Err() != nil {
-				return nil // stopped while it waited for its turn
-			}
-			if err := r.carry(ctx, c, progress); err != nil {
-				if fatal := r.failure(ctx, c, err); fatal != nil {
-					cancel(fatal)
+			for _, c := range chain {
+				if ctx.Err() != nil {
+					return nil // stopped while it waited for its turn
+				}
+				if err := r.carry(ctx, c, progress); err != nil {
+					if fatal := r.failure(ctx, c, err); fatal != nil {
+						cancel(fatal)
+					}
+					return nil
 				}
 			}
 			return nil
@@ -51,6 +59,27 @@ func (r *run) carryOut(ctx context.Context) error {
 	}
 	group.Wait()
 	return context.Cause(ctx)
+}
+
+// chains returns the plans that are to be carried out one after the other, each
+// only if those before it were. Where there are indexes, every plan is on its own.
+// Where there are none, a package's files must appear in the order of time: phones
+// that had a later one would not come back for one before it.
+func (r *run) chains(work []*committed) [][]*committed {
+	if !r.unindexed() {
+		return slices.Collect(slices.Chunk(work, 1))
+	}
+	var chains [][]*committed
+	for i := range r.packages {
+		var chain []*committed
+		for _, c := range work {
+			if c.pkg == r.packages[i].Name {
+				chain = append(chain, c)
+			}
+		}
+		chains = append(chains, chain)
+	}
+	return chains
 }
 
 // intact reports whether a completed plan's objects are listed as they were

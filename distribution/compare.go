@@ -15,24 +15,28 @@ func (v *verifier) compare(files []File) {
 		if f.Span == base(v.layout).Name || f.Part > 0 || spanOf(v.layout, f.Span).State {
 			continue
 		}
+		end := f.Window.End
+		if c := v.read[f]; c != nil && v.isOpen(f, c.End) {
+			end = c.End
+		}
 		var parts, bases []File
 		for _, g := range files {
 			switch {
 			case g.Span == f.Span && g.Window == f.Window:
 				parts = append(parts, g)
-			case g.Span == base(v.layout).Name && !g.Window.Start.Before(f.Window.Start) && !g.Window.End.After(f.Window.End):
+			case g.Span == base(v.layout).Name && !g.Window.Start.Before(f.Window.Start) && !g.Window.End.After(end):
 				bases = append(bases, g)
 			}
 		}
-		v.compareRollUp(parts, bases)
+		v.compareRollUp(parts, bases, Window{f.Window.Start, end})
 	}
 }
 
-func (v *verifier) compareRollUp(parts, bases []File) {
+func (v *verifier) compareRollUp(parts, bases []File, w Window) {
 	slices.SortFunc(bases, func(a, b File) int {
 		return cmp.Or(a.Window.Start.Compare(b.Window.Start), cmp.Compare(a.Part, b.Part))
 	})
-	windows := int(parts[0].Window.End.Sub(parts[0].Window.Start) / base(v.layout).Length)
+	windows := int(w.End.Sub(w.Start) / base(v.layout).Length)
 	have, whole := v.merge(parts)
 	want, all := v.mergeWindows(bases)
 	if !whole || !all || countWindows(bases) < windows {

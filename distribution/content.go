@@ -142,7 +142,7 @@ func (v *viewer) unitAt(u *ledger.Unit, n int64, end time.Time) shown {
 			continue
 		}
 		if publish == nil {
-			publish = v.selects(u, e)
+			publish, _ = v.selects(u, e)
 		}
 		if publish != nil {
 			now = v.publish(publish, u, e, end)
@@ -154,15 +154,18 @@ func (v *viewer) unitAt(u *ledger.Unit, n int64, end time.Time) shown {
 	return now
 }
 
-// selects returns the map by which the event makes the package show the unit,
-// nil if it does not.
-func (v *viewer) selects(u *ledger.Unit, e ledger.Event) *PublicationMap {
+// selects returns the map by which the event makes the package show the unit, or nil
+// and why it does not.
+func (v *viewer) selects(u *ledger.Unit, e ledger.Event) (*PublicationMap, Absence) {
 	epoch := v.state.epochAt(e.Number)
-	if epoch == nil || !epoch.Select.selects(&u.Key, e) {
-		return nil
+	if epoch == nil {
+		return nil, AbsentBeforePackage
+	}
+	if why := epoch.Select.leavesOut(&u.Key, e); why != "" {
+		return nil, why
 	}
 	m := v.maps[epoch.Map]
-	return &m
+	return &m, ""
 }
 
 // publish returns what the map makes of a unit in the state an event gave it,

@@ -81,6 +81,8 @@ func checkEncoded(l Layout, s *Span, base bool, prune time.Duration) error {
 	switch {
 	case !encoder && (s.State || s.Expire || s.Days != 0):
 		return fmt.Errorf("distribution: layout %s: span %s: State, Days and Expire are for encoders", l.Name(), s.Name)
+	case encoder && s.Open:
+		return fmt.Errorf("distribution: layout %s: span %s is open, which is for archives", l.Name(), s.Name)
 	case s.State && (base || s.Keep < 1):
 		return fmt.Errorf("distribution: layout %s: span %s: a span of State is not the base and keeps at least one window", l.Name(), s.Name)
 	case s.Days < 0 || s.Days == 0 && (s.State || s.Expire):

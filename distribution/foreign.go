@@ -19,6 +19,10 @@ func (r *run) checkForeign(ctx context.Context) error {
 		for _, f := range c.files() {
 			planned[r.layout.Object(f)] = true
 		}
+		if span, ok := openSpan(r.layout); ok { // also of a window that has no plan yet, or one without files
+			f := File{Package: c.pkg, Span: span.Name, Window: windowAt(r.layout, span, c.Start), Parts: 1}
+			planned[r.layout.Object(f)] = true
+		}
 	}
 	for name := range r.listed {
 		if _, ours := r.layout.Parse(name); !ours || planned[name] {

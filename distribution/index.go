@@ -28,20 +28,22 @@ type indexEntry struct {
 	version int64
 }
 
-// indexTries is how often a run computes the indexes again because another run
-// replaced one meanwhile.
-const indexTries = 10
+// replaceTries is how often a run computes again what may be replaced, because
+// another run replaced some of it meanwhile.
+const replaceTries = 10
 
-// errMoved says that an index is not the version any more that was seen before
-// the plans were read.
-var errMoved = errors.New("distribution: an index was replaced meanwhile")
+// errMoved says that an index or an open file is not the version any more that
+// was seen before the plans were read.
+var errMoved = errors.New("distribution: what is replaced was replaced by another run meanwhile")
 
-// index writes the indexes that are not what they should be. An index's ETag is
-// read before the plans that it is made from, and it is replaced only if it
-// still has it: so one that a paused run made never takes the place of a newer
-// one.
-func (r *run) index(ctx context.Context) error {
-	for try := range indexTries {
+// index writes the indexes that are not what they should be.
+func (r *run) index(ctx context.Context) error { return r.replacing(ctx, r.putIndexes) }
+
+// replacing has put replace what is not what it should be. An object's ETag is
+// read before the plans that it is made from, and it is replaced only if it still
+// has it: so what a paused run made never takes the place of something newer.
+func (r *run) replacing(ctx context.Context, put func(context.Context) error) error {
+	for try := range replaceTries {
 		if try > 0 {
 			listed, err := r.list(ctx)
 			if err != nil {
@@ -54,7 +56,7 @@ func (r *run) index(ctx context.Context) error {
 			return err
 		}
 		r.state = state
-		if err := r.putIndexes(ctx); !errors.Is(err, errMoved) {
+		if err := put(ctx); !errors.Is(err, errMoved) {
 			return err
 		}
 	}
@@ -87,10 +89,7 @@ func (r *run) putIndexes(ctx context.Context) error {
 
 // wantedIndexes returns the indexes over what is published.
 func (r *run) wantedIndexes() ([]Index, error) {
-	var names []string
-	for i := range r.packages {
-		names = append(names, r.packages[i].Name)
-	}
+	names := r.packageNames()
 	if e, ok := r.layout.(Encoder); ok {
 		return r.catalogue(e, names)
 	}
@@ -101,19 +100,27 @@ func (r *run) wantedIndexes() ([]Index, error) {
 	return r.layout.Indexes(names, files), nil
 }
 
+// unindexed reports whether the layout has no indexes.
+func (p *Publisher) unindexed() bool {
+	_, encoder := p.layout.(Encoder) // whose indexes come from elsewhere
+	return !encoder && len(p.layout.Indexes(p.packageNames(), nil)) == 0
+}
+
+func (p *Publisher) packageNames() []string {
+	var names []string
+	for i := range p.packages {
+		names = append(names, p.packages[i].Name)
+	}
+	return names
+}
+
 // listable returns the plans whose files indexes may name: those of a package before
 // its first base window that is not completed, and of each longer span before the
 // first of its own; none past its retention.
 func (r *run) listable() []*committed {
-	first := map[string]time.Time{} // window that is not completed, by package and span
-	for _, c := range r.state.plans {
-		line := c.pkg + "/" + c.Span
-		if t, ok := first[line]; !c.done() && (!ok || c.Start.Before(t)) {
-			first[line] = c.Start
-		}
-	}
+	first := r.firstUndone()
 	before := func(c *committed, span string) bool {
-		t, ok := first[c.pkg+"/"+span]
+		t, ok := first[line{c.pkg, span}]
 		return !ok || !c.End.After(t)
 	}
 	var plans []*committed
@@ -123,6 +130,21 @@ func (r *run) listable() []*committed {
 		}
 	}
 	return plans
+}
+
+// line is the files of one package and span.
+type line struct{ pkg, span string }
+
+// firstUndone returns where the first window begins that is not completed.
+func (r *run) firstUndone() map[line]time.Time {
+	first := map[line]time.Time{}
+	for _, c := range r.state.plans {
+		l := line{c.pkg, c.Span}
+		if t, ok := first[l]; !c.done() && (!ok || c.Start.Before(t)) {
+			first[l] = c.Start
+		}
+	}
+	return first
 }
 
 // retired reports whether a plan's objects have been kept long enough, or enough

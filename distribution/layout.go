@@ -1,6 +1,7 @@
 package distribution
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,6 +43,16 @@ type Span struct {
 	// Expire has a file of an [Encoder] say, too, which keys cease to be relevant
 	// with its window: they are among the revised ones, as they were shown.
 	Expire bool
+
+	// Each has files stay for Retain after their own windows' ends.
+	Each bool
+
+	// Open has a roll-up's file be there before its window is over: it holds the
+	// base windows completed so far, and is replaced whenever there are more, for
+	// the last time when the window is over. Its Window ends with the last of
+	// them. One span of a layout may be open, and the bucket must be able to
+	// replace on a condition.
+	Open bool
 }
 
 // Relevant reports whether the day that a key begins in is one of the last Days
@@ -91,7 +102,7 @@ type Layout interface {
 	Offset() time.Duration
 
 	// Object returns the name of a file. Different files must have different
-	// names.
+	// names. An open file must have one name wherever its Window ends.
 	Object(f File) string
 
 	// Parse must be the inverse of Object: the file that has this name, and
@@ -102,15 +113,16 @@ type Layout interface {
 	Prefix() string
 
 	// Indexes returns all indexes over the listed files, leaves before roots.
-	// packages are all packages, also those without a file. Those of an [Encoder]
-	// come from its Catalogue instead.
+	// packages are all packages, also those without a file. A layout without
+	// indexes always returns none. Those of an [Encoder] come from its Catalogue
+	// instead.
 	Indexes(packages []string, listed []File) []Index
 
 	// Follow must find the files that the indexes name, from the root down, as a
 	// phone does, with read, whose error satisfies errors.Is(err,
 	// fs.ErrNotExist) if there is no such object. It returns the names of the
 	// indexes too, and goes on where one is missing or cannot be understood; the
-	// error joins what was wrong.
+	// error joins what was wrong. A layout without indexes returns [ErrNoIndexes].
 	Follow(read func(name string) ([]byte, error)) (files []File, indexes []string, err error)
 
 	// Archive says how archives are written.
@@ -123,8 +135,29 @@ type Layout interface {
 	IndexOptions(i Index) storage.PutOptions
 }
 
+// An AttributeChecker is a layout whose objects' attributes can be wrong.
+type AttributeChecker interface {
+	// CheckAttributes must return an error if an archive was not stored with the
+	// attributes that it should have.
+	CheckAttributes(archive []byte, a storage.Attributes) error
+}
+
+// ErrNoIndexes is what [Layout.Follow] of a layout without indexes returns: phones
+// find its files by their names alone.
+var ErrNoIndexes = errors.New("distribution: the layout has no indexes")
+
 // base returns the layout's base span.
 func base(l Layout) Span { return l.Spans()[0] }
+
+// openSpan returns the layout's open span, if it has one.
+func openSpan(l Layout) (Span, bool) {
+	for _, s := range l.Spans() {
+		if s.Open {
+			return s, true
+		}
+	}
+	return Span{}, false
+}
 
 // windowAt returns the window of a span that t lies in.
 func windowAt(l Layout, s Span, t time.Time) Window {
@@ -133,8 +166,12 @@ func windowAt(l Layout, s Span, t time.Time) Window {
 }
 
 // retiredAt returns when the files of a window have been kept long enough.
-// Everything of a day retires together, so that indexes change once a day.
+// Unless the span says otherwise, everything of a day retires together, so that
+// indexes change once a day.
 func retiredAt(l Layout, s Span, w Window) time.Time {
+	if s.Each {
+		return windowAt(l, s, w.Start).End.Add(s.Retain)
+	}
 	day := windowAt(l, Span{Length: 24 * time.Hour}, w.Start)
 	return day.End.Add(s.Retain)
 }
@@ -150,11 +187,19 @@ func checkLayout(l Layout, policy *ledger.Policy) error {
 	if b.Length < grid || b.Length%grid != 0 {
 		return fmt.Errorf("distribution: layout %s: windows of %s are no whole multiple of the ledger's grid of %s", l.Name(), b.Length, grid)
 	}
+	open := 0
 	for i, s := range spans {
 		if err := checkEncoded(l, &s, i == 0, policy.PruneAge); err != nil {
 			return err
 		}
+		if s.Open {
+			open++
+		}
 		switch {
+		case open > 1:
+			return fmt.Errorf("distribution: layout %s has several open spans", l.Name())
+		case s.Open && (i == 0 || s.Parts):
+			return fmt.Errorf("distribution: layout %s: span %s is open, which base windows and files in parts cannot be", l.Name(), s.Name)
 		case s.Length%b.Length != 0 || (24*time.Hour)%s.Length != 0:
 			return fmt.Errorf("distribution: layout %s: span %s of %s is not made of whole windows of %s in a day", l.Name(), s.Name, s.Length, b.Length)
 		case s.Retain < 24*time.Hour && !s.State:

@@ -82,6 +82,12 @@ type latch struct {
 
 // want returns the archives of one package by the end of their hour.
 func (m *model) want(pkg string) map[time.Time]file {
+	return m.wantOf(pkg, func(end time.Time) time.Time { return end })
+}
+
+// wantOf returns the archives of one package by the ends of windows, given the end
+// of the window that a cut belongs to.
+func (m *model) wantOf(pkg string, windowOf func(cut time.Time) time.Time) map[time.Time]file {
 	files := map[time.Time]file{}
 	latched := map[ledger.UnitID]*latch{}
 	released := map[ledger.UnitID]int{}
@@ -102,8 +108,11 @@ func (m *model) want(pkg string) map[time.Time]file {
 			moved[id] = u.number
 		}
 		after := shownKeys(h, latched, released)
-		files[h.end] = change(before, after)
-		before = after
+		end := windowOf(h.end)
+		files[end] = change(before, after)
+		if i+1 == len(m.hours) || !windowOf(m.hours[i+1].end).Equal(end) {
+			before = after
+		}
 	}
 	return files
 }
@@ -208,7 +217,12 @@ func (w *world) have(pkg, span string) map[time.Time]file {
 // compareHours checks the hours of a package against the model.
 func (w *world) compareHours(m *model, pkg string) {
 	w.t.Helper()
-	want, have := m.want(pkg), w.have(pkg, "hour")
+	w.compareFiles(pkg, m.want(pkg), w.have(pkg, "hour"))
+}
+
+// compareFiles checks files by the ends of their windows.
+func (w *world) compareFiles(pkg string, want, have map[time.Time]file) {
+	w.t.Helper()
 	for _, end := range slices.SortedFunc(maps.Keys(want), time.Time.Compare) {
 		got, ok := have[end]
 		if !ok {

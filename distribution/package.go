@@ -40,6 +40,9 @@ func (p *Package) check() error {
 	if p.Map.Name == "" || p.Map.Publish == nil {
 		return fmt.Errorf("distribution: package %s: Map: needs a name and a function; Identity is one", p.Name)
 	}
+	if p.Map.wrong != "" {
+		return fmt.Errorf("distribution: package %s: Map: %s", p.Name, p.Map.wrong)
+	}
 	return nil
 }
 

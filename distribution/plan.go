@@ -106,6 +106,11 @@ func (c *committed) files() []File {
 	return files
 }
 
+// file returns the only file of a plan whose span has no parts.
+func (c *committed) file() File {
+	return File{Package: c.pkg, Span: c.Span, Window: c.window(), Parts: 1}
+}
+
 // swap returns the change of the register to what the plan is now.
 func (c *committed) swap() (ledger.Swap, error) {
 	return swapTo(c.name, c.version, &c.plan)
@@ -137,6 +142,8 @@ func (p *Publisher) planRegister(pkg, span string, start time.Time) string {
 }
 
 func (p *Publisher) indexRegister(name string) string { return p.register("index/" + name) }
+
+func (p *Publisher) openRegister(pkg string) string { return p.register("open/" + pkg) }
 
 func (p *Publisher) floorRegister(pkg string) string {
 	return ledger.FloorRegister(registerPrefix + p.opts.Output + "/" + pkg)

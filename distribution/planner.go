@@ -136,19 +136,23 @@ func (r *run) rollUps(pkg *Package, last *committed, fresh []*committed) []*comm
 			continue
 		}
 		c := r.newPlan(pkg, span, w)
-		plans = append(plans, c)
 		if span.State {
 			c.From, c.To = last.To, last.To
-			continue
+		} else {
+			c.rollUp(r.basesIn(pkg, w, fresh))
 		}
-		bases := r.basesIn(pkg, w, fresh)
-		c.From, c.To = bases[0].From, last.To
-		c.Bounds = []int64{c.From.Number}
-		for _, b := range bases {
-			c.Bounds = append(c.Bounds, b.To.Number)
-		}
+		plans = append(plans, c)
 	}
 	return plans
+}
+
+// rollUp has the plan hold what the given base plans hold together.
+func (p *plan) rollUp(bases []*committed) {
+	p.From, p.To = bases[0].From, bases[len(bases)-1].To
+	p.Bounds = []int64{p.From.Number}
+	for _, b := range bases {
+		p.Bounds = append(p.Bounds, b.To.Number)
+	}
 }
 
 // basesIn returns a package's base plans in a window, in order.

@@ -40,7 +40,8 @@ type Options struct {
 	Trusted []signing.PublicKey
 
 	// Maps are publication maps that packages had before, and by which what
-	// they showed is still revised. [Identity] and [CWA] need not be named.
+	// they showed is still revised. Those of this package need not be named:
+	// [Identity], [NHS], [Revocable] of both, and [CWA].
 	Maps []PublicationMap
 
 	Parallel int           // objects written at the same time; 0 is 4
@@ -55,6 +56,11 @@ type Options struct {
 
 	// MaxAge is how long what is published may be kept in caches; 0 is 300 s.
 	MaxAge time.Duration
+
+	// Invalidator, if there is one, has a cache before the bucket forget what a run
+	// replaced, such as indexes. A run whose cache cannot be told has a warning, and
+	// the next one tries again.
+	Invalidator Invalidator
 
 	// PublicRead gives every object an ACL by which everybody may read it.
 	PublicRead bool
@@ -98,6 +104,11 @@ func New(l *ledger.Ledger, b storage.Bucket, layout Layout, packages []Package, 
 	if err := p.checkPackages(); err != nil {
 		return nil, err
 	}
+	if _, open := openSpan(layout); open {
+		if _, ok := b.(storage.Replacer); !ok {
+			return nil, fmt.Errorf("distribution: layout %s has an open file, which the bucket cannot replace on a condition: %w", layout.Name(), errors.ErrUnsupported)
+		}
+	}
 	var err error
 	p.trusted, err = signing.NewTrustList(append(ring.PublicKeys(), p.opts.Trusted...)...)
 	return p, err
@@ -115,6 +126,13 @@ func (o *Options) setDefaults(l Layout) {
 	setDefault(&o.MaxBytes, 15<<20)
 	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	o.Budget = max(o.Budget, 0)
+}
+
+// canName reports whether an archive of a package has a name.
+func canName(l Layout, pkg *Package) bool {
+	f := File{Package: pkg.Name, Span: base(l).Name, Window: windowAt(l, base(l), time.Unix(0, 0)), Parts: 1}
+	parsed, ok := l.Parse(l.Object(f))
+	return ok && parsed == f
 }
 
 func setDefault[T comparable](field *T, def T) {
@@ -181,6 +199,9 @@ func (p *Publisher) checkPackages() error {
 			return fmt.Errorf("distribution: two packages are named %s", pkg.Name)
 		}
 		seen[pkg.Name] = true
+		if _, encoder := p.layout.(Encoder); !encoder && !canName(p.layout, pkg) {
+			return fmt.Errorf("distribution: layout %s has no names for a package %s", p.layout.Name(), pkg.Name)
+		}
 		p.maps[pkg.Map.Name] = pkg.Map
 	}
 	for _, m := range readyMade() {
@@ -205,9 +226,12 @@ func (p *Publisher) Run(ctx context.Context) (*Report, error) {
 	r := newRun(p)
 	for _, step := range []func(context.Context) error{
 		r.look,
+		r.checkReplace,
 		r.commit,
 		r.carryOut,
+		r.putOpenFiles,
 		r.index,
+		r.invalidate,
 		r.retire,
 		r.settleFloors,
 	} {

@@ -39,8 +39,12 @@ type Report struct {
 	Written   int       // archives written; those found written already are not counted
 	Bytes     int64     // of the archives written
 	Indexes   []string  // written
+	Open      []Planned // versions of open files written, each by the time that it covers
 	Deleted   int
-	Repaired  []string // completed before, missing, and written again
+
+	Invalidated []string // objects that the cache was told of
+
+	Repaired []string // completed before, missing, and written again
 
 	Failed    []error                   // objects that failed
 	Conflicts []error                   // archives that are there with another content
@@ -127,6 +131,12 @@ func (r *Report) String() string {
 	}
 	for _, pkg := range slices.Sorted(maps.Keys(r.Shared)) {
 		fmt.Fprintf(&b, "in %s: %d keys that several origins claim\n", pkg, r.Shared[pkg])
+	}
+	for _, p := range r.Open {
+		fmt.Fprintf(&b, "open: %s %s %s: %d keys, %d revised\n", p.Package, p.Span, p.Window, p.Keys, p.Revised)
+	}
+	if n := len(r.Invalidated); n > 0 {
+		fmt.Fprintf(&b, "the cache was told of %d objects that were replaced\n", n)
 	}
 	list(&b, "repaired", r.Repaired)
 	list(&b, "lost", r.Lost)

@@ -41,26 +41,45 @@ func (r *run) gone(unlisted time.Time) bool {
 	return !unlisted.IsZero() && r.now.After(unlisted.Add(r.opts.MaxAge+r.opts.Deadline))
 }
 
+// retirePlans finds the plans whose time is over. Without indexes, nobody was told
+// of their objects, and their own names say when it was.
 func (r *run) retirePlans() (swaps []ledger.Swap, doomed []string, err error) {
+	unindexed := r.unindexed()
 	for _, c := range r.state.plans {
 		switch {
 		case !c.done() || !r.retired(c) || r.neededByRollUp(c):
 			continue
-		case c.Unlisted.IsZero():
+		case c.Unlisted.IsZero() && !unindexed:
 			c.Unlisted = r.now
 			swap, err := c.swap()
 			if err != nil {
 				return nil, nil, err
 			}
 			swaps = append(swaps, swap)
-		case r.gone(c.Unlisted):
-			for _, o := range c.Objects {
-				doomed = append(doomed, o.Name)
-			}
+		case r.gone(c.Unlisted) || unindexed && r.gone(retiredAt(r.layout, r.span(c.Span), c.window())):
+			doomed = append(doomed, r.remains(c)...)
 			swaps = append(swaps, ledger.Swap{Name: c.name, Version: c.version, Delete: true})
 		}
 	}
 	return swaps, doomed, nil
+}
+
+// remains returns the objects of a plan, and the open file that it had where it
+// never came to be carried out.
+func (r *run) remains(c *committed) []string {
+	var names []string
+	for _, o := range c.Objects {
+		names = append(names, o.Name)
+	}
+	if name := r.layout.Object(c.file()); len(names) == 0 && r.span(c.Span).Open && r.isListed(name) {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (r *run) isListed(name string) bool {
+	_, listed := r.listed[name]
+	return listed
 }
 
 // neededByRollUp reports whether a base plan belongs to a roll-up that has not

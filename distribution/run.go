@@ -3,6 +3,7 @@ package distribution
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,10 @@ type run struct {
 	log    *ledger.Log
 	listed map[string]storage.Attributes // the bucket, before the registers were read
 	state  *outputState
+	nonce  string // tells the run from others
+
+	staleMu  sync.Mutex // guards replaced
+	replaced []staleObject
 
 	mu      sync.Mutex // guards what follows
 	report  *Report
@@ -34,6 +39,7 @@ type outputState struct {
 	packages map[string]*packageEntry
 	plans    []*committed // by package, span and time
 	indexes  map[string]*indexEntry
+	open     map[string]*openEntry // by package
 	floors   map[string]ledger.Register
 }
 
@@ -43,7 +49,7 @@ type packageEntry struct {
 }
 
 func newRun(p *Publisher) *run {
-	return &run{Publisher: p, report: &Report{Output: p.opts.Output}, stopped: map[string]bool{}}
+	return &run{Publisher: p, report: &Report{Output: p.opts.Output}, stopped: map[string]bool{}, nonce: rand.Text()}
 }
 
 // warn notes what is odd. It may be called by several plans at once.
@@ -96,7 +102,7 @@ func (r *run) readState(ctx context.Context) (*outputState, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &outputState{packages: map[string]*packageEntry{}, indexes: map[string]*indexEntry{}, floors: map[string]ledger.Register{}}
+	s := &outputState{packages: map[string]*packageEntry{}, indexes: map[string]*indexEntry{}, open: map[string]*openEntry{}, floors: map[string]ledger.Register{}}
 	for _, reg := range registers {
 		kind, rest, _ := strings.Cut(strings.TrimPrefix(reg.Name, r.register("")), "/")
 		if err := s.add(kind, rest, reg); err != nil {
@@ -131,6 +137,12 @@ func (s *outputState) add(kind, rest string, reg ledger.Register) error {
 		e := &indexEntry{name: rest, version: reg.Version}
 		s.indexes[rest] = e
 		return json.Unmarshal(reg.Value, &e.indexState)
+	case "open":
+		e := &openEntry{version: reg.Version}
+		s.open[rest] = e
+		return json.Unmarshal(reg.Value, &e.openState)
+	case staleKind: // is read when it is needed
+		return nil
 	default:
 		return errors.New("no such kind")
 	}

@@ -33,10 +33,16 @@ func OfInterestTo(region keys.Region) Selector {
 	return Selector{Origins: keys.Only(region), Visited: keys.Only(region), Sources: keys.All[ledger.Source]()}
 }
 
-// selects reports whether the unit is in the package by the state that event
-// gave it.
-func (s *Selector) selects(k *keys.DiagnosisKey, event ledger.Event) bool {
-	return s.selectsSource(event.Sources) && s.selectsRegion(k)
+// leavesOut returns why a unit is not in the package by the state that event gave
+// it, empty if it is.
+func (s *Selector) leavesOut(k *keys.DiagnosisKey, event ledger.Event) Absence {
+	switch {
+	case !s.selectsSource(event.Sources):
+		return AbsentSource
+	case !s.selectsRegion(k):
+		return AbsentRegion
+	}
+	return ""
 }
 
 func (s *Selector) selectsSource(sources ledger.Sources) bool {

@@ -12,14 +12,28 @@ import (
 // Sinks returns the packages as the ledger's books know them, as of now.
 func (p *Publisher) Sinks(ctx context.Context) ([]ledger.Sink, error) {
 	r := newRun(p)
-	var err error
-	if r.state, err = r.readState(ctx); err != nil {
-		return nil, err
-	}
-	if r.log, err = r.ledger.Log(ctx, 0); err != nil {
+	if err := r.readBooks(ctx); err != nil {
 		return nil, err
 	}
 	var sinks []ledger.Sink
+	for _, s := range r.sinks() {
+		sinks = append(sinks, s)
+	}
+	return sinks, nil
+}
+
+// readBooks reads the registers and the whole log, and nothing of the bucket.
+func (r *run) readBooks(ctx context.Context) (err error) {
+	if r.state, err = r.readState(ctx); err != nil {
+		return err
+	}
+	r.log, err = r.ledger.Log(ctx, 0)
+	return err
+}
+
+// sinks returns the packages as the books know them.
+func (r *run) sinks() (sinks []*packageSink) {
+	p := r.Publisher
 	for i := range p.packages {
 		pkg := &p.packages[i]
 		e := r.state.packages[pkg.Name]
@@ -28,6 +42,8 @@ func (p *Publisher) Sinks(ctx context.Context) ([]ledger.Sink, error) {
 			e.goBy(pkg)
 		}
 		s := &packageSink{
+			pkg:    pkg,
+			span:   base(p.layout),
 			name:   p.opts.Output + "." + pkg.Name,
 			viewer: viewer{state: &e.packageState, maps: p.maps},
 			ends:   r.windowEnds(),
@@ -39,11 +55,13 @@ func (p *Publisher) Sinks(ctx context.Context) ([]ledger.Sink, error) {
 		}
 		sinks = append(sinks, s)
 	}
-	return sinks, nil
+	return sinks
 }
 
 // packageSink says what became of a unit in a package.
 type packageSink struct {
+	pkg    *Package
+	span   Span // the base
 	name   string
 	viewer viewer
 	ends   []windowEnd
@@ -101,11 +119,26 @@ var farFuture = time.Unix(1<<40, 0)
 
 // endOf returns the end of the base window that a number lies in.
 func (s *packageSink) endOf(n int64) *windowEnd {
-	i := sort.Search(len(s.ends), func(i int) bool { return s.ends[i].last >= n })
+	i := s.placeOf(n)
 	if i == len(s.ends) {
 		return nil
 	}
 	return &s.ends[i]
+}
+
+// placeOf returns the place of that end, the number of ends if there is none.
+func (s *packageSink) placeOf(n int64) int {
+	return sort.Search(len(s.ends), func(i int) bool { return s.ends[i].last >= n })
+}
+
+// planOf returns the plan of the base window that ends at a time, nil if there is
+// none.
+func (s *packageSink) planOf(end time.Time) *committed {
+	i, found := slices.BinarySearchFunc(s.plans, end, func(c *committed, t time.Time) int { return c.End.Compare(t) })
+	if !found {
+		return nil
+	}
+	return s.plans[i]
 }
 
 // sent says what became of the window that ends there.
@@ -113,13 +146,12 @@ func (s *packageSink) sent(end *windowEnd) ledger.Term {
 	if s.viewer.state.Next.Before(end.time) {
 		return ledger.TermDue
 	}
-	i, found := slices.BinarySearchFunc(s.plans, end.time, func(c *committed, t time.Time) int { return c.End.Compare(t) })
-	switch {
-	case !found: // carried out, kept for its time, and forgotten
+	switch plan := s.planOf(end.time); {
+	case plan == nil: // carried out, kept for its time, and forgotten
 		return ledger.TermSent
-	case !s.plans[i].Expired.IsZero():
+	case !plan.Expired.IsZero():
 		return ledger.TermExpired
-	case s.plans[i].Completed.IsZero():
+	case plan.Completed.IsZero():
 		return ledger.TermDue
 	}
 	return ledger.TermSent

@@ -17,6 +17,12 @@ func (twoHours) Spans() []distribution.Span {
 	return []distribution.Span{{Name: "hour", Length: 2 * time.Hour, Retain: 14 * 24 * time.Hour, Parts: true}}
 }
 
+func (twoHours) Parse(name string) (distribution.File, bool) {
+	f, ok := partsLayout{}.Parse(name)
+	f.Window.End = f.Window.Start.Add(2 * time.Hour)
+	return f, ok
+}
+
 // terms returns what became of the own keys in a package.
 func (w *world) terms(pkg string) map[ledger.Term]int64 {
 	w.t.Helper()

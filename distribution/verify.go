@@ -2,6 +2,7 @@ package distribution
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,9 @@ type verifier struct {
 	trusted *signing.TrustList
 	opts    VerifyOptions
 
+	listed bool               // the layout has no indexes
+	latest map[line]time.Time // where the newest window begins
+
 	mu     sync.Mutex
 	report *TreeReport
 	read   map[File]*export.Content // base windows of the days that are being compared
@@ -101,6 +105,10 @@ func (v *verifier) verify(ctx context.Context) error {
 	}
 	v.sequences(files)
 	v.freshness(files)
+	v.latest = map[line]time.Time{}
+	for _, f := range files { // by time
+		v.latest[line{f.Package, f.Span}] = f.Window.Start
+	}
 	for _, group := range v.groups(files) {
 		if err := v.archives(ctx, group); err != nil {
 			return err
@@ -113,7 +121,7 @@ func (v *verifier) verify(ctx context.Context) error {
 	return nil
 }
 
-// follow returns the files that the indexes name.
+// follow returns the files that the indexes name, or all where there are none.
 func (v *verifier) follow(ctx context.Context) ([]File, error) {
 	var failed error
 	read := func(name string) ([]byte, error) {
@@ -124,6 +132,10 @@ func (v *verifier) follow(ctx context.Context) ([]File, error) {
 		return content, err
 	}
 	files, indexes, err := v.survey(read)
+	if errors.Is(err, ErrNoIndexes) {
+		v.listed = true
+		return v.list(ctx)
+	}
 	if failed != nil {
 		return nil, failed
 	}
@@ -131,6 +143,23 @@ func (v *verifier) follow(ctx context.Context) ([]File, error) {
 	if err != nil {
 		v.found("indexes", "%v", err)
 	}
+	return files, nil
+}
+
+// list returns the files of a layout without indexes, by package, span and time.
+func (v *verifier) list(ctx context.Context) ([]File, error) {
+	var files []File
+	for a, err := range storage.List(ctx, v.bucket, v.layout.Prefix()) {
+		if err != nil {
+			return nil, err
+		}
+		if f, ok := v.layout.Parse(a.Name); ok {
+			files = append(files, f)
+		}
+	}
+	slices.SortFunc(files, func(a, b File) int {
+		return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Span, b.Span), a.Window.Start.Compare(b.Window.Start), cmp.Compare(a.Part, b.Part))
+	})
 	return files, nil
 }
 
@@ -213,8 +242,10 @@ func (v *verifier) archives(ctx context.Context, files []File) error {
 
 func (v *verifier) archive(ctx context.Context, f File) error {
 	name := v.layout.Object(f)
-	content, _, err := storage.ReadAll(ctx, v.bucket, name, v.limit())
+	content, attributes, err := storage.ReadAll(ctx, v.bucket, name, v.limit())
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && v.listed:
+		return nil // deleted since
 	case errors.Is(err, fs.ErrNotExist):
 		v.found(name, "an index names it, and it is not there")
 		return nil
@@ -225,6 +256,9 @@ func (v *verifier) archive(ctx context.Context, f File) error {
 		return err
 	}
 	c, err := v.open(f, content)
+	if checker, ok := v.layout.(AttributeChecker); ok && err == nil {
+		err = checker.CheckAttributes(content, attributes)
+	}
 	if err != nil {
 		v.found(name, "%v", err)
 		return nil
@@ -251,21 +285,45 @@ func (v *verifier) open(f File, archive []byte) (*export.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	region := f.Package
-	if r, ok := v.opts.Regions[f.Package]; ok {
-		region = r
-	}
-	end := f.Window.End.Add(time.Duration(f.Part) * time.Second)
-	verified, err := a.Verify(v.trusted, &export.Expectation{Region: region, Start: f.Window.Start, End: end})
+	verified, err := a.Verify(v.trusted, v.expectation(f, a.Header()))
 	if err != nil {
 		return nil, err
 	}
+	unnamed := v.layout.Archive().NoRegion
 	for _, r := range verified.Remarks {
-		v.found(v.layout.Object(f), "%s: %s", r.Name, r.Detail)
+		if r.Name != export.RemarkRegion || !unnamed {
+			v.found(v.layout.Object(f), "%s: %s", r.Name, r.Detail)
+		}
 	}
 	c, err := verified.Content()
 	if err != nil {
 		return nil, err
 	}
+	if unnamed {
+		c.Region = f.Package
+	}
 	return c, c.Check()
+}
+
+// expectation returns what the header of a file must say.
+func (v *verifier) expectation(f File, h export.Header) *export.Expectation {
+	want := &export.Expectation{Region: f.Package, Start: f.Window.Start, End: f.Window.End.Add(time.Duration(f.Part) * time.Second)}
+	if r, ok := v.opts.Regions[f.Package]; ok {
+		want.Region = r
+	}
+	if v.layout.Archive().NoRegion {
+		want.Region = ""
+	}
+	if v.isOpen(f, h.End) {
+		want.End = h.End
+	}
+	return want
+}
+
+// isOpen reports whether a file may end there before its window does: if it is the
+// newest of an open span, and a base window ends there.
+func (v *verifier) isOpen(f File, end time.Time) bool {
+	span, ok := openSpan(v.layout)
+	return ok && f.Span == span.Name && f.Window.Start.Equal(v.latest[line{f.Package, f.Span}]) &&
+		f.Window.Start.Before(end) && end.Before(f.Window.End) && f.Window.End.Sub(end)%base(v.layout).Length == 0
 }

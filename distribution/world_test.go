@@ -316,7 +316,7 @@ func (w *world) readable(when string) {
 	if isDeltas {
 		root = deltas.Prefix() + "packages"
 	}
-	if _, err := storage.Stat(w.t.Context(), w.bucket, root); errors.Is(err, fs.ErrNotExist) {
+	if _, err := storage.Stat(w.t.Context(), w.bucket, root); errors.Is(err, fs.ErrNotExist) && w.layout.Name() != "nhs" {
 		return
 	}
 	for _, f := range w.inspect(nil).Findings {

@@ -35,7 +35,9 @@ func (m *message) encode(w io.Writer) error {
 	b = append(b, m.header...)
 	b = appendTimestamp(b, fieldStartTimestamp, m.content.Start)
 	b = appendTimestamp(b, fieldEndTimestamp, m.content.End)
-	b = appendString(b, fieldRegion, m.content.Region)
+	if m.content.Region != "" { // left out where WriteOptions.NoRegion says so
+		b = appendString(b, fieldRegion, m.content.Region)
+	}
 	b = appendInt(b, fieldBatchNum, batchNumber)
 	b = appendInt(b, fieldBatchSize, batchNumber)
 	for _, info := range m.infos {

@@ -49,6 +49,24 @@ func TestBytesAreThoseOfProtobuf(t *testing.T) {
 	}
 }
 
+// TestNoRegion: the region is left out, and nothing else is another.
+func TestNoRegion(t *testing.T) {
+	c, signers := content(20), oneSigner(t)
+	m := messageOf(c, signers, &export.WriteOptions{})
+	m.Region = nil
+	want, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := entry(t, mustWrite(t, c, signers, &export.WriteOptions{NoRegion: true}), "export.bin")
+	if !bytes.Equal(got[16:], want) {
+		t.Errorf("got\n%x\nwant\n%x", got[16:], want)
+	}
+	if c.Region != "DE" {
+		t.Errorf("the content's own region is %q now", c.Region)
+	}
+}
+
 func messageOf(c *export.Content, signers []*signing.Signer, opts *export.WriteOptions) *exportpb.TemporaryExposureKeyExport {
 	m := &exportpb.TemporaryExposureKeyExport{
 		StartTimestamp: new(uint64(c.Start.Unix())),

@@ -20,6 +20,10 @@ type WriteOptions struct {
 	AppBundleID    string
 	AndroidPackage string
 
+	// NoRegion leaves the region out, as the British back end does. [Content]
+	// names one all the same; who reads the archive finds none.
+	NoRegion bool
+
 	// Level is how hard to compress, 1 to 9. Zero is 6: beyond it, a day of
 	// 358,105 keys gets 0.1 % smaller and takes twice as long.
 	Level int
@@ -70,6 +74,9 @@ func Write(w io.Writer, c *Content, signers []*signing.Signer, opts *WriteOption
 	zw := zip.NewWriter(out)
 	zw.RegisterCompressor(zip.Deflate, compressor(o.Level))
 	m := &message{header: o.header(), content: c.canonical(), infos: o.signatureInfos(signers)}
+	if o.NoRegion {
+		m.content.Region = ""
+	}
 	info, err := writeBin(zw, o.BinName, m)
 	if err != nil {
 		return Info{}, asError(KindIO, o.BinName, err)

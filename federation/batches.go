@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
 	"time"
 
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -41,15 +40,16 @@ func divideCut(after ledger.Position, c ledger.Cut, size int64) *cutBatches {
 type hubBatch struct {
 	span
 	tag  string
+	cut  int64
 	time time.Time // of its cut
 }
 
 // A listing is all batches that are kept, in order.
 type listing struct {
+	index
 	version int64 // of the head register it goes by
 	batches []hubBatch
 	spans   []span
-	byTag   map[string]int
 	cuts    map[string][]hubBatch // by what the register of a cut holds
 }
 
@@ -62,13 +62,9 @@ func (h *Hub) list(ctx context.Context, tag string) (*listing, error) {
 		return h.listing, nil
 	}
 	now := time.Now()
-	head, err := h.ledger.Registers(ctx, headRegister)
+	_, version, err := h.head(ctx)
 	if err != nil {
 		return nil, err
-	}
-	version := int64(0)
-	if len(head) > 0 {
-		version = head[0].Version
 	}
 	if h.listing == nil || h.listing.version != version {
 		registers, err := h.ledger.Registers(ctx, batchesPrefix)
@@ -86,7 +82,7 @@ func (h *Hub) list(ctx context.Context, tag string) (*listing, error) {
 // next returns the listing of the registers there are now. Those that l has, if it
 // is not nil, are not read again.
 func (l *listing) next(version int64, registers []ledger.Register) (*listing, error) {
-	n := &listing{version: version, byTag: map[string]int{}, cuts: map[string][]hubBatch{}}
+	n := &listing{version: version, cuts: map[string][]hubBatch{}}
 	for _, r := range registers {
 		var batches []hubBatch
 		if l != nil {
@@ -101,7 +97,7 @@ func (l *listing) next(version int64, registers []ledger.Register) (*listing, er
 		}
 		n.cuts[string(r.Value)] = batches
 		for _, b := range batches {
-			n.byTag[b.tag] = len(n.batches)
+			n.add(b.tag, b.time)
 			n.batches, n.spans = append(n.batches, b), append(n.spans, b.span)
 		}
 	}
@@ -115,38 +111,30 @@ func (c *cutBatches) batches() (batches []hubBatch) {
 		batches = append(batches, hubBatch{
 			span: span{c.Bounds[i], c.Bounds[i+1]},
 			tag:  fmt.Sprintf("%d-%d-%s", c.Cut.Cut, i, hex.EncodeToString(c.Cut.Hash[:8])),
+			cut:  c.Cut.Cut,
 			time: c.Time,
 		})
 	}
 	return batches
 }
 
-// has reports whether a tag is that of a batch, or none.
-func (l *listing) has(tag string) bool {
-	_, ok := l.byTag[tag]
-	return ok || tag == ""
-}
-
-// after returns the index of the batch that follows a place.
-func (l *listing) after(at Place) int {
-	if i, ok := l.byTag[at.Tag]; ok {
-		return i + 1
-	}
-	start := at.Day.Start()
-	return sort.Search(len(l.batches), func(i int) bool { return !l.batches[i].time.Before(start) })
-}
-
 // view returns the log as a nation is told of it.
 func (l *listing) view(n *Nation) *view {
-	return &view{spans: l.spans, leavesOut: func(i int, u *ledger.Unit, e ledger.Event) string {
+	return &view{spans: l.spans, leavesOut: spares(n, l.spans)}
+}
+
+// spares returns what of the log a nation is not told: keys of its region, and those
+// that it had brought by the end of a span.
+func spares(n *Nation, spans []span) func(i int, u *ledger.Unit, e ledger.Event) string {
+	return func(i int, u *ledger.Unit, _ ledger.Event) string {
 		switch {
 		case u.Key.Origin == n.Region:
 			return "own"
-		case broughtBy(n.Name, u, l.spans[i].to):
+		case broughtBy(n.Name, u, spans[i].to):
 			return "brought"
 		}
 		return ""
-	}}
+	}
 }
 
 // units returns the units of a batch, nil if they have been pruned, as of the

@@ -41,7 +41,10 @@
 // A [Hub] is the server side over a ledger of its own: uploads of nations become
 // claims, cuts become batches, each batch a range of the log, recorded in one step
 // before anybody can ask for it. A nation is not given keys of its own region, nor
-// keys that it had brought when they were released.
+// keys that it had brought when they were released. A batch can be read for
+// [HubOptions].Keep at least, whatever the age of its keys: for so long the hub has
+// its ledger keep what is in it. A tag that is no batch's any more is passed over,
+// and the place goes by its day.
 //
 // # Sealed uploads
 //
@@ -49,16 +52,21 @@
 // it, the hub keeps each upload byte for byte ([Hub.UploadSealed]) and hands it out
 // as it was signed ([Hub.DownloadSealed], [Hub.Audit]). It is stored whole or not at
 // all. Its keys are claims like any others, and each goes to nations of other
-// protocols when it is due; the upload itself leaves when its last key does. Pieces
-// of a cut come in the order of their hashes. After them come the batches of what no
+// protocols when it is due; the upload itself leaves when its last key does, and not
+// before an earlier one of the nation of whose keys it says something new. Pieces of
+// a cut come in the order of their hashes. After them come the batches of what no
 // piece says, or says no longer: keys that came by other protocols, report types
-// that rose, withdrawals. A nation seals all that it uploads or nothing.
+// that rose, withdrawals. An upload none of whose keys ever left, or that would
+// withdraw what its nation has not brought, is never handed out. A nation seals all
+// that it uploads or nothing.
 //
 // # Errors
 //
-// Errors of clients are of the classes [ErrDenied], [ErrThrottled], [ErrRefused],
-// [ErrGone] and [ErrUnavailable]. Only content that was refused is ever sent in
-// smaller parts; everything else is tried again, as it was, by the next run.
+// Clients of all protocols fail with an [*Error], which is of one of the classes
+// [ErrDenied], [ErrThrottled], [ErrRefused], [ErrGone] and [ErrUnavailable]. Only
+// content that was refused is ever sent in smaller parts; everything else is tried
+// again, as it was, by the next run. For how long a server asked to be left alone
+// ([RetryAfter]) is in the reports, for whoever schedules.
 //
 // # Sources
 //

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -31,6 +32,40 @@ var (
 // ErrOvertaken: another process ran the same instance at the same time, and got
 // ahead. Nothing was lost; the next run goes on from where that one is.
 var ErrOvertaken = errors.New("federation: another run of the same instance got ahead")
+
+// An Error is what calls of a protocol's client fail with. It holds nothing that the
+// server sent but its status, since servers quote in their messages what they were
+// sent.
+type Error struct {
+	Protocol string // the name of its package
+	Op       string // what was done: "download", "upload"
+	Status   int    // of the answer; 0 if there was none
+	Class    error  // one of those above: what to do about it
+
+	// RetryAfter is how long the server asked to be left alone; 0 if it did not.
+	RetryAfter time.Duration
+
+	Err error // what is wrong
+}
+
+// Error returns what was done and what is wrong.
+func (e *Error) Error() string {
+	s := e.Protocol + ": " + e.Op + ": "
+	if e.Status != 0 {
+		s += fmt.Sprintf("status %d: ", e.Status)
+	}
+	s += e.Err.Error()
+	if e.RetryAfter > 0 {
+		s += fmt.Sprintf("; to be asked again in %s", e.RetryAfter)
+	}
+	return s
+}
+
+// RetryIn is what [RetryAfter] goes by.
+func (e *Error) RetryIn() time.Duration { return e.RetryAfter }
+
+// Unwrap returns the class and the cause.
+func (e *Error) Unwrap() []error { return []error{e.Class, e.Err} }
 
 // RetryAfter returns for how long a server wants to be left alone, counted from its
 // answer, if it said so. Errors of protocols tell by a method RetryIn, which returns

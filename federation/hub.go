@@ -71,6 +71,11 @@ type Nation struct {
 	SealedOnly bool
 }
 
+// given reports whether a nation is given what a batch has to tell of a unit.
+func (n *Nation) given(what telling, u *ledger.Unit) bool {
+	return what == aKey && !u.OperatorWithdrew || what == withdrawal && n.Withdrawals
+}
+
 func (n *Nation) check() error {
 	if err := checkName(n.Name); err != nil {
 		return err
@@ -193,7 +198,7 @@ func (h *Hub) page(ctx context.Context, n *Nation, list *listing, i int) (*Page,
 	page := &Page{Tag: b.tag, Next: Place{Day: DayOf(b.time), Tag: b.tag}}
 	enter := func(u *ledger.Unit) {
 		what, e, _ := v.tells(i, u)
-		if what == aKey && !u.OperatorWithdrew || what == withdrawal && n.Withdrawals {
+		if n.given(what, u) {
 			page.Keys = append(page.Keys, said(what, u, e, &Defaults{}))
 		}
 	}

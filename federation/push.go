@@ -277,7 +277,7 @@ func (r *pushing) fill(ctx context.Context, g *pushRange) error {
 	if err != nil {
 		return err
 	}
-	g.Total = len(c.keys)
+	g.Total, g.Withdrawals = len(c.keys), c.withdrawals
 	r.report.leftOut(c)
 	return nil
 }
@@ -485,9 +485,12 @@ func (r *pushing) store(ctx context.Context, g *pushRange) error {
 
 // content is what a range says, in canonical order.
 type content struct {
-	keys    []keys.DiagnosisKey
+	keys        []keys.DiagnosisKey
+	withdrawals int // among them
+
 	leftOut map[string]int // by reason
-	untold  int            // withdrawals that the partner does not take
+	untold  map[string]int // withdrawals that the partner does not take, by reason
+	again   int            // reinstatements, of which no partner is told
 }
 
 // contentOf returns what a range says.
@@ -495,17 +498,23 @@ func (r *pushing) contentOf(ctx context.Context, g *pushRange) (*content, error)
 	v := r.state.view(r.name)
 	i := slices.Index(r.state.ranges, g)
 	refused := r.state.refused()
-	c := &content{leftOut: map[string]int{}}
+	c := &content{leftOut: map[string]int{}, untold: map[string]int{}}
 	enter := func(u *ledger.Unit) {
 		what, e, why := v.tells(i, u)
-		switch {
-		case what == leftOut:
+		switch what, why = v.delivers(i, u, what, e, why, &g.Rules, refused.of(r.ledger.Identity(), u)); what {
+		case leftOut:
 			c.leftOut[why]++
-		case what == nothing:
-		case what == withdrawal && len(refused) > 0 && !v.took(i, u, refused.of(r.ledger.Identity(), u)):
-		case what == withdrawal && !g.Rules.tells(u):
-			c.untold++
-		default:
+		case untold:
+			c.untold[why]++
+		case reinstatement:
+			c.again++
+		case aKey, withdrawal:
+			if what == withdrawal {
+				c.withdrawals++
+			}
+			if what == withdrawal && e.Own == ledger.Active {
+				c.again++ // withdrawn and reinstated
+			}
 			c.keys = append(c.keys, said(what, u, e, &g.Rules.Defaults))
 		}
 	}

@@ -45,7 +45,18 @@ type PushReport struct {
 
 	// Untold counts withdrawals in them that the partner ought to be told of and
 	// does not take.
-	Untold int
+	Untold    int
+	UntoldWhy map[string]int // the same by reason: "takes-no-withdrawals", "credentials"
+
+	// Expired counts withdrawals that the partner ought to have been told of in
+	// ranges that were given up now: of one that was sent in part, as many as may not
+	// have been sent. What a range had that was not recorded before, nobody knows.
+	Expired int
+
+	// Reinstated counts keys in ranges recorded now that are published again here,
+	// and withdrawn to the partner for good: no partner can be told to take a
+	// withdrawal back.
+	Reinstated int
 
 	Warnings []string
 }
@@ -75,9 +86,17 @@ func (r *PushReport) leftOut(c *content) {
 	for why, n := range c.leftOut {
 		r.LeftOut[why] += n
 	}
-	r.Untold += c.untold
+	for why, n := range c.untold {
+		r.Untold += n
+		if r.UntoldWhy == nil {
+			r.UntoldWhy = map[string]int{}
+		}
+		r.UntoldWhy[why] += n
+	}
+	r.Reinstated += c.again
 }
 
 func (r *PushReport) expired(g *pushRange) {
+	r.Expired += min(g.Withdrawals, g.Total-g.Sent)
 	r.Warnings = append(r.Warnings, fmt.Sprintf("cuts %d to %d were never sent: the ledger no longer has their keys", g.From.Cut+1, g.To.Cut))
 }

@@ -10,6 +10,15 @@ import (
 
 // Sink returns the partner as the ledger's books know it, as of now.
 func (p *Push) Sink(ctx context.Context) (ledger.Sink, error) {
+	s, err := p.books(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// books returns what is recorded of the partner, and the range that is to come.
+func (p *Push) books(ctx context.Context) (*pushSink, error) {
 	state, err := readPushState(ctx, p.ledger, p.name)
 	if err != nil {
 		return nil, err
@@ -25,13 +34,14 @@ func (p *Push) Sink(ctx context.Context) (ledger.Sink, error) {
 	ahead := &pushRange{From: state.Position, Rules: p.rules, Total: 1}
 	ahead.To.Number = math.MaxInt64
 	state.ranges = append(state.ranges, ahead)
-	return &pushSink{name: string(p.name), identity: p.ledger.Identity(), ranges: state.ranges, view: state.view(p.name), refused: state.refused()}, nil
+	return &pushSink{name: string(p.name), identity: p.ledger.Identity(), state: state, ranges: state.ranges, view: state.view(p.name), refused: state.refused()}, nil
 }
 
 // pushSink says what became of a unit on its way to a partner.
 type pushSink struct {
 	name     string
 	identity ledger.Identity
+	state    *pushState
 	ranges   []*pushRange
 	view     *view
 	refused  refusals

@@ -25,13 +25,14 @@ type pushRange struct {
 	Time  time.Time       `json:"time"` // of the cut it ends with
 	Rules recordedRules   `json:"rules"`
 
-	// Total is how many keys it has, in canonical order; Size how many of them go
+	// Total is how many keys it has, in canonical order, withdrawals among them; Size how many of them go
 	// into a batch. They go one after the other: those before Sent are done, and
 	// Parts are next, where what is next is not simply the next Size.
-	Total int    `json:"total"`
-	Size  int    `json:"size"`
-	Sent  int    `json:"sent"`
-	Parts []part `json:"parts,omitempty"`
+	Total       int    `json:"total"`
+	Withdrawals int    `json:"withdrawals,omitempty"`
+	Size        int    `json:"size"`
+	Sent        int    `json:"sent"`
+	Parts       []part `json:"parts,omitempty"`
 
 	// Refused are the units that the server will never take, by their hashes.
 	Refused []string `json:"refused,omitempty"`
@@ -43,6 +44,7 @@ type pushRange struct {
 
 	register string
 	version  int64
+	gap      bool // of which nothing is kept; see withGaps
 }
 
 // maxRefused is how many keys of one range a server may refuse one by one.
@@ -151,10 +153,45 @@ type recordedRules struct {
 	Carries keys.Set[keys.Region] `json:"carries"`
 }
 
-// tells reports whether the partner is told of a unit's withdrawal: one that would
-// be taken for the withdrawal of a key of another origin is not sent.
-func (r *recordedRules) tells(u *ledger.Unit) bool {
-	return r.Withdrawals && r.Carries.Has(u.Key.Origin)
+// Reasons for which a partner is not told of a withdrawal.
+const (
+	takesNoWithdrawals = "takes-no-withdrawals"
+	noCredentials      = "credentials"
+)
+
+// untold returns why the partner is not told of a unit's withdrawal, empty if it is:
+// one that would be taken for the withdrawal of a key of another origin is not sent.
+func (r *recordedRules) untold(u *ledger.Unit) string {
+	switch {
+	case !r.Withdrawals:
+		return takesNoWithdrawals
+	case !r.Carries.Has(u.Key.Origin):
+		return noCredentials
+	}
+	return ""
+}
+
+// delivers returns what becomes of a telling of span i on its way to a partner: a
+// withdrawal of what it never took is nothing, and one that it does not take is
+// untold. What else it cannot be told is a reinstatement.
+func (v *view) delivers(i int, u *ledger.Unit, what telling, e ledger.Event, why string, rules *recordedRules, refused []int) (telling, string) {
+	switch {
+	case what == withdrawal && len(refused) > 0 && !v.took(i, u, refused):
+		return nothing, ""
+	case what == withdrawal && rules.untold(u) != "":
+		return untold, rules.untold(u)
+	case what == nothing && v.reinstated(i, u, e):
+		if why := v.leavesOut(i, u, e); why == "" || why == AbsentBefore {
+			return reinstatement, ""
+		}
+	}
+	return what, why
+}
+
+// reinstated reports whether a span has a unit active again in our own packages, and
+// withdrawn for good to partners.
+func (v *view) reinstated(i int, u *ledger.Unit, e ledger.Event) bool {
+	return e.Own == ledger.Active && e.Partners == ledger.Withdrawn && u.At(v.spans[i].from).Own != ledger.Active
 }
 
 // pushState is what the ledger remembers of an instance's push.
@@ -269,11 +306,28 @@ func (s *pushState) view(partner ledger.Source) *view {
 			return "brought-by-partner"
 		}
 		if !g.Rules.Carries.Has(u.Key.Origin) {
-			return "credentials"
+			return noCredentials
 		}
-		return g.Rules.leavesOut(&u.Key, e)
+		if why := g.Rules.leavesOut(&u.Key, e); why != "" || !g.gap {
+			return why
+		}
+		return AbsentBefore
 	}
 	return v
+}
+
+// withGaps puts ranges that are gaps where none is kept: those that said nothing, by
+// rules of which nothing is kept, and what came before the instance.
+func (s *pushState) withGaps(rules recordedRules) {
+	var all []*pushRange
+	at := ledger.Position{}
+	for _, g := range s.ranges {
+		if g.From.Number > at.Number {
+			all = append(all, &pushRange{From: at, To: g.From, Rules: rules, gap: true})
+		}
+		all, at = append(all, g), g.To
+	}
+	s.ranges = all
 }
 
 // broughtBy reports whether a partner had brought a unit by number n.

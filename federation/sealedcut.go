@@ -57,10 +57,8 @@ const (
 	openPrefix       = sealedPrefix + "open/" // marks of units that may come back
 )
 
-func sealedCutRegister(cut int64) string { return fmt.Sprintf("%s%020d", sealedCutsPrefix, cut) }
-func loadRegister(cut int64, i int) string {
-	return fmt.Sprintf("%s%020d/%06d", loadsPrefix, cut, i)
-}
+func sealedCutRegister(cut int64) string   { return fmt.Sprintf("%s%020d", sealedCutsPrefix, cut) }
+func loadRegister(cut int64, i int) string { return fmt.Sprintf("%s%020d/%06d", loadsPrefix, cut, i) }
 func openRegister(cut int64, i int) string { return fmt.Sprintf("%s%020d/%06d", openPrefix, cut, i) }
 
 // sealing is what the sealed view of a hub goes by.

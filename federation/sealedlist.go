@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sort"
 	"sync"
 	"time"
 
@@ -23,9 +22,9 @@ type sealedHub struct {
 
 // A sealedList is all batches that are kept for those who check seals, in order.
 type sealedList struct {
+	index
 	version int64 // of the head register it goes by
 	batches []sealedBatch
-	byTag   map[string]int
 	spans   []span // of the cuts
 	sealing *sealing
 	cuts    map[string]*sealedCut // by what their registers hold
@@ -66,7 +65,7 @@ func (h *Hub) readSealedList(ctx context.Context, version int64, old *sealedList
 	if err != nil {
 		return nil, err
 	}
-	l := &sealedList{version: version, byTag: map[string]int{}, sealing: sealing, cuts: map[string]*sealedCut{}}
+	l := &sealedList{version: version, sealing: sealing, cuts: map[string]*sealedCut{}}
 	for _, r := range registers {
 		var c *sealedCut
 		if old != nil {
@@ -78,7 +77,7 @@ func (h *Hub) readSealedList(ctx context.Context, version int64, old *sealedList
 			}
 		}
 		l.cuts[string(r.Value)] = c
-		l.add(c)
+		l.addCut(c)
 	}
 	return l, nil
 }
@@ -91,28 +90,20 @@ func parseSealedCut(r ledger.Register) (*sealedCut, error) {
 	return c, nil
 }
 
-func (l *sealedList) add(c *sealedCut) {
+func (l *sealedList) addCut(c *sealedCut) {
 	for _, b := range c.batches() {
 		b.view = len(l.spans)
-		l.byTag[b.tag] = len(l.batches)
+		l.add(b.tag, b.time)
 		l.batches = append(l.batches, b)
 	}
 	l.spans = append(l.spans, span{c.From, c.Cut.Number})
 }
 
-// has reports whether a tag is that of a batch, or none.
-func (l *sealedList) has(tag string) bool {
-	_, ok := l.byTag[tag]
-	return ok || tag == ""
-}
-
-// after returns the index of the batch that follows a place.
-func (l *sealedList) after(at Place) int {
-	if i, ok := l.byTag[at.Tag]; ok {
-		return i + 1
-	}
-	start := at.Day.Start()
-	return sort.Search(len(l.batches), func(i int) bool { return !l.batches[i].time.Before(start) })
+// find returns the index of the batch that has a tag; ok is false if there is none
+// that can still be had.
+func (l *sealedList) find(tag string) (i int, ok bool) {
+	i, ok = l.byTag[tag]
+	return i, ok && !l.batches[i].gone
 }
 
 // next returns the index of the first batch from i on that a nation is given.
@@ -128,16 +119,8 @@ func (l *sealedList) next(n *Nation, i int) int {
 // its own span.
 func (l *sealedList) view(n *Nation) *view {
 	return &view{
-		spans: l.spans,
-		leavesOut: func(i int, u *ledger.Unit, e ledger.Event) string {
-			switch {
-			case u.Key.Origin == n.Region:
-				return "own"
-			case broughtBy(n.Name, u, l.spans[i].to):
-				return "brought"
-			}
-			return ""
-		},
+		spans:     l.spans,
+		leavesOut: spares(n, l.spans),
 		elsewhere: l.sealing.inPieces,
 	}
 }

@@ -67,8 +67,8 @@ func (h *Hub) DownloadSealedBatch(ctx context.Context, n *Nation, tag string) (*
 	if err != nil {
 		return nil, err
 	}
-	i, ok := list.byTag[tag]
-	if !ok || list.batches[i].gone {
+	i, ok := list.find(tag)
+	if !ok {
 		return nil, nil
 	}
 	return h.sealedPage(ctx, n, list, i)
@@ -97,8 +97,8 @@ func (h *Hub) Audit(ctx context.Context, n *Nation, tag string) (*SealedPage, er
 	if err != nil {
 		return nil, err
 	}
-	i, ok := list.byTag[tag]
-	if !ok || list.batches[i].gone {
+	i, ok := list.find(tag)
+	if !ok {
 		return nil, nil
 	}
 	page := list.page(n, i)
@@ -189,7 +189,7 @@ func (h *Hub) addSpan(ctx context.Context, page *SealedPage, n *Nation, list *se
 }
 
 func (p *SealedPage) add(n *Nation, what telling, u *ledger.Unit, e ledger.Event) {
-	if what == aKey && !u.OperatorWithdrew || what == withdrawal && n.Withdrawals {
+	if n.given(what, u) {
 		p.Keys = append(p.Keys, said(what, u, e, &Defaults{}))
 	}
 }

@@ -37,6 +37,9 @@ const (
 	aKey               // it is new, or its report type rose
 	withdrawal         // of what was told before
 	leftOut            // it would be new, but for the rules
+
+	untold        // a withdrawal of what the partner has, which it does not take
+	reinstatement // of what it was told to be withdrawn, which nobody can be told
 )
 
 // tells returns what span i says of a unit, without its siblings, and the event it

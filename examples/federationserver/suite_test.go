@@ -4,10 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,16 +19,16 @@ import (
 // repository is the folder in which what CONTRIBUTING says is typed.
 const repository = "../.."
 
-// suiteCommand returns the command by which CONTRIBUTING has a team run the suite,
-// against another server.
-func suiteCommand(t *testing.T, base, nations string) []string {
+// suiteCommand returns the command by which CONTRIBUTING has a team run a suite,
+// with other things in the place of those in it.
+func suiteCommand(t *testing.T, test string, instead map[string]string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repository, ".github/CONTRIBUTING.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^go test .*-run TestEndpoint.*$`).FindString(string(text))
-	for old, its := range map[string]string{"http://127.0.0.1:8080": base, "$PWD/nations.json": nations} {
+	line := regexp.MustCompile(`(?m)^go test .*-run ` + test + ` .*$`).FindString(string(text))
+	for old, its := range instead {
 		if strings.Count(line, old) != 1 {
 			t.Fatalf("CONTRIBUTING's command %q has not one %s", line, old)
 		}
@@ -121,19 +123,19 @@ func TestSuite(t *testing.T) {
 				flags = []string{"-cert", s.path("cert.pem"), "-key", s.path("key.pem")}
 			}
 			p := s.start(flags...)
-			args := suiteCommand(t, p.base, s.path("nations.json"))
+			args := suiteCommand(t, "TestEndpoint", map[string]string{"http://127.0.0.1:8080": p.base, "$PWD/nations.json": s.path("nations.json")})
 			if withTLS {
 				args = append(args, "-federationtest.ca="+s.path("cert.pem"))
 			}
-			s.passes(args)
+			s.passes(args, "TestEndpoint", 60)
 			p.terminate()
 		})
 	}
 }
 
 // passes runs a suite that must pass, and must have looked: a clause is skipped only
-// if that is declared.
-func (s *site) passes(args []string) {
+// if it is one of these.
+func (s *site) passes(args []string, test string, least int, skips ...string) {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), args[0], args[1:]...)
 	cmd.Dir = repository
@@ -141,9 +143,95 @@ func (s *site) passes(args []string) {
 	if err != nil {
 		s.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	passed := regexp.MustCompile(`(?m)^ *--- PASS: TestEndpoint/\S+`).FindAll(out, -1)
-	skipped := regexp.MustCompile(`(?m)^ *--- SKIP: TestEndpoint/(\S+)`).FindAllSubmatch(out, -1)
-	if len(passed) < 60 || len(skipped) > 0 {
-		s.t.Errorf("%d clauses passed, want 60 at least; skipped: %q", len(passed), skipped)
+	passed := regexp.MustCompile(`(?m)^ *--- PASS: `+test+`/\S+`).FindAll(out, -1)
+	var skipped []string
+	for _, m := range regexp.MustCompile(`(?m)^ *--- SKIP: `+test+`/(\S+)`).FindAllSubmatch(out, -1) {
+		if !slices.Contains(skips, string(m[1])) {
+			skipped = append(skipped, string(m[1]))
+		}
 	}
+	if len(passed) < least || len(skipped) > 0 {
+		s.t.Errorf("%d clauses passed, want %d at least; skipped: %q", len(passed), least, skipped)
+	}
+}
+
+// members writes the file by which the suite knows three countries. The first has a
+// certificate that was revoked.
+func (s *site) members() string {
+	s.t.Helper()
+	f := s.certificates("DE", "FR", "IT")
+	var list []map[string]string
+	for _, id := range []string{"de", "fr", "it"} {
+		s.european(id, strings.ToUpper(id))
+		m := map[string]string{"country": strings.ToUpper(id)}
+		for _, use := range []string{"authentication", "signing", "callback"} {
+			m[use], m[use+"Key"] = id+"/"+use+".pem", id+"/"+use+"-key.pem"
+		}
+		list = append(list, m)
+	}
+	s.run("nation", "certificate", "-revoke", s.thumbprint("de/authentication"), "de")
+	for _, name := range []string{".pem", "-key.pem"} {
+		if err := os.Rename(f.Path+"/de/authentication"+name, f.Path+"/de/revoked"+name); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	list[0]["revoked"], list[0]["revokedKey"] = "de/revoked.pem", "de/revoked-key.pem"
+	s.certificates("DE")
+	s.run("nation", "certificate", "-add", theList, "-anchor", "certificates/anchor.pem", "de")
+	text, err := json.Marshal(list)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	path := f.Path + "/members.json"
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// TestEuropeanSuite holds the program to the suite for gateways of the European
+// protocol, by the command in CONTRIBUTING: with TLS of its own, and as its load
+// balancer.
+func TestEuropeanSuite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the suite is built and run by the go command")
+	}
+	skips := []string{} // what only the other way can be asked
+	if _, err := exec.LookPath("openssl"); err != nil {
+		skips = append(skips, "signature-of-openssl", "audit-by-openssl")
+	}
+	for name, way := range map[string]struct {
+		flags, args []string
+		skips       []string
+	}{
+		"direct": {flags: directly, args: []string{"-federationtest.ca=certificates/authority.pem"},
+			skips: []string{"certificate-country", "balancer-names", "balancer-no-country"}},
+		"balanced": {flags: []string{"-efgs", "127.0.0.1:0", "-efgs-balancers", "127.0.0.0/8", "-efgs-anchor", "certificates/anchor.pem"},
+			args: []string{"-federationtest.efgs-balanced"}, skips: []string{"balancer-alone"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			members, callback := s.members(), freeAddress(t)
+			_, port, _ := strings.Cut(callback, ":")
+			p := s.start(slices.Concat(way.flags, []string{"-efgs-callback-networks", "127.0.0.0/8", "-efgs-callback-ports", port})...)
+			args := suiteCommand(t, "TestEFGSEndpoint", map[string]string{"https://127.0.0.1:8444": p.european, "$PWD/members.json": members})
+			args = append(args, "-federationtest.efgs-anchor="+s.path("certificates/anchor.pem"), "-federationtest.efgs-callback="+callback)
+			for _, arg := range way.args {
+				args = append(args, strings.Replace(arg, "=certificates/", "="+s.path("certificates")+"/", 1))
+			}
+			s.passes(args, "TestEFGSEndpoint", 70, slices.Concat(skips, way.skips)...)
+			p.terminate()
+		})
+	}
+}
+
+// freeAddress returns an address at which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -19,11 +17,10 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/nation"
-	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/examples/internal/showntest"
 	"github.com/gaenkit/gaen/internal/fastclock"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
-	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
 )
 
@@ -262,43 +259,7 @@ func (c *country) published(pkg string) map[keys.KeyData]int {
 	if err != nil {
 		c.j.t.Fatal(err)
 	}
-	key, err := signing.ReadPrivateKeyFile(c.j.path(c.id, config.Paths.PrivateKey))
-	if err != nil {
-		c.j.t.Fatal(err)
-	}
-	trusted, err := signing.NewTrustList(signing.PublicKey{Identity: config.Identity(), Key: &key.PublicKey})
-	if err != nil {
-		c.j.t.Fatal(err)
-	}
-	found := map[keys.KeyData]int{}
-	err = filepath.WalkDir(c.j.path(c.id, "www"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.Contains(path, "/country/"+pkg+"/") || !strings.Contains(path, "/hour/") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		if err != nil || !bytes.HasPrefix(text, []byte("PK")) {
-			return err
-		}
-		a, err := export.Open(bytes.NewReader(text), int64(len(text)), nil)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		v, err := a.Verify(trusted, nil)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		for k, err := range v.Keys() {
-			if err != nil {
-				return err
-			}
-			found[k.KeyData]++
-		}
-		return nil
-	})
-	if err != nil {
-		c.j.t.Fatal(err)
-	}
-	return found
+	return showntest.Keys(c.j.t, c.j.path(c.id, "www"), c.j.path(c.id, config.Paths.PrivateKey), config.Identity(), pkg)
 }
 
 // comesToShow waits until a package shows exactly these keys, each once.

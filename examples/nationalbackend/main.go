@@ -9,6 +9,11 @@
 //	nationalbackend books -config backend.json   prints what became of every key
 //	nationalbackend issue -config backend.json -kit LAB_RESULT -consent given
 //	                                             prints a one-time token
+//	nationalbackend order -config backend.json -action roll-back -upload ID
+//	                                             says what an order would do; -do does it
+//	nationalbackend orders -config backend.json  prints the orders that were given
+//	nationalbackend explain -config backend.json < key
+//	                                             prints where a key has been
 //	nationalbackend certificates -out certificates DE FR
 //	                                             makes certificates to try EFGS with
 //
@@ -87,10 +92,33 @@
 // counted once for each of them; if one is missing, the exit status is 1. They are
 // taken while nothing else runs, or may be out by what comes in between.
 //
+// # Orders
+//
+// An operator withdraws, reinstates, revises, holds and resumes by key, upload,
+// origin, source, kind of test or time; order -help has the flags. Without -do it is
+// only said what would happen: how many keys nobody has yet, how many are revoked, by
+// which cut, in the company of how many others. Every order that is given with -do
+// says who gives it and why, and is recorded, also if it is refused. It changes the
+// ledger alone; serve and tick publish it.
+//
+// # Where a key has been
+//
+// The subcommand explain reads key data (hexadecimal or base64), and after it, if
+// they are known, its first interval and its origin, from standard input or the file
+// that -key names: never from the command line, where others could see it. It prints,
+// as JSON and without the key:
+//
+//   - ledger: for each origin that claims the key who brought it, by which cuts it
+//     was released, revised and withdrawn, and what it waits for;
+//   - packages: in which files it is, and as what; if it is in none, why; and whether
+//     phones match it and could still forget it;
+//   - partners: what each server was sent of it, what is on its way, and which
+//     withdrawals cannot be told to it.
+//
 // # Exit status
 //
 //	0  done
-//	1  stopped by an error, or the books do not balance
+//	1  stopped by an error, or the books do not balance, or an order is refused
 //	2  wrong usage or configuration
 //	3  tick: some server could not be reached; the rest was done
 package main
@@ -127,12 +155,16 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type command struct {
 	config         *nation.Config
 	kit, consent   string
+	order          orderFlags
+	keyFile        string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
 var commands = map[string]func(*command, context.Context) error{
 	"init": (*command).init, "check": (*command).check, "serve": (*command).serve, "tick": (*command).tick,
-	"books": (*command).books, "issue": (*command).issue,
+	"books": (*command).books, "issue": (*command).issue, "explain": (*command).explain,
+	"order": (*command).giveOrder, "orders": (*command).listOrders,
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -140,16 +172,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, makeCertificates(args[1:], stdout, stderr))
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
+		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue|order|orders|explain -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
 		return exitUsage
 	}
-	c := &command{stdout: stdout, stderr: stderr}
+	c := &command{stdin: os.Stdin, stdout: stdout, stderr: stderr}
 	f := flag.NewFlagSet("nationalbackend "+args[0], flag.ContinueOnError)
 	f.SetOutput(stderr)
 	config := f.String("config", "backend.json", "configuration `file`")
+	if args[0] == "order" {
+		c.order.define(f)
+	}
 	if args[0] == "issue" {
 		f.StringVar(&c.kit, "kit", "", "kind of test: LAB_RESULT, RAPID_RESULT, RAPID_SELF_REPORTED; empty leaves it to the phone")
 		f.StringVar(&c.consent, "consent", "", "consent to federate: given or refused; empty leaves it to the phone")
+	}
+	if args[0] == "explain" {
+		f.StringVar(&c.keyFile, "key", "-", "`file` that the key is read from; - is standard input")
 	}
 	if err := f.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
 		return exitDone

@@ -1,6 +1,7 @@
 package efgs
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/jsontext"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
 )
@@ -46,7 +48,7 @@ type Audit struct {
 }
 
 func (a *Audit) complete() error {
-	setDefault(&a.Patience, 6*time.Hour)
+	a.Patience = cmp.Or(a.Patience, 6*time.Hour)
 	switch {
 	case a.Verifier == nil:
 		return errors.New("ClientOptions.Audit.Verifier is nil")
@@ -167,24 +169,24 @@ func (c *Client) bearsWith(tag string) bool {
 
 // entries asks for the audit of a batch.
 func (c *Client) entries(ctx context.Context, h *handout) ([]AuditEntry, error) {
-	var a *answer
+	var a *remote.Answer
 	// The day must be the batch's, which around midnight is not the tag's.
 	for _, day := range []federation.Day{h.day, h.day + 1, h.day - 1} {
 		var err error
-		if a, err = c.do(ctx, &request{op: opAudit, method: http.MethodGet, path: "/audit/download/" + day.String() + "/" + url.PathEscape(h.tag),
-			accept: JSON.MediaType(), limit: maxAudit}); err != nil {
+		if a, err = c.do(ctx, &remote.Request{Op: opAudit, Method: http.MethodGet, Path: "/audit/download/" + day.String() + "/" + url.PathEscape(h.tag),
+			Header: accepting(JSON), Limit: maxAudit}); err != nil {
 			return nil, err
 		}
-		if a.status != http.StatusNotFound {
+		if a.Status != http.StatusNotFound {
 			break
 		}
 	}
-	if a.status != http.StatusOK {
-		return nil, failed(opAudit, a)
+	if a.Status != http.StatusOK {
+		return nil, a.Failure(meaning(opAudit, a.Status))
 	}
 	var entries []AuditEntry
-	if err := json.Unmarshal(a.body, &entries); err != nil || entries == nil {
-		return nil, unavailable(opAudit, a.status, "no JSON array of audits")
+	if err := json.Unmarshal(a.Body, &entries); err != nil || entries == nil {
+		return nil, unavailable(opAudit, a.Status, "no JSON array of audits")
 	}
 	return entries, nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/remote"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/signing/cms"
 )
 
@@ -23,16 +25,16 @@ const maxSubscriptions = 1000
 
 // Subscriptions returns those of this client's country.
 func (c *Client) Subscriptions(ctx context.Context) ([]Subscription, error) {
-	a, err := c.do(ctx, &request{op: opCallback, method: http.MethodGet, path: "/callback", accept: JSON.MediaType()})
+	a, err := c.do(ctx, &remote.Request{Op: opCallback, Method: http.MethodGet, Path: "/callback", Header: accepting(JSON)})
 	if err != nil {
 		return nil, err
 	}
-	if a.status != http.StatusOK {
-		return nil, failed(opCallback, a)
+	if a.Status != http.StatusOK {
+		return nil, a.Failure(meaning(opCallback, a.Status))
 	}
 	var all []Subscription
-	if err := json.Unmarshal(a.body, &all); err != nil || len(all) > maxSubscriptions {
-		return nil, unavailable(opCallback, a.status, "no list of subscriptions")
+	if err := json.Unmarshal(a.Body, &all); err != nil || len(all) > maxSubscriptions {
+		return nil, unavailable(opCallback, a.Status, "no list of subscriptions")
 	}
 	return all, nil
 }
@@ -63,12 +65,12 @@ func (c *Client) Unsubscribe(ctx context.Context, id string) error {
 }
 
 func (c *Client) change(ctx context.Context, method, path string) error {
-	a, err := c.do(ctx, &request{op: opCallback, method: method, path: path, accept: JSON.MediaType()})
+	a, err := c.do(ctx, &remote.Request{Op: opCallback, Method: method, Path: path, Header: accepting(JSON)})
 	if err != nil {
 		return err
 	}
-	if a.status < 200 || a.status > 299 {
-		return failed(opCallback, a)
+	if a.Status < 200 || a.Status > 299 {
+		return a.Failure(meaning(opCallback, a.Status))
 	}
 	return nil
 }
@@ -104,6 +106,7 @@ func (h *Callback) Hints() <-chan struct{} { return h.hints }
 // ServeHTTP implements [http.Handler].
 func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	service.Hurry(w) // a call has no body
 	switch {
 	case !h.knows(r):
 		w.WriteHeader(http.StatusForbidden)

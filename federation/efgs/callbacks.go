@@ -1,6 +1,7 @@
 package efgs
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -98,11 +100,11 @@ func NewCallbacks(hub *federation.Hub, l *ledger.Ledger, nations Nations, list c
 
 func (o *CallbackOptions) complete() error {
 	o.Networks, o.Ports = slices.Clone(o.Networks), slices.Clone(o.Ports)
-	setDefault(&o.Timeout, 30*time.Second)
-	setDefault(&o.Pause, 5*time.Minute)
-	setDefault(&o.Retries, 5)
-	setDefault(&o.Budget, 4*time.Minute)
-	setDefault(&o.Parallel, 8)
+	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
+	o.Pause = cmp.Or(o.Pause, 5*time.Minute)
+	o.Retries = cmp.Or(o.Retries, 5)
+	o.Budget = cmp.Or(o.Budget, 4*time.Minute)
+	o.Parallel = cmp.Or(o.Parallel, 8)
 	if o.Resolver == nil {
 		o.Resolver = net.DefaultResolver
 	}
@@ -369,7 +371,7 @@ func safeCall(err error) error {
 	if e, ok := errors.AsType[*cms.Error](err); ok {
 		return e
 	}
-	return safe(err)
+	return remote.Safe(err)
 }
 
 // countryKey is what the country that is called stands under in a context.

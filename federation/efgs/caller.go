@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
 )
@@ -32,16 +33,16 @@ func (s *Server) authenticate(r *http.Request) (*caller, error) {
 	}
 	country, err := keys.ParseRegion(entry.Country)
 	if err != nil {
-		return nil, unable(fmt.Errorf("the country of a listed certificate: %w", err))
+		return nil, service.Unable(fmt.Errorf("the country of a listed certificate: %w", err))
 	}
 	n, err := s.nations.Nation(r.Context(), country)
 	switch {
 	case errors.Is(err, ErrUnknownNation):
 		return nil, forbidden(fmt.Errorf("certificate of %s: %w", country, err))
 	case err != nil:
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	case n.Region != country:
-		return nil, unable(fmt.Errorf("nation %s is not of %s", n.Name, country))
+		return nil, service.Unable(fmt.Errorf("nation %s is not of %s", n.Name, country))
 	}
 	return &caller{country: entry.Country, entry: entry, nation: n}, nil
 }
@@ -49,7 +50,7 @@ func (s *Server) authenticate(r *http.Request) (*caller, error) {
 // forbidden refuses whoever is not known. What is wrong with the certificate is for
 // the log alone.
 func forbidden(cause error) error {
-	return refuse(http.StatusForbidden, "not a certificate that is known here").because(cause)
+	return service.Refuse(http.StatusForbidden, "not a certificate that is known here").Because(cause)
 }
 
 var errNoCertificate = errors.New("no client certificate")
@@ -63,7 +64,7 @@ func (s *Server) present(r *http.Request) (cms.Entry, error) {
 	case s.isBalancer(r.RemoteAddr):
 		// The connection's own certificate, if it has one, is the balancer's.
 		if entry, err = s.told(r, now); err != nil {
-			if _, ok := errors.AsType[*refusal](err); ok {
+			if _, ok := errors.AsType[*service.Refusal](err); ok {
 				return entry, err
 			}
 		}
@@ -77,7 +78,7 @@ func (s *Server) present(r *http.Request) (cms.Entry, error) {
 	}
 	switch {
 	case errors.Is(err, cms.ReasonUnavailable):
-		return entry, unable(err)
+		return entry, service.Unable(err)
 	case err != nil:
 		return entry, forbidden(err)
 	}
@@ -116,7 +117,7 @@ func (s *Server) told(r *http.Request, now time.Time) (entry cms.Entry, err erro
 	}
 	country, err := countryIn(dn)
 	if err != nil {
-		return entry, refuse(http.StatusBadRequest, s.opts.DNHeader+": "+err.Error())
+		return entry, service.Refuse(http.StatusBadRequest, s.opts.DNHeader+": "+err.Error())
 	}
 	text, err := header(r, s.opts.ThumbprintHeader)
 	if err != nil {

@@ -1,22 +1,18 @@
 package efgs
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
 )
@@ -34,12 +30,6 @@ const (
 
 	// DefaultMaxKeys is how many keys a downloaded batch may have, good or bad.
 	DefaultMaxKeys = 50_000
-
-	// maxAnswer is the size of the largest answer that is read of what is neither a
-	// batch nor an audit.
-	maxAnswer = 1 << 20
-
-	defaultUserAgent = "gaen"
 
 	opDownload = "download"
 	opUpload   = "upload"
@@ -83,9 +73,8 @@ type ClientOptions struct {
 // A Client speaks to one gateway as one country. It may be used from several
 // goroutines at once.
 type Client struct {
-	base    string // without a slash at its end
+	server  *remote.Server
 	country keys.Region
-	http    *http.Client
 	opts    ClientOptions
 
 	mu      sync.Mutex
@@ -114,24 +103,27 @@ func NewClient(base string, country keys.Region, opts *ClientOptions) (*Client, 
 			return nil, fmt.Errorf("efgs: %w", err)
 		}
 	}
-	var err error
-	if c.base, err = parseBase(base, c.opts.PlainHTTP); err != nil {
-		return nil, fmt.Errorf("efgs: base URL: %w", err)
+	server, err := remote.New(protocol, base, &remote.Options{
+		HTTPClient: c.opts.HTTPClient, UserAgent: c.opts.UserAgent, Timeout: c.opts.Timeout, PlainHTTP: c.opts.PlainHTTP,
+		Credentials: c.credentials,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("efgs: %w", err)
 	}
-	own := http.Client{}
-	if c.opts.HTTPClient != nil {
-		own = *c.opts.HTTPClient
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.http = &own
+	c.server = server
 	return c, nil
 }
 
+// credentials puts into a header what a load balancer would, where none is.
+func (c *Client) credentials(_ context.Context, header http.Header) error {
+	maps.Copy(header, c.opts.Header)
+	return nil
+}
+
 func (o *ClientOptions) complete() error {
-	setDefault(&o.UserAgent, defaultUserAgent)
-	setDefault(&o.Timeout, DefaultTimeout)
-	setDefault(&o.MaxPage, DefaultMaxPage)
-	setDefault(&o.MaxKeys, DefaultMaxKeys)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.MaxPage = cmp.Or(o.MaxPage, DefaultMaxPage)
+	o.MaxKeys = cmp.Or(o.MaxKeys, DefaultMaxKeys)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -139,10 +131,6 @@ func (o *ClientOptions) complete() error {
 	switch {
 	case o.Format > JSON:
 		return fmt.Errorf("ClientOptions.Format: %s", o.Format)
-	case strings.ContainsFunc(o.UserAgent, func(c rune) bool { return c < ' ' || c > '~' }):
-		return errors.New("ClientOptions.UserAgent: not printable ASCII")
-	case o.Timeout < 0:
-		return fmt.Errorf("ClientOptions.Timeout: %s is negative", o.Timeout)
 	case o.MaxPage < 0:
 		return fmt.Errorf("ClientOptions.MaxPage: %d is negative", o.MaxPage)
 	case o.MaxKeys < 0:
@@ -173,39 +161,6 @@ func checkSigner(s Signer, country keys.Region) error {
 	return nil
 }
 
-func setDefault[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
-}
-
-// parseBase returns a base URL without the slash at its end. Errors do not quote
-// it: it may hold a password.
-func parseBase(base string, plain bool) (string, error) {
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return "", errors.New("not a URL")
-	case u.Host == "" || u.Opaque != "":
-		return "", errors.New("no host")
-	case u.User != nil:
-		return "", errors.New("a user in it; the certificate is what the gateway goes by")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", errors.New("a query or fragment in it")
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "", errors.New("neither https nor http")
-	case u.Scheme == "http" && !plain && !isLoopback(u.Hostname()):
-		return "", errors.New("http shows the keys to everybody on the way; ClientOptions.PlainHTTP if that is meant")
-	}
-	return strings.TrimSuffix(u.String(), "/"), nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // Origins returns the country: the gateway takes keys of no other origin from it.
 func (c *Client) Origins() keys.Set[keys.Region] {
 	if c.opts.Signer == nil {
@@ -230,59 +185,13 @@ func (c *Client) PullOptions() *federation.PullOptions {
 const retention = 2 * 24 * time.Hour
 
 // String returns the base URL.
-func (c *Client) String() string { return c.base }
+func (c *Client) String() string { return c.server.String() }
 
-// A request is what is asked of a gateway.
-type request struct {
-	op     string
-	method string
-	path   string // after "/diagnosiskeys"
-	accept string
-	header map[string]string
-	body   []byte
-	limit  int64 // of the answer, if it is 200
+// do asks the gateway, whose paths all begin alike.
+func (c *Client) do(ctx context.Context, r *remote.Request) (*remote.Answer, error) {
+	r.Path = "/diagnosiskeys" + r.Path
+	return c.server.Ask(ctx, r)
 }
 
-// An answer is what a gateway said.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// do sends a request and reads the answer.
-func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
-	defer cancel()
-	var content io.Reader // not a *bytes.Reader that is nil
-	if r.body != nil {
-		content = bytes.NewReader(r.body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, c.base+"/diagnosiskeys"+r.path, content)
-	if err != nil {
-		return nil, unavailable(r.op, 0, "no request can be made of it")
-	}
-	maps.Copy(req.Header, c.opts.Header)
-	req.Header.Set("User-Agent", c.opts.UserAgent)
-	req.Header.Set("Accept", r.accept)
-	for _, name := range slices.Sorted(maps.Keys(r.header)) {
-		req.Header.Set(name, r.header[name])
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, unavailable(r.op, 0, "%w", safe(err))
-	}
-	defer resp.Body.Close()
-	limit := r.limit
-	if resp.StatusCode != http.StatusOK || limit == 0 {
-		limit = maxAnswer
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, unavailable(r.op, resp.StatusCode, "reading the answer: %w", safe(err))
-	}
-	if int64(len(text)) > limit {
-		return nil, unavailable(r.op, resp.StatusCode, "an answer of more than %d bytes", limit)
-	}
-	return &answer{resp.StatusCode, resp.Header, text}, nil
-}
+// accepting is the header that asks for answers in a format.
+func accepting(f Format) map[string]string { return map[string]string{"Accept": f.MediaType()} }

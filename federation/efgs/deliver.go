@@ -6,12 +6,13 @@ import (
 	"net/http"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/service"
 )
 
 // download hands a batch out: the one with a tag or, without one, the first of a
 // day, which may be of a later day. The rules, and their order, are the gateway's.
-func (s *Server) download(r *http.Request, c *caller, date string) (*reply, error) {
-	if err := onlyBy(http.MethodGet, r); err != nil {
+func (s *Server) download(r *http.Request, c *caller, date string) (*service.Reply, error) {
+	if err := service.OnlyBy(r, http.MethodGet); err != nil {
 		return nil, err
 	}
 	format, err := acceptOf(r)
@@ -34,11 +35,11 @@ func (s *Server) download(r *http.Request, c *caller, date string) (*reply, erro
 	}
 	switch {
 	case err != nil:
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	case page == nil:
-		return nil, refuse(http.StatusNotFound, "no such batch")
+		return nil, service.Refuse(http.StatusNotFound, "no such batch")
 	case federation.DayOf(page.Time) < day:
-		return nil, refuse(http.StatusBadRequest, "the batch is of an earlier day")
+		return nil, service.Refuse(http.StatusBadRequest, "the batch is of an earlier day")
 	}
 	answer, err := pageReply(page, format)
 	if err == nil {
@@ -56,7 +57,7 @@ func acceptOf(r *http.Request) (Format, error) {
 	format, err := Accept(text)
 	if err != nil {
 		e := err.(*MediaError)
-		return 0, refuse(e.Status, e.Header+": "+e.Err.Error())
+		return 0, service.Refuse(e.Status, e.Header+": "+e.Err.Error())
 	}
 	return format, nil
 }
@@ -66,50 +67,50 @@ func (s *Server) day(date string) (federation.Day, error) {
 	day, err := federation.ParseDay(date)
 	switch {
 	case err != nil:
-		return 0, refuse(http.StatusBadRequest, "date: not a day in the form 2006-01-02")
+		return 0, service.Refuse(http.StatusBadRequest, "date: not a day in the form 2006-01-02")
 	case day < s.today()-federation.Day(s.opts.MaxAge):
-		return 0, refuse(http.StatusGone, fmt.Sprintf("date: more than %d days ago", s.opts.MaxAge))
+		return 0, service.Refuse(http.StatusGone, fmt.Sprintf("date: more than %d days ago", s.opts.MaxAge))
 	}
 	return day, nil
 }
 
 // pageReply returns a batch as it is handed out. In protobuf several batches one
 // after another are one, so that what was uploaded is only copied.
-func pageReply(page *federation.SealedPage, format Format) (*reply, error) {
+func pageReply(page *federation.SealedPage, format Format) (*service.Reply, error) {
 	next := page.Following
 	if next == "" {
 		next = noTag
 	}
-	a := &reply{status: http.StatusOK, kind: format.MediaType(), header: [][2]string{
-		{headerBatchTag, page.Tag}, {headerNextBatchTag, next},
-		{"X-Protobuf-Schema", "Efgs.proto"}, {"X-Protobuf-Message", "eu.interop.DiagnosisKeyBatch"},
+	a := &service.Reply{Status: http.StatusOK, Kind: format.MediaType(), Header: map[string]string{
+		headerBatchTag: page.Tag, headerNextBatchTag: next,
+		"X-Protobuf-Schema": "Efgs.proto", "X-Protobuf-Message": "eu.interop.DiagnosisKeyBatch",
 	}}
 	for i := range page.Pieces {
-		a.parts = append(a.parts, page.Pieces[i].Body)
+		a.Parts = append(a.Parts, page.Pieces[i].Body)
 	}
 	if len(page.Keys) > 0 {
-		a.parts = append(a.parts, Protobuf.Append(nil, BatchOf(page.Keys).Keys))
+		a.Parts = append(a.Parts, Protobuf.Append(nil, BatchOf(page.Keys).Keys))
 	}
 	if format == Protobuf {
 		return a, nil
 	}
 	var all []DiagnosisKey
-	for _, part := range a.parts {
+	for _, part := range a.Parts {
 		batch, err := Protobuf.Decode(part, len(part))
 		if err != nil {
-			return nil, unable(fmt.Errorf("batch %s: %w", page.Tag, err))
+			return nil, service.Unable(fmt.Errorf("batch %s: %w", page.Tag, err))
 		}
 		all = append(all, batch.Keys...)
 	}
-	a.parts = [][]byte{format.Append(nil, all)}
+	a.Parts = [][]byte{format.Append(nil, all)}
 	return a, nil
 }
 
 // audit tells of the uploads that a batch is made of, those of the caller among
 // them. When each was uploaded would tell in what order, so that the time of them
 // all is the batch's.
-func (s *Server) audit(r *http.Request, c *caller, date, tag string) (*reply, error) {
-	if err := onlyBy(http.MethodGet, r); err != nil {
+func (s *Server) audit(r *http.Request, c *caller, date, tag string) (*service.Reply, error) {
+	if err := service.OnlyBy(r, http.MethodGet); err != nil {
 		return nil, err
 	}
 	day, err := s.day(date)
@@ -119,22 +120,18 @@ func (s *Server) audit(r *http.Request, c *caller, date, tag string) (*reply, er
 	var page *federation.SealedPage
 	if tag != "" && len(tag) <= federation.MaxTag {
 		if page, err = s.hub.Audit(r.Context(), c.nation, tag); err != nil {
-			return nil, unable(err)
+			return nil, service.Unable(err)
 		}
 	}
 	if page == nil || federation.DayOf(page.Time) != day {
-		return nil, refuse(http.StatusNotFound, "no such batch")
+		return nil, service.Refuse(http.StatusNotFound, "no such batch")
 	}
 	entries := make([]AuditEntry, len(page.Pieces))
 	for i := range page.Pieces {
 		if err := json.Unmarshal(page.Pieces[i].Seal, &entries[i]); err != nil {
-			return nil, unable(fmt.Errorf("batch %s: the seal of an upload: %w", page.Tag, err))
+			return nil, service.Unable(fmt.Errorf("batch %s: the seal of an upload: %w", page.Tag, err))
 		}
 		entries[i].UploadedTime = UploadTime{page.Time}
 	}
-	a, err := jsonReply(http.StatusOK, entries)
-	if err == nil {
-		a.kind = JSON.MediaType()
-	}
-	return a, err
+	return service.JSON(http.StatusOK, JSON.MediaType(), entries)
 }

@@ -106,6 +106,12 @@
 // A [Client] fails with an [*Error], which is of a class of package federation. No
 // error of this package holds key data or what the other side sent.
 //
+// A [Server] says who is not known before it says anything else. Beside the statuses
+// above it answers 404, 405, 408 for a body that is too slow, 429 for a nation with
+// too many requests at the same time, and 503 if the ledger, the list or the
+// directory does not answer. Whoever is refused has a second to send the rest of the
+// request, and not the time of one that is granted.
+//
 // # Compatibility
 //
 // Version 1.0 of both formats. The bytes to be signed are those of all 5,000 vectors

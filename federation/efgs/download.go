@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 )
 
 // Download implements [federation.Downloader].
@@ -97,7 +98,7 @@ func (c *Client) get(ctx context.Context, day federation.Day, tag string) (*hand
 	if err != nil {
 		return nil, err
 	}
-	if a.status == http.StatusBadRequest && tag != "" {
+	if a.Status == http.StatusBadRequest && tag != "" {
 		// The batch is of the day before: around midnight its tag can have the
 		// later one (EFGS 226).
 		if a, err = c.ask(ctx, day-1, tag); err != nil {
@@ -105,44 +106,44 @@ func (c *Client) get(ctx context.Context, day federation.Day, tag string) (*hand
 		}
 	}
 	switch {
-	case a.status == http.StatusOK:
+	case a.Status == http.StatusOK:
 		return c.handout(a, day, tag)
-	case a.status == http.StatusNotFound && tag == "":
+	case a.Status == http.StatusNotFound && tag == "":
 		return nil, nil
-	case a.status == http.StatusNotFound:
-		return nil, unavailable(opDownload, a.status, "%w", errUnknownTag)
+	case a.Status == http.StatusNotFound:
+		return nil, unavailable(opDownload, a.Status, "%w", errUnknownTag)
 	}
-	return nil, failed(opDownload, a)
+	return nil, a.Failure(meaning(opDownload, a.Status))
 }
 
-func (c *Client) ask(ctx context.Context, day federation.Day, tag string) (*answer, error) {
-	r := &request{op: opDownload, method: http.MethodGet, path: "/download/" + day.String(),
-		accept: c.opts.Format.MediaType(), limit: c.opts.MaxPage}
+func (c *Client) ask(ctx context.Context, day federation.Day, tag string) (*remote.Answer, error) {
+	r := &remote.Request{Op: opDownload, Method: http.MethodGet, Path: "/download/" + day.String(),
+		Header: accepting(c.opts.Format), Limit: c.opts.MaxPage}
 	if tag != "" {
-		r.header = map[string]string{headerBatchTag: tag}
+		r.Header[headerBatchTag] = tag
 	}
 	return c.do(ctx, r)
 }
 
 // handout reads a batch. Another than the one asked for is none.
-func (c *Client) handout(a *answer, day federation.Day, tag string) (*handout, error) {
-	h := &handout{step: step{tag: headerTag(a.header.Get(headerBatchTag)), next: headerTag(a.header.Get(headerNextBatchTag))}}
-	format, err := answeredIn(a.header.Get("Content-Type"), c.opts.Format)
+func (c *Client) handout(a *remote.Answer, day federation.Day, tag string) (*handout, error) {
+	h := &handout{step: step{tag: headerTag(a.Header.Get(headerBatchTag)), next: headerTag(a.Header.Get(headerNextBatchTag))}}
+	format, err := answeredIn(a.Header.Get("Content-Type"), c.opts.Format)
 	if err != nil {
-		return nil, unavailable(opDownload, a.status, "content type: %w", err)
+		return nil, unavailable(opDownload, a.Status, "content type: %w", err)
 	}
-	if h.batch, err = format.Decode(a.body, c.opts.MaxKeys); err != nil {
-		return nil, unavailable(opDownload, a.status, "%w", err)
+	if h.batch, err = format.Decode(a.Body, c.opts.MaxKeys); err != nil {
+		return nil, unavailable(opDownload, a.Status, "%w", err)
 	}
 	switch {
 	case h.tag == "" && tag == "" && len(h.batch.Keys) == 0:
 		return nil, nil // the gateway has answered so where there was nothing (CWA 819)
 	case h.tag == "":
-		return nil, unavailable(opDownload, a.status, "the batch has no tag")
+		return nil, unavailable(opDownload, a.Status, "the batch has no tag")
 	case len(h.next) > federation.MaxTag:
-		return nil, unavailable(opDownload, a.status, "the next batch has a tag of %d bytes, at most %d", len(h.next), federation.MaxTag)
+		return nil, unavailable(opDownload, a.Status, "the next batch has a tag of %d bytes, at most %d", len(h.next), federation.MaxTag)
 	case tag != "" && h.tag != tag:
-		return nil, unavailable(opDownload, a.status, "another batch than the one that was asked for")
+		return nil, unavailable(opDownload, a.Status, "another batch than the one that was asked for")
 	}
 	h.day = dayOf(h.tag, day)
 	return h, nil

@@ -1,26 +1,24 @@
 package efgs
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
 )
 
 // upload stores what a nation brings, whole or not at all.
-func (s *Server) upload(w http.ResponseWriter, r *http.Request, c *caller) (*reply, error) {
-	if err := onlyBy(http.MethodPost, r); err != nil {
+func (s *Server) upload(w http.ResponseWriter, r *http.Request, c *caller) (*service.Reply, error) {
+	if err := service.OnlyBy(r, http.MethodPost); err != nil {
 		return nil, err
 	}
 	tag, signature, err := uploadHeaders(r)
@@ -38,7 +36,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, c *caller) (*rep
 	// What is not signed, such as fields that nobody knows, is not handed on: other
 	// nations' decoders may trip over it. What is comes out as it went in.
 	if sealed.Body = Protobuf.Append(nil, batch.Keys); len(sealed.Body) > federation.MaxSealed {
-		return nil, refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("body: more than %d bytes of protobuf", federation.MaxSealed))
+		return nil, service.Refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("body: more than %d bytes of protobuf", federation.MaxSealed))
 	}
 	if sealed.Seal, err = s.seal(r.Context(), c, batch.Keys, signature); err != nil {
 		return nil, err
@@ -46,13 +44,13 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, c *caller) (*rep
 	answer, err := s.hub.UploadSealed(r.Context(), c.nation, sealed)
 	switch {
 	case errors.Is(err, federation.ErrTagTaken):
-		return nil, refuse(http.StatusConflict, "batchTag: another upload has it")
+		return nil, service.Refuse(http.StatusConflict, "batchTag: another upload has it")
 	case errors.Is(err, federation.ErrKind):
-		return nil, refuse(http.StatusForbidden, "the nation uploads by another protocol").because(err)
+		return nil, service.Refuse(http.StatusForbidden, "the nation uploads by another protocol").Because(err)
 	case errors.Is(err, federation.ErrRefused):
-		return nil, refuse(http.StatusRequestEntityTooLarge, "beyond a limit").because(err)
+		return nil, service.Refuse(http.StatusRequestEntityTooLarge, "beyond a limit").Because(err)
 	case err != nil:
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "efgs: upload", slog.String("country", c.country),
 		slog.Int("keys", len(sealed.Keys)), slog.Bool("stored", answer.Stored), slog.Bool("again", answer.Again),
@@ -67,13 +65,13 @@ func uploadHeaders(r *http.Request) (tag, signature string, err error) {
 		return "", "", err
 	}
 	if tag == "" || len(tag) > federation.MaxTag || strings.ContainsFunc(tag, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return "", "", refuse(http.StatusBadRequest, fmt.Sprintf("batchTag: want 1 to %d printable ASCII characters", federation.MaxTag))
+		return "", "", service.Refuse(http.StatusBadRequest, fmt.Sprintf("batchTag: want 1 to %d printable ASCII characters", federation.MaxTag))
 	}
 	if signature, err = header(r, headerBatchSignature); err != nil {
 		return "", "", err
 	}
 	if signature == "" {
-		return "", "", refuse(http.StatusBadRequest, "batchSignature: missing")
+		return "", "", service.Refuse(http.StatusBadRequest, "batchSignature: missing")
 	}
 	return tag, signature, nil
 }
@@ -87,46 +85,25 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) (*Batch, error) {
 	}
 	format, err := ContentType(kind)
 	if e, ok := errors.AsType[*MediaError](err); ok {
-		return nil, refuse(e.Status, e.Header+": "+e.Err.Error())
+		return nil, service.Refuse(e.Status, e.Header+": "+e.Err.Error())
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return nil, refuse(http.StatusBadRequest, "Content-Encoding: want none")
+		return nil, service.Refuse(http.StatusBadRequest, "Content-Encoding: want none")
 	}
-	body, err := s.body(w, r)
+	body, err := service.Body(w, r, s.opts.MaxUpload)
 	if err != nil {
 		return nil, err
 	}
 	batch, err := format.Decode(body, MaxBatch)
 	switch {
 	case errors.Is(err, ErrTooManyKeys):
-		return nil, refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("body: more than %d keys", MaxBatch))
+		return nil, service.Refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("body: more than %d keys", MaxBatch))
 	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "body: not a batch of keys")
+		return nil, service.Refuse(http.StatusBadRequest, "body: not a batch of keys")
 	case len(batch.Keys) == 0:
-		return nil, refuse(http.StatusBadRequest, "body: no keys")
+		return nil, service.Refuse(http.StatusBadRequest, "body: no keys")
 	}
 	return batch, nil
-}
-
-// body reads the body of a request.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("body: more than %d bytes", s.opts.MaxUpload))
-	if r.ContentLength > s.opts.MaxUpload {
-		return nil, tooLarge
-	}
-	// What is read is what is allocated: the length is only what the caller says.
-	var buf bytes.Buffer
-	_, err := io.Copy(&buf, http.MaxBytesReader(w, r.Body, s.opts.MaxUpload))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge
-	}
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, refuse(http.StatusRequestTimeout, "body: too slow")
-	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "body: cut off")
-	}
-	return buf.Bytes(), nil
 }
 
 // keys returns the keys of an upload. As at the gateway one that is not valid has
@@ -140,7 +117,7 @@ func (v validityRange) keys(b *Batch) ([]keys.DiagnosisKey, error) {
 		}
 		if err != nil {
 			why := setAside(&k, err)
-			return nil, refuse(http.StatusBadRequest, fmt.Sprintf("key %d: %s: %s", i, why.Field, why.Reason))
+			return nil, service.Refuse(http.StatusBadRequest, fmt.Sprintf("key %d: %s: %s", i, why.Field, why.Reason))
 		}
 		all[i] = k
 	}
@@ -152,15 +129,15 @@ func (s *Server) seal(ctx context.Context, c *caller, all []DiagnosisKey, signat
 	signed, entry, err := s.signed(ctx, all, signature)
 	switch {
 	case errors.Is(err, cms.ReasonUnavailable):
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "Invalid signature").because(err)
+		return nil, service.Refuse(http.StatusBadRequest, "Invalid signature").Because(err)
 	case signed.Country != c.country:
-		return nil, refuse(http.StatusBadRequest, "Invalid signature").because(fmt.Errorf("the certificate is of %s", signed.Country))
+		return nil, service.Refuse(http.StatusBadRequest, "Invalid signature").Because(fmt.Errorf("the certificate is of %s", signed.Country))
 	}
 	for i := range all {
 		if all[i].Origin != c.country {
-			return nil, refuse(http.StatusBadRequest, fmt.Sprintf("key %d: the origin is not the certificate's country", i))
+			return nil, service.Refuse(http.StatusBadRequest, fmt.Sprintf("key %d: the origin is not the certificate's country", i))
 		}
 	}
 	seal, err := json.Marshal(AuditEntry{
@@ -175,7 +152,7 @@ func (s *Server) seal(ctx context.Context, c *caller, all []DiagnosisKey, signat
 		BatchSignature:                      signature,
 	})
 	if err != nil {
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	return seal, nil
 }
@@ -201,15 +178,15 @@ func (s *Server) signed(ctx context.Context, all []DiagnosisKey, signature strin
 
 // uploadReply says what became of an upload: 201, 409 for one that is there, or 207
 // with what each key would have been answered, and then nothing is stored.
-func uploadReply(tag string, sent int, a *federation.SealedAnswer) (*reply, error) {
+func uploadReply(tag string, sent int, a *federation.SealedAnswer) (*service.Reply, error) {
 	switch {
 	case a.Again:
-		return nil, refuse(http.StatusConflict, "batchTag: the upload is there")
+		return nil, service.Refuse(http.StatusConflict, "batchTag: the upload is there")
 	case a.Stored:
-		return &reply{status: http.StatusCreated, header: [][2]string{{headerBatchTag, tag}}}, nil
+		return &service.Reply{Status: http.StatusCreated, Header: map[string]string{headerBatchTag: tag}}, nil
 	case len(a.Refused) == sent && sent > 1:
 		// A 207 of nothing but 500 looks like a gateway that is broken.
-		return nil, refuse(http.StatusBadRequest, "none of the keys is taken").because(a.Refused[0].Why)
+		return nil, service.Refuse(http.StatusBadRequest, "none of the keys is taken").Because(a.Refused[0].Why)
 	}
 	result := map[string][]int{"201": {}, "409": {}, "500": {}}
 	status := make([]string, sent)

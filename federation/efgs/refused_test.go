@@ -10,10 +10,13 @@ import (
 )
 
 // TestRefusedBodies: whoever is refused before the body was read has no more than a
-// moment to send it, whatever the limits of the server are.
+// moment to send it, whatever the limits of the server are; so has whoever calls back.
 func TestRefusedBodies(t *testing.T) {
 	w := newWorld(t, nil)
-	limits := NewHTTPServer("127.0.0.1:0", w.server)
+	mux := http.NewServeMux()
+	mux.Handle("/callback", NewCallback())
+	mux.Handle("/", w.server)
+	limits := NewHTTPServer("127.0.0.1:0", mux)
 	l := must(net.Listen("tcp", limits.Addr))
 	go limits.Serve(l)
 	t.Cleanup(func() { limits.Close() })
@@ -29,6 +32,7 @@ func TestRefusedBodies(t *testing.T) {
 		{"unknown", "/diagnosiskeys/upload", unknown, "HTTP/1.1 403"},
 		{"known, and not for this", "/diagnosiskeys/upload", known, "HTTP/1.1 400"},
 		{"no such resource", "/nowhere", unknown, "HTTP/1.1 404"},
+		{"nobody that may call back", "/callback", unknown, "HTTP/1.1 403"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,7 @@
 package efgs
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,12 +10,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/signing/cms"
-	"github.com/gaenkit/gaen/storage/ledger"
 )
 
 const (
@@ -74,13 +74,11 @@ type ServerOptions struct {
 // [http.Handler], for the paths that begin with "/diagnosiskeys/". What makes
 // batches of the uploads is [federation.Hub.Release], every five minutes.
 type Server struct {
-	hub     *federation.Hub
-	nations Nations
-	list    cms.Certificates
-	opts    ServerOptions
-
-	mu   sync.Mutex
-	busy map[ledger.Source]int // requests being worked on
+	hub       *federation.Hub
+	nations   Nations
+	list      cms.Certificates
+	opts      ServerOptions
+	turnstile *service.Turnstile
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -89,7 +87,7 @@ var _ http.Handler = (*Server)(nil)
 // certificates in a list: for authentication, and to sign their uploads. The error
 // names the argument or the field.
 func NewServer(hub *federation.Hub, nations Nations, list cms.Certificates, opts *ServerOptions) (*Server, error) {
-	s := &Server{hub: hub, nations: nations, list: list, busy: map[ledger.Source]int{}}
+	s := &Server{hub: hub, nations: nations, list: list}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -111,16 +109,17 @@ func NewServer(hub *federation.Hub, nations Nations, list cms.Certificates, opts
 	if err := s.opts.complete(); err != nil {
 		return nil, fmt.Errorf("efgs: %w", err)
 	}
+	s.turnstile = service.NewTurnstile(s.opts.Parallel)
 	return s, nil
 }
 
 func (o *ServerOptions) complete() error {
 	o.Balancers = slices.Clone(o.Balancers)
-	setDefault(&o.ThumbprintHeader, "X-SSL-Client-SHA256")
-	setDefault(&o.DNHeader, "X-SSL-Client-DN")
-	setDefault(&o.MaxUpload, DefaultMaxUpload)
-	setDefault(&o.MaxAge, DefaultMaxAge)
-	setDefault(&o.Parallel, DefaultParallel)
+	o.ThumbprintHeader = cmp.Or(o.ThumbprintHeader, "X-SSL-Client-SHA256")
+	o.DNHeader = cmp.Or(o.DNHeader, "X-SSL-Client-DN")
+	o.MaxUpload = cmp.Or(o.MaxUpload, DefaultMaxUpload)
+	o.MaxAge = cmp.Or(o.MaxAge, DefaultMaxAge)
+	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -150,15 +149,7 @@ func (o *ServerOptions) complete() error {
 // request, 2 min for its answer. The caller adds TLS ([Certificate.ServerTLS]), and
 // ends it with Shutdown.
 func NewHTTPServer(addr string, h http.Handler) *http.Server {
-	return &http.Server{
-		Addr:              addr,
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       2 * time.Minute,
-		WriteTimeout:      4 * time.Minute, // counted from the end of the headers
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
+	return service.NewHTTPServer(addr, h, 64<<10)
 }
 
 // ServeHTTP implements [http.Handler].
@@ -167,38 +158,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, rest := route(r.URL.Path)
 	c, answer, err := s.serve(w, r, op, rest)
 	if err != nil {
-		answer = s.refused(r, op, c, err)
-		hurry(w)
+		answer = told(s.refused(r, op, c, err))
 	}
-	answer.write(w)
-}
-
-// refusedBody is for how long the rest of a request that was refused may take to
-// come. net/http reads some of it before it answers, so that the connection can be
-// used again, and would wait as long as for one that is granted: whoever is not
-// known could hold connections by saying nothing.
-const refusedBody = time.Second
-
-// hurry bounds what is still read of a request.
-func hurry(w http.ResponseWriter) {
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody)) // if it cannot, the server's own limit holds
+	answer.Write(w)
 }
 
 // serve does what a request asks for. Who it is comes before everything that looks
 // at the request, so that nobody else learns what would be said of it.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, op string, rest []string) (*caller, *reply, error) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, op string, rest []string) (*caller, *service.Reply, error) {
 	if op == "" || op == opCallback && s.opts.Callbacks == nil {
-		return nil, nil, refuse(http.StatusNotFound, "no such resource")
+		return nil, nil, service.Refuse(http.StatusNotFound, "no such resource")
 	}
 	c, err := s.authenticate(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.enter(c); err != nil {
+	leave, err := s.turnstile.Enter(c.nation.Name)
+	if err != nil {
 		return c, nil, err
 	}
-	defer s.leave(c)
-	var answer *reply
+	defer leave()
+	var answer *service.Reply
 	switch op {
 	case opUpload:
 		answer, err = s.upload(w, r, c)
@@ -230,51 +210,17 @@ func route(path string) (op string, rest []string) {
 	return "", nil
 }
 
-// enter counts a request of a nation, if it has not too many already: what one
-// costs in memory is bounded, and so is what one nation can take from the others.
-func (s *Server) enter(c *caller) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[c.nation.Name] >= s.opts.Parallel {
-		e := refuse(http.StatusTooManyRequests, fmt.Sprintf("at most %d requests at the same time", s.opts.Parallel))
-		e.retryAfter = time.Second
-		return e
-	}
-	s.busy[c.nation.Name]++
-	return nil
-}
-
-func (s *Server) leave(c *caller) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[c.nation.Name]--; s.busy[c.nation.Name] == 0 {
-		delete(s.busy, c.nation.Name)
-	}
-}
-
 // today returns the day it is.
 func (s *Server) today() federation.Day { return federation.DayOf(s.opts.Clock()) }
 
-// refused logs why a request is not granted, and returns what it is told.
-func (s *Server) refused(r *http.Request, op string, c *caller, err error) *reply {
-	e, ok := errors.AsType[*refusal](err)
-	if !ok {
-		e = unable(err)
-	}
-	level := slog.LevelWarn
-	if e.status >= 500 && r.Context().Err() == nil {
-		level = slog.LevelError
-	}
-	attrs := []slog.Attr{slog.Int("status", e.status), slog.String("reason", e.message)}
+// refused logs why a request is not granted.
+func (s *Server) refused(r *http.Request, op string, c *caller, err error) *service.Refusal {
+	var known []slog.Attr
 	if op != "" {
-		attrs = append(attrs, slog.String("op", op))
+		known = append(known, slog.String("op", op))
 	}
 	if c != nil {
-		attrs = append(attrs, slog.String("country", c.country))
+		known = append(known, slog.String("country", c.country))
 	}
-	if e.cause != nil {
-		attrs = append(attrs, slog.Any("cause", e.cause))
-	}
-	s.opts.Logger.LogAttrs(r.Context(), level, "efgs: not granted", attrs...)
-	return e.reply()
+	return service.Refused(r, err, s.opts.Logger, "efgs: not granted", known...)
 }

@@ -453,17 +453,14 @@ func TestServerExactFields(t *testing.T) {
 // TestServerParallel: a nation has so many requests at a time, and the others theirs.
 func TestServerParallel(t *testing.T) {
 	w := newWorld(t, &ServerOptions{Balancers: loopback, Parallel: 1})
-	c := &caller{nation: &theWorld[0]}
-	if err := w.server.enter(c); err != nil {
-		t.Fatal(err)
-	}
+	leave := must(w.server.turnstile.Enter("de"))
 	if g := w.get("DE", "2021-06-02", "", Protobuf); g.status != 429 || g.header.Get("Retry-After") == "" {
 		t.Errorf("got %d", g.status)
 	}
 	if g := w.get("FR", "2021-06-02", "", Protobuf); g.status != 404 {
 		t.Errorf("got %d", g.status)
 	}
-	w.server.leave(c)
+	leave()
 	if g := w.get("DE", "2021-06-02", "", Protobuf); g.status != 404 {
 		t.Errorf("got %d", g.status)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -75,38 +76,36 @@ func (c *Callbacks) subscriptions(ctx context.Context, prefix string) ([]*subscr
 }
 
 // callback answers for the subscriptions of a nation.
-func (s *Server) callback(r *http.Request, c *caller, rest []string) (*reply, error) {
+func (s *Server) callback(r *http.Request, c *caller, rest []string) (*service.Reply, error) {
 	calls := s.opts.Callbacks
 	switch {
 	case len(rest) == 0:
-		if err := onlyBy(http.MethodGet, r); err != nil {
+		if err := service.OnlyBy(r, http.MethodGet); err != nil {
 			return nil, err
 		}
 		return calls.show(r.Context(), c)
 	case !isCallbackID(rest[0]):
-		return nil, refuse(http.StatusBadRequest, fmt.Sprintf("id: want 1 to %d printable ASCII characters", maxCallbackID))
+		return nil, service.Refuse(http.StatusBadRequest, fmt.Sprintf("id: want 1 to %d printable ASCII characters", maxCallbackID))
 	case r.Method == http.MethodPut:
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil || len(query["url"]) != 1 {
-			return nil, refuse(http.StatusBadRequest, "url: want one")
+			return nil, service.Refuse(http.StatusBadRequest, "url: want one")
 		}
 		return calls.subscribe(r.Context(), c, Subscription{ID: rest[0], URL: query.Get("url")})
 	case r.Method == http.MethodDelete:
 		return calls.unsubscribe(r.Context(), c, rest[0])
 	}
-	e := refuse(http.StatusMethodNotAllowed, "want PUT or DELETE")
-	e.allow = "PUT, DELETE"
-	return nil, e
+	return nil, service.OnlyBy(r, http.MethodPut, http.MethodDelete)
 }
 
 func isCallbackID(id string) bool {
 	return id != "" && len(id) <= maxCallbackID && !strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
-func (c *Callbacks) show(ctx context.Context, who *caller) (*reply, error) {
+func (c *Callbacks) show(ctx context.Context, who *caller) (*service.Reply, error) {
 	all, err := c.subscriptions(ctx, subscriptionsOf(who.country))
 	if err != nil {
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	shown := make([]Subscription, len(all))
 	for i, s := range all {
@@ -118,9 +117,9 @@ func (c *Callbacks) show(ctx context.Context, who *caller) (*reply, error) {
 
 // subscribe stores a subscription that begins with the next batch, or gives one that
 // is there another URL.
-func (c *Callbacks) subscribe(ctx context.Context, who *caller, want Subscription) (*reply, error) {
+func (c *Callbacks) subscribe(ctx context.Context, who *caller, want Subscription) (*service.Reply, error) {
 	if err := c.checkURL(ctx, want.URL); err != nil {
-		return nil, refuse(http.StatusBadRequest, "url: "+err.Error())
+		return nil, service.Refuse(http.StatusBadRequest, "url: "+err.Error())
 	}
 	for range 10 { // others change it meanwhile
 		s, err := c.prepare(ctx, who, want)
@@ -129,23 +128,23 @@ func (c *Callbacks) subscribe(ctx context.Context, who *caller, want Subscriptio
 		}
 		swap, err := s.swap()
 		if err != nil {
-			return nil, unable(err)
+			return nil, service.Unable(err)
 		}
 		err = c.ledger.Swap(ctx, ledger.NewNonce(), swap)
 		switch {
 		case err == nil:
-			return &reply{status: http.StatusOK}, nil
+			return &service.Reply{Status: http.StatusOK}, nil
 		case !isConflict(err):
-			return nil, unable(err)
+			return nil, service.Unable(err)
 		}
 	}
-	return nil, unable(errors.New("others keep changing the subscription"))
+	return nil, service.Unable(errors.New("others keep changing the subscription"))
 }
 
 func (c *Callbacks) prepare(ctx context.Context, who *caller, want Subscription) (*subscription, error) {
 	all, err := c.subscriptions(ctx, subscriptionsOf(who.country))
 	if err != nil {
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	for _, s := range all {
 		if s.ID == want.ID {
@@ -154,12 +153,12 @@ func (c *Callbacks) prepare(ctx context.Context, who *caller, want Subscription)
 		}
 	}
 	if len(all) >= maxCallbacks {
-		return nil, refuse(http.StatusBadRequest, fmt.Sprintf("at most %d subscriptions", maxCallbacks))
+		return nil, service.Refuse(http.StatusBadRequest, fmt.Sprintf("at most %d subscriptions", maxCallbacks))
 	}
 	s := &subscription{Subscription: want, Country: who.country, At: federation.Place{Day: federation.DayOf(c.opts.Clock())}}
 	batches, err := c.hub.SealedBatches(ctx, who.nation, s.At)
 	if err != nil {
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	if n := len(batches); n > 0 {
 		s.At = batches[n-1].Next
@@ -167,24 +166,24 @@ func (c *Callbacks) prepare(ctx context.Context, who *caller, want Subscription)
 	return s, nil
 }
 
-func (c *Callbacks) unsubscribe(ctx context.Context, who *caller, id string) (*reply, error) {
+func (c *Callbacks) unsubscribe(ctx context.Context, who *caller, id string) (*service.Reply, error) {
 	for range 10 {
 		registers, err := c.ledger.Registers(ctx, subscriptionRegister(who.country, id))
 		if err != nil {
-			return nil, unable(err)
+			return nil, service.Unable(err)
 		}
 		if len(registers) == 0 {
-			return nil, refuse(http.StatusNotFound, "no such subscription")
+			return nil, service.Refuse(http.StatusNotFound, "no such subscription")
 		}
 		err = c.ledger.Swap(ctx, ledger.NewNonce(), ledger.Swap{Name: registers[0].Name, Version: registers[0].Version, Delete: true})
 		switch {
 		case err == nil:
-			return &reply{status: http.StatusOK}, nil
+			return &service.Reply{Status: http.StatusOK}, nil
 		case !isConflict(err):
-			return nil, unable(err)
+			return nil, service.Unable(err)
 		}
 	}
-	return nil, unable(errors.New("others keep changing the subscription"))
+	return nil, service.Unable(errors.New("others keep changing the subscription"))
 }
 
 // isConflict reports whether another writer was quicker.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/jsontext"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 )
 
 // Upload implements [federation.Uploader]. Keys go in the order of the batch; only
@@ -28,7 +29,7 @@ func (c *Client) Upload(ctx context.Context, b *federation.Batch) (*federation.A
 	if err != nil {
 		return nil, err
 	}
-	switch a.status {
+	switch a.Status {
 	case http.StatusCreated:
 		return &federation.Answer{Inserted: len(b.Keys)}, nil
 	case http.StatusConflict:
@@ -36,20 +37,20 @@ func (c *Client) Upload(ctx context.Context, b *federation.Batch) (*federation.A
 	case http.StatusMultiStatus:
 		return perKey(a, len(b.Keys))
 	}
-	return nil, failed(opUpload, a)
+	return nil, a.Failure(meaning(opUpload, a.Status))
 }
 
 // message returns the request of an upload.
-func (c *Client) message(b *federation.Batch) (*request, error) {
+func (c *Client) message(b *federation.Batch) (*remote.Request, error) {
 	if c.opts.Signer == nil {
-		return nil, &Error{Op: opUpload, Class: federation.ErrDenied, Err: errNoSigner}
+		return nil, denied(opUpload, errNoSigner)
 	}
 	if strings.ContainsFunc(b.Tag, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return nil, unavailable(opUpload, 0, "the tag is not printable ASCII")
 	}
 	for i := range b.Keys {
 		if b.Keys[i].Origin != c.country {
-			return nil, &Error{Op: opUpload, Class: federation.ErrDenied, Err: errOrigin}
+			return nil, denied(opUpload, errOrigin)
 		}
 	}
 	batch := BatchOf(b.Keys)
@@ -58,36 +59,36 @@ func (c *Client) message(b *federation.Batch) (*request, error) {
 		return nil, unavailable(opUpload, 0, "signing: %w", err)
 	}
 	media := c.opts.Format.MediaType()
-	return &request{
-		op: opUpload, method: http.MethodPost, path: "/upload", accept: media,
-		header: map[string]string{"Content-Type": media, headerBatchTag: b.Tag, headerBatchSignature: signature},
-		body:   c.opts.Format.Append(make([]byte, 0, usualKey*len(b.Keys)), batch.Keys),
+	return &remote.Request{
+		Op: opUpload, Method: http.MethodPost, Path: "/upload",
+		Header: map[string]string{"Accept": media, "Content-Type": media, headerBatchTag: b.Tag, headerBatchSignature: signature},
+		Body:   c.opts.Format.Append(make([]byte, 0, usualKey*len(b.Keys)), batch.Keys),
 	}, nil
 }
 
 // perKey reads the answer 207: what the gateway would have stored, has already, and
 // failed at, by the places in the batch. Whatever is not named is sent again.
-func perKey(a *answer, sent int) (*federation.Answer, error) {
+func perKey(a *remote.Answer, sent int) (*federation.Answer, error) {
 	answer := &federation.Answer{Inserted: -1}
 	var lists [2]jsontext.Value
-	v, ok := jsontext.Parse(a.body)
+	v, ok := jsontext.Parse(a.Body)
 	if !ok || !v.IsObject() || v.Once([]string{"409", "500"}, lists[:]) != "" {
-		return nil, unavailable(opUpload, a.status, "the answer is no JSON object")
+		return nil, unavailable(opUpload, a.Status, "the answer is no JSON object")
 	}
 	var err error
 	if answer.Known, err = places(lists[0], sent); err != nil {
-		return nil, unavailable(opUpload, a.status, "409: %w", err)
+		return nil, unavailable(opUpload, a.Status, "409: %w", err)
 	}
 	if answer.Refused, err = places(lists[1], sent); err != nil {
-		return nil, unavailable(opUpload, a.status, "500: %w", err)
+		return nil, unavailable(opUpload, a.Status, "500: %w", err)
 	}
 	answer.Refused = slices.DeleteFunc(answer.Refused, func(n int) bool { return slices.Contains(answer.Known, n) })
 	switch {
 	case len(answer.Known)+len(answer.Refused) == 0:
-		return nil, unavailable(opUpload, a.status, "the answer names no key that keeps the batch from being stored")
+		return nil, unavailable(opUpload, a.Status, "the answer names no key that keeps the batch from being stored")
 	case len(answer.Refused) == sent && sent > 1:
 		// It is the gateway that is broken, and not every key.
-		return nil, unavailable(opUpload, a.status, "the gateway failed at each of %d keys", sent)
+		return nil, unavailable(opUpload, a.Status, "the gateway failed at each of %d keys", sent)
 	}
 	return answer, nil
 }

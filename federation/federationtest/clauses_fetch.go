@@ -262,28 +262,16 @@ var boundClauses = []clientClause{
 	{"cancelled", "A call must end soon after its context has.", cancelled},
 }
 
-// within returns an error if call does not end in time.
-func (x *clientTrial) within(what string, call func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- call() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(clientPatience):
-		return fmt.Errorf("%s: no end after %s", what, clientPatience)
-	}
-}
-
 func boundedInTime(x *clientTrial) error {
 	x.provide(2)
 	for what, v := range map[string]Verdict{"no answer": Stall, "an answer a byte at a time": Drip} {
-		if err := x.within(what, func() error {
+		if err := within(what, func() error {
 			_, err := x.download(v)
 			return wantClass("download, "+what, err, federation.ErrUnavailable)
 		}); err != nil {
 			return err
 		}
-		if err := x.within(what, func() error {
+		if err := within(what, func() error {
 			_, err := x.upload(v)
 			return wantClass("upload, "+what, err, federation.ErrUnavailable)
 		}); err != nil {
@@ -302,7 +290,7 @@ func boundedInMemory(x *clientTrial) error {
 	mebibyte()
 	for what, v := range map[string]Verdict{"an endless page": Endless, "a compressed page": Bomb} {
 		before := allocated()
-		if err := x.within(what, func() error {
+		if err := within(what, func() error {
 			_, err := x.download(v)
 			return wantClass(what, err, federation.ErrUnavailable)
 		}); err != nil {
@@ -312,7 +300,7 @@ func boundedInMemory(x *clientTrial) error {
 			return fmt.Errorf("%s: %d MiB were allocated", what, n>>20)
 		}
 	}
-	return x.within("an endless answer", func() error {
+	return within("an endless answer", func() error {
 		_, err := x.upload(Endless)
 		return wantClass("an endless answer to an upload", err, federation.ErrUnavailable)
 	})
@@ -326,7 +314,7 @@ func allocated() uint64 {
 
 func cancelled(x *clientTrial) error {
 	x.server.SetHook(Always(Stall))
-	return x.within("a call without a context", func() error {
+	return within("a call without a context", func() error {
 		ctx, cancel := context.WithTimeout(x.ctx, 50*time.Millisecond)
 		defer cancel()
 		begun := time.Now()

@@ -1,6 +1,8 @@
 package federationtest
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +10,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -65,9 +68,18 @@ type EFGSOptions struct {
 
 	Clock func() time.Time // nil is time.Now
 
+	// Call calls a subscription for a batch, in the order of batches. Nil calls
+	// nobody.
+	Call func(url, batchTag, date string)
+
+	// Networks may be called although they are not of the public internet.
+	Networks []netip.Prefix
+
 	MaxAge  int           // days before today of which batches can be had; 0 is 2
 	KeyAge  time.Duration // of the oldest key that is taken, before today; 0 is 15 days
 	MaxKeys int           // of an upload and of a batch; 0 is 5000
+
+	MaxUpload int64 // bytes of a body; 0 is 64 MiB
 }
 
 // An EFGSServer is the European federation gateway as it was read from its code,
@@ -124,7 +136,8 @@ func NewEFGSServer(nations []EFGSNation, opts *EFGSOptions) (*EFGSServer, error)
 	}
 	setDefault(&s.opts.MaxAge, 2)
 	setDefault(&s.opts.KeyAge, 15*24*time.Hour)
-	setDefault(&s.opts.MaxKeys, 5000)
+	setDefault(&s.opts.MaxKeys, MaxEFGSKeys)
+	setDefault(&s.opts.MaxUpload, maxEFGSBody)
 	if s.opts.Clock == nil {
 		s.opts.Clock = time.Now
 	}
@@ -200,9 +213,31 @@ func (s *EFGSServer) Keys(country string) (reports map[string][]int32, uploads i
 	return reports, uploads
 }
 
+// mayCall reports whether a host may be called: names are not looked up here.
+func (s *EFGSServer) mayCall(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return host != "localhost" && strings.ContainsFunc(host, func(c rune) bool { return c < '0' || c > '9' })
+	}
+	ip = ip.Unmap()
+	public := ip.IsGlobalUnicast() && !ip.IsPrivate() && !netip.MustParsePrefix("100.64.0.0/10").Contains(ip)
+	return public || slices.ContainsFunc(s.opts.Networks, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
 // Assemble makes batches of the uploads since the last were made: of whole ones, in
-// their order, as many as go into a batch. It returns their tags.
+// their order, as many as go into a batch. It returns their tags, when everybody who
+// has subscribed was called.
 func (s *EFGSServer) Assemble() (tags []string) {
+	tags, date, targets := s.assemble()
+	for _, target := range targets {
+		for _, tag := range tags {
+			s.opts.Call(target, tag, date)
+		}
+	}
+	return tags
+}
+
+func (s *EFGSServer) assemble() (tags []string, date string, targets []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.opts.Clock().UTC()
@@ -219,7 +254,14 @@ func (s *EFGSServer) Assemble() (tags []string) {
 		b.uploads, u.batch = append(b.uploads, u), b
 		size += len(u.keys)
 	}
-	return tags
+	if s.opts.Call != nil {
+		for _, list := range s.calls {
+			for _, c := range list {
+				targets = append(targets, c.URL)
+			}
+		}
+	}
+	return tags, now.Format(time.DateOnly), targets
 }
 
 // nextTag returns the tag of the next batch. The lock is held.
@@ -270,6 +312,10 @@ func efgsMessage(status int, message string) *efgsReply {
 // ServeHTTP implements [http.Handler].
 func (s *EFGSServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in, err := s.read(w, r)
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		s.send(w, efgsMessage(http.StatusRequestEntityTooLarge, "Payload to large"))
+		return
+	}
 	if err != nil {
 		return // the caller is gone
 	}
@@ -298,7 +344,7 @@ func (s *EFGSServer) read(w http.ResponseWriter, r *http.Request) (*efgsIncoming
 	in := &efgsIncoming{http: r, nation: -1}
 	in.Request = Request{Route: RouteOther, Method: r.Method, Path: r.URL.Path, Tag: r.Header.Get(headerBatchTag)}
 	var err error
-	if in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxEFGSBody)); err != nil {
+	if in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, s.opts.MaxUpload)); err != nil {
 		return nil, err
 	}
 	in.nation, in.denied = s.caller(r.Header)
@@ -336,11 +382,27 @@ func (s *EFGSServer) caller(h http.Header) (int, *efgsReply) {
 		return -1, efgsMessage(http.StatusBadRequest, "no C in the distinguished name")
 	}
 	for i, n := range s.nations {
-		if n.Country == country && strings.EqualFold(n.Thumbprint, h.Get(HeaderThumbprint)) {
+		if n.Country == country && strings.EqualFold(n.Thumbprint, efgsThumbprint(h.Get(HeaderThumbprint))) {
 			return i, nil
 		}
 	}
 	return -1, efgsMessage(http.StatusForbidden, "unknown certificate")
+}
+
+// efgsThumbprint returns a thumbprint in hexadecimal, as which or in base64 a load
+// balancer may have sent it.
+func efgsThumbprint(text string) string {
+	if len(text) == 64 {
+		return text
+	}
+	if strings.Contains(text, "%") {
+		text, _ = url.QueryUnescape(text)
+	}
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return ""
+	}
+	return hex.EncodeToString(raw)
 }
 
 // answer does what a request asks for.
@@ -398,7 +460,7 @@ func (s *EFGSServer) callback(in *efgsIncoming) *efgsReply {
 		return &efgsReply{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
 	case in.Method == http.MethodPut && len(in.rest) == 1:
 		target := in.http.URL.Query().Get("url")
-		if u, err := url.Parse(target); err != nil || u.Scheme != "https" || u.RawQuery != "" {
+		if u, err := url.Parse(target); err != nil || u.Scheme != "https" || u.RawQuery != "" || u.User != nil || !s.mayCall(u.Hostname()) {
 			return efgsMessage(http.StatusBadRequest, "URL")
 		}
 		s.calls[country] = append(slices.DeleteFunc(have, named), efgsSubscription{in.rest[0], target})

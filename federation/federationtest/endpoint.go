@@ -153,15 +153,9 @@ func FaithfulDeviations() map[string]string {
 
 // complete fills in defaults and returns an error that names the field.
 func (o *EndpointOptions) complete(e *Endpoint) error {
-	u, err := url.Parse(e.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return errors.New("Endpoint.URL: no URL of http or https")
-	}
-	host := u.Hostname()
-	ip := net.ParseIP(host)
-	local := host == "localhost" || ip != nil && ip.IsLoopback()
-	if !local && o.UploadTo != host {
-		return fmt.Errorf("EndpointOptions.UploadTo: must be %q if keys may be uploaded to it", host)
+	local, err := mayUpload(e.URL, o.UploadTo, "Endpoint", "EndpointOptions")
+	if err != nil {
+		return err
 	}
 	if len(e.Nations) < 2 {
 		return fmt.Errorf("Endpoint.Nations: %d, want two at least", len(e.Nations))
@@ -183,6 +177,22 @@ func (o *EndpointOptions) complete(e *Endpoint) error {
 		o.Now = time.Now
 	}
 	return nil
+}
+
+// mayUpload reports whether a URL is of this machine. If it is not, its host must
+// have been named a second time.
+func mayUpload(base, uploadTo, endpoint, options string) (local bool, err error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return false, errors.New(endpoint + ".URL: no URL of http or https")
+	}
+	host := u.Hostname()
+	ip := net.ParseIP(host)
+	local = host == "localhost" || ip != nil && ip.IsLoopback()
+	if !local && uploadTo != host {
+		return false, fmt.Errorf("%s.UploadTo: must be %q if keys may be uploaded to it", options, host)
+	}
+	return local, nil
 }
 
 // TestServer holds a server to what its clients need of the protocol, one subtest

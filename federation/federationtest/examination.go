@@ -98,7 +98,7 @@ func examine(ctx context.Context, e *Endpoint, opts *EndpointOptions) map[string
 }
 
 // guarded runs a check. One that panics has found something out.
-func guarded(check func() (later, error)) (rest later, err error) {
+func guarded[Rest any](check func() (Rest, error)) (rest Rest, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)

@@ -60,6 +60,14 @@ func trusting(t *testing.T, file string) *http.Client {
 	if file == "" {
 		return nil
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: rootsIn(t, file)}
+	return &http.Client{Transport: transport}
+}
+
+// rootsIn returns the certificates in a file.
+func rootsIn(t *testing.T, file string) *x509.CertPool {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -68,9 +76,7 @@ func trusting(t *testing.T, file string) *http.Client {
 	if !pool.AppendCertsFromPEM(text) {
 		t.Fatalf("%s: no certificate", file)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: pool}
-	return &http.Client{Transport: transport}
+	return pool
 }
 
 // hubEndpoint returns a hub of this library over HTTP, and what releases it.

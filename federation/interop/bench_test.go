@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 	"github.com/gaenkit/gaen/keys"
 )
 
@@ -40,7 +41,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		page, err := c.page(federation.Place{}, &answer{status: http.StatusOK, body: body})
+		page, err := c.page(federation.Place{}, &remote.Answer{Status: http.StatusOK, Body: body})
 		if err != nil || len(page.Keys) != pageOf {
 			b.Fatal(page, err)
 		}

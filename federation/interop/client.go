@@ -1,18 +1,15 @@
 package interop
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/jws"
 )
@@ -32,11 +29,7 @@ const (
 	// bad. Without it 64 MiB could hold 20 million bad ones.
 	DefaultMaxKeys = 500_000
 
-	// maxAnswer is the size of the largest answer that is read of what is not a
-	// page.
-	maxAnswer = 1 << 20
-
-	defaultUserAgent = "gaen"
+	mediaType = "application/json"
 
 	opDownload = "download"
 	opUpload   = "upload"
@@ -73,10 +66,9 @@ type ClientOptions struct {
 // A Client speaks to one server with the token of one nation. It may be used from
 // several goroutines at once.
 type Client struct {
-	base  string // without a slash at its end
-	http  *http.Client
-	token Token
-	opts  ClientOptions
+	server *remote.Server
+	token  Token
+	opts   ClientOptions
 }
 
 var (
@@ -98,72 +90,42 @@ func NewClient(base string, token Token, opts *ClientOptions) (*Client, error) {
 	if token == nil {
 		return nil, errors.New("interop: token is nil")
 	}
-	var err error
-	if c.base, err = parseBase(base, c.opts.PlainHTTP); err != nil {
-		return nil, fmt.Errorf("interop: base URL: %w", err)
+	server, err := remote.New(protocol, base, &remote.Options{
+		HTTPClient: c.opts.HTTPClient, UserAgent: c.opts.UserAgent, Timeout: c.opts.Timeout, PlainHTTP: c.opts.PlainHTTP,
+		Credentials: c.credentials,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("interop: %w", err)
 	}
-	own := http.Client{}
-	if c.opts.HTTPClient != nil {
-		own = *c.opts.HTTPClient
-	}
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.http = &own
+	c.server = server
 	return c, nil
 }
 
+// credentials puts the token into a header.
+func (c *Client) credentials(ctx context.Context, header http.Header) error {
+	bearer, err := c.token.header(ctx)
+	if err != nil {
+		return err
+	}
+	header.Set("Authorization", bearer)
+	return nil
+}
+
 func (o *ClientOptions) complete() error {
-	setDefault(&o.UserAgent, defaultUserAgent)
-	setDefault(&o.Timeout, DefaultTimeout)
-	setDefault(&o.MaxPage, DefaultMaxPage)
-	setDefault(&o.MaxKeys, DefaultMaxKeys)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.MaxPage = cmp.Or(o.MaxPage, DefaultMaxPage)
+	o.MaxKeys = cmp.Or(o.MaxKeys, DefaultMaxKeys)
 	switch {
 	case o.Signer == nil && !o.Region.IsZero():
 		return errors.New("ClientOptions.Signer is nil, and ClientOptions.Region set: nothing is uploaded without a signer")
 	case o.Signer != nil && o.Region.IsZero() && !o.Extended:
 		return errors.New("ClientOptions.Region is zero: a server takes it from the token, and keys of others would become keys of it")
-	case strings.ContainsFunc(o.UserAgent, func(c rune) bool { return c < ' ' || c > '~' }):
-		return errors.New("ClientOptions.UserAgent: not printable ASCII")
-	case o.Timeout < 0:
-		return fmt.Errorf("ClientOptions.Timeout: %s is negative", o.Timeout)
 	case o.MaxPage < 0:
 		return fmt.Errorf("ClientOptions.MaxPage: %d is negative", o.MaxPage)
 	case o.MaxKeys < 0:
 		return fmt.Errorf("ClientOptions.MaxKeys: %d is negative", o.MaxKeys)
 	}
 	return nil
-}
-
-func setDefault[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
-}
-
-// parseBase returns a base URL without the slash at its end. Errors do not quote
-// it: it may hold a password.
-func parseBase(base string, plain bool) (string, error) {
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return "", errors.New("not a URL")
-	case u.Host == "" || u.Opaque != "":
-		return "", errors.New("no host")
-	case u.User != nil:
-		return "", errors.New("a user in it; the token is what the server goes by")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", errors.New("a query or fragment in it")
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "", errors.New("neither https nor http")
-	case u.Scheme == "http" && !plain && !isLoopback(u.Hostname()):
-		return "", errors.New("http sends the token in the clear; ClientOptions.PlainHTTP if that is meant")
-	}
-	return strings.TrimSuffix(u.String(), "/"), nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Origins returns the region that the server derives from the token, or all where
@@ -179,51 +141,4 @@ func (c *Client) Origins() keys.Set[keys.Region] {
 }
 
 // String returns the base URL; the token is not for printing.
-func (c *Client) String() string { return c.base }
-
-// An answer is what a server said.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte // as much as was to be read
-}
-
-// do sends a request and reads the answer up to a limit.
-func (c *Client) do(ctx context.Context, op, method, path string, body []byte, limit int64) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
-	defer cancel()
-	bearer, err := c.token.header(ctx)
-	if err != nil {
-		return nil, unavailable(op, 0, "%w", err)
-	}
-	var content io.Reader // not a *bytes.Reader that is nil
-	if body != nil {
-		content = bytes.NewReader(body)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
-	if err != nil {
-		return nil, unavailable(op, 0, "no request can be made of it")
-	}
-	req.Header.Set("Authorization", bearer)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.opts.UserAgent)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, unavailable(op, 0, "%w", safe(err))
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		limit = min(limit, maxAnswer)
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, unavailable(op, resp.StatusCode, "reading the answer: %w", safe(err))
-	}
-	if int64(len(text)) > limit {
-		return nil, unavailable(op, resp.StatusCode, "an answer of more than %d bytes", limit)
-	}
-	return &answer{resp.StatusCode, resp.Header, text}, nil
-}
+func (c *Client) String() string { return c.server.String() }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/jws"
 )
@@ -243,17 +244,6 @@ func TestUploadAnswers(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	for header, want := range map[string]time.Duration{
-		"": 0, "0": 0, "7": 7 * time.Second, "-7": 0, "7.5": 0, "x": 0,
-		"999999999999":                  0, // no number of seconds
-		"4294967295":                    maxRetryAfter,
-		"Wed, 02 Jun 2021 12:01:00 GMT": time.Minute,
-		"Wed, 02 Jun 2021 11:00:00 GMT": 0,
-	} {
-		if got := retryAfter(header, noon); got != want {
-			t.Errorf("%q: got %s, want %s", header, got, want)
-		}
-	}
 	for _, status := range []int{429, 503} {
 		c := start(t, &script{status: status, header: map[string]string{"Retry-After": "90"}}, nil)
 		_, err := c.Download(t.Context(), federation.Place{})
@@ -449,7 +439,7 @@ func TestBounded(t *testing.T) {
 
 // TestEndless: no more is read of an answer than is allowed, however much there is.
 func TestEndless(t *testing.T) {
-	for status, limit := range map[int]int{200: 3 << 20, 503: maxAnswer} {
+	for status, limit := range map[int]int{200: 3 << 20, 503: remote.MaxAnswer} {
 		c := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(status)
 			for block := make([]byte, 1<<16); ; {
@@ -648,7 +638,7 @@ func FuzzPage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		at := federation.Place{Day: 18000, Tag: "before"}
-		page, err := c.page(at, &answer{status: 200, body: body})
+		page, err := c.page(at, &remote.Answer{Status: 200, Body: body})
 		if err != nil {
 			checkError(t, err, federation.ErrUnavailable, 200)
 			return
@@ -663,7 +653,7 @@ func FuzzPage(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := (&Client{opts: ClientOptions{MaxKeys: 50, Extended: true}}).page(at, &answer{status: 200, body: again})
+		back, err := (&Client{opts: ClientOptions{MaxKeys: 50, Extended: true}}).page(at, &remote.Answer{Status: 200, Body: again})
 		if err != nil || back.Tag != page.Tag || len(back.Keys) != len(page.Keys) || len(back.Unreadable) != 0 {
 			t.Errorf("written again it is %+v, %v", back, err)
 		}

@@ -64,7 +64,8 @@
 // 200 and 204; 400 with the field that is wrong; 401 for tokens, and for uploads
 // that are not signed with a key of the nation's; 403, 404, 405, 408, 413, 415; 429
 // for a nation with too many requests at the same time; 503 if the ledger or a
-// directory does not answer. Keys of an upload that were not taken are counted in
+// directory does not answer. Whoever is refused has a second to send the rest of the
+// request, and not the time of one that is granted. Keys of an upload that were not taken are counted in
 // rejectedExposures, and by field and reason in rejections, which are there only if
 // any was not. So are, in refusedWithdrawals, withdrawals.
 //

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/jsontext"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 )
 
 // Download implements [federation.Downloader].
@@ -18,21 +19,24 @@ import (
 // should the server not know the tag some day, reading from too early on does no
 // harm.
 func (c *Client) Download(ctx context.Context, at federation.Place) (*federation.Page, error) {
-	a, err := c.do(ctx, opDownload, http.MethodGet, downloadPath(at), nil, c.opts.MaxPage)
+	a, err := c.server.Ask(ctx, &remote.Request{
+		Op: opDownload, Method: http.MethodGet, Path: downloadPath(at), Limit: c.opts.MaxPage,
+		Header: map[string]string{"Accept": mediaType},
+	})
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case a.status == http.StatusNoContent:
+	case a.Status == http.StatusNoContent:
 		return nil, nil
-	case a.status == http.StatusOK:
+	case a.Status == http.StatusOK:
 		return c.page(at, a)
-	case a.status == http.StatusInternalServerError && at.Tag != "" && says(a.body, "code", notUUID):
+	case a.Status == http.StatusInternalServerError && at.Tag != "" && says(a.Body, "code", notUUID):
 		// A tag that is not the server's, which for one with the form of a UUID it
 		// would say by 204. Either is silence, and found out about by date.
 		return nil, nil
 	}
-	return nil, answered(opDownload, a.status, a.header, a.body)
+	return nil, a.Failure(meaning(opDownload, a.Status, a.Body))
 }
 
 func downloadPath(at federation.Place) string {
@@ -44,10 +48,10 @@ func downloadPath(at federation.Place) string {
 }
 
 // page reads what the server hands out.
-func (c *Client) page(at federation.Place, a *answer) (*federation.Page, error) {
-	tag, exposures, err := parsePage(a.body)
+func (c *Client) page(at federation.Place, a *remote.Answer) (*federation.Page, error) {
+	tag, exposures, err := parsePage(a.Body)
 	if err != nil {
-		return nil, unavailable(opDownload, a.status, "%w", err)
+		return nil, unavailable(opDownload, a.Status, "%w", err)
 	}
 	if tag == "" {
 		return nil, nil // nor are there exposures
@@ -59,7 +63,7 @@ func (c *Client) page(at federation.Place, a *answer) (*federation.Page, error) 
 	r := reader{ignoreRegions: c.opts.IgnoreRegions, extended: c.opts.Extended}
 	page.Keys, page.Unreadable, err = r.all(exposures, c.opts.MaxKeys)
 	if err != nil {
-		return nil, unavailable(opDownload, a.status, "%w: at most %d", err, c.opts.MaxKeys)
+		return nil, unavailable(opDownload, a.Status, "%w: at most %d", err, c.opts.MaxKeys)
 	}
 	return page, nil
 }

@@ -1,53 +1,20 @@
 package interop
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/jsontext"
 )
 
-// An Error is what a [Client]'s calls fail with. It holds nothing that the server
-// sent but its status, since servers quote in their messages what they were sent.
-type Error struct {
-	Op     string // "download" or "upload"
-	Status int    // of the answer; 0 if there was none
-	Class  error  // of package federation's: what to do about it
+// protocol is what errors call it.
+const protocol = "interop"
 
-	// RetryAfter is how long the server asked to be left alone; 0 if it did not.
-	RetryAfter time.Duration
-
-	Err error // what is wrong
-}
-
-// Error returns what was done and what is wrong.
-func (e *Error) Error() string {
-	s := "interop: " + e.Op + ": "
-	if e.Status != 0 {
-		s += fmt.Sprintf("status %d: ", e.Status)
-	}
-	s += e.Err.Error()
-	if e.RetryAfter > 0 {
-		s += fmt.Sprintf("; to be asked again in %s", e.RetryAfter)
-	}
-	return s
-}
-
-// RetryIn is what [federation.RetryAfter] goes by.
-func (e *Error) RetryIn() time.Duration { return e.RetryAfter }
-
-// Unwrap returns the class and the cause.
-func (e *Error) Unwrap() []error { return []error{e.Class, e.Err} }
+// An Error is what a [Client]'s calls fail with. Its Op is "download" or "upload".
+type Error = federation.Error
 
 var (
 	errNoSigner = errors.New("this client has no signer, and only downloads")
@@ -56,14 +23,12 @@ var (
 
 // unavailable is the error of a call that got no answer, or one that says nothing.
 func unavailable(op string, status int, format string, args ...any) *Error {
-	return &Error{Op: op, Status: status, Class: federation.ErrUnavailable, Err: fmt.Errorf(format, args...)}
+	return &Error{Protocol: protocol, Op: op, Status: status, Class: federation.ErrUnavailable, Err: fmt.Errorf(format, args...)}
 }
 
-// answered returns the error that an answer amounts to.
-func answered(op string, status int, header http.Header, body []byte) *Error {
-	e := &Error{Op: op, Status: status, RetryAfter: retryAfter(header.Get("Retry-After"), time.Now())}
-	e.Class, e.Err = meaning(op, status, body)
-	return e
+// denied is the error of a call that is not made, since it would not be granted.
+func denied(op string, why error) *Error {
+	return &Error{Protocol: protocol, Op: op, Class: federation.ErrDenied, Err: why}
 }
 
 // meaning returns what to do about an answer, and why. The interoperability
@@ -122,38 +87,4 @@ func member(body []byte, field string) (string, bool) {
 	}
 	text, ok := found[0].Text()
 	return string(text), ok
-}
-
-// maxRetryAfter is the longest pause that a server is believed to want.
-const maxRetryAfter = 24 * time.Hour
-
-// retryAfter reads the header: seconds, or a date (RFC 9110, 10.2.3).
-func retryAfter(header string, now time.Time) time.Duration {
-	d := time.Duration(0)
-	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
-		d = time.Duration(seconds) * time.Second
-	} else if t, err := http.ParseTime(header); err == nil {
-		d = t.Sub(now).Round(time.Second)
-	}
-	return min(max(d, 0), maxRetryAfter)
-}
-
-// safe returns an error of net/http as it may be shown. What is not known to be
-// about the connection may quote the answer.
-func safe(err error) error {
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
-		if errors.Is(err, known) {
-			return known
-		}
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return e
-	}
-	return errors.New("no answer of HTTP")
 }

@@ -7,14 +7,15 @@ import (
 	"net/url"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/service"
 )
 
 // download hands out the page after the place that is asked for.
-func (s *Server) download(r *http.Request, m *Member, day string) (*reply, error) {
+func (s *Server) download(r *http.Request, m *Member, day string) (*service.Reply, error) {
 	if !m.Downloads {
-		return nil, refuse(http.StatusForbidden, "no right to download")
+		return nil, service.Refuse(http.StatusForbidden, "no right to download")
 	}
-	if err := onlyBy(http.MethodGet, r); err != nil {
+	if err := service.OnlyBy(r, http.MethodGet); err != nil {
 		return nil, err
 	}
 	at, err := placeOf(day, r.URL.RawQuery)
@@ -24,35 +25,35 @@ func (s *Server) download(r *http.Request, m *Member, day string) (*reply, error
 	page, err := s.hub.Download(r.Context(), &m.Nation, at)
 	switch {
 	case err != nil:
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	case page == nil:
 		s.tell(Exchange{Nation: m.Name, Asked: at})
-		return &reply{status: http.StatusNoContent}, nil
+		return &service.Reply{Status: http.StatusNoContent}, nil
 	}
 	body, err := appendPage(page, m.Extended)
 	if err != nil {
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	s.tell(Exchange{Nation: m.Name, Asked: at, Page: page})
-	return &reply{status: http.StatusOK, body: body}, nil
+	return &service.Reply{Status: http.StatusOK, Kind: jsonKind, Parts: [][]byte{body}}, nil
 }
 
 // placeOf returns the place that a path and a query name. Parameters of other names
 // are passed over.
 func placeOf(day, query string) (at federation.Place, err error) {
 	if at.Day, err = federation.ParseDay(day); err != nil {
-		return at, refuse(http.StatusBadRequest, "date: not a day in the form 2006-01-02")
+		return at, service.Refuse(http.StatusBadRequest, "date: not a day in the form 2006-01-02")
 	}
 	params, err := url.ParseQuery(query)
 	if err != nil {
-		return at, refuse(http.StatusBadRequest, "query: malformed")
+		return at, service.Refuse(http.StatusBadRequest, "query: malformed")
 	}
 	tags := params["batchTag"]
 	switch {
 	case len(tags) > 1:
-		return at, refuse(http.StatusBadRequest, "batchTag: there twice")
+		return at, service.Refuse(http.StatusBadRequest, "batchTag: there twice")
 	case len(tags) == 1 && len(tags[0]) > federation.MaxTag:
-		return at, refuse(http.StatusBadRequest, fmt.Sprintf("batchTag: %d bytes, at most %d", len(tags[0]), federation.MaxTag))
+		return at, service.Refuse(http.StatusBadRequest, fmt.Sprintf("batchTag: %d bytes, at most %d", len(tags[0]), federation.MaxTag))
 	case len(tags) == 1:
 		at.Tag = tags[0]
 	}

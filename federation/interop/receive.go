@@ -1,17 +1,15 @@
 package interop
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
-	"os"
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/jsontext"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/signing/jws"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -19,11 +17,11 @@ import (
 // upload takes in what a nation brings. It answers 200 if the signature is the
 // nation's and the content an array: one bad key never takes its neighbours, as it
 // does in the interoperability service (spec/interop, measured).
-func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*reply, error) {
+func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*service.Reply, error) {
 	if m.Verifier == nil {
-		return nil, refuse(http.StatusForbidden, "no right to upload")
+		return nil, service.Refuse(http.StatusForbidden, "no right to upload")
 	}
-	if err := onlyBy(http.MethodPost, r); err != nil {
+	if err := service.OnlyBy(r, http.MethodPost); err != nil {
 		return nil, err
 	}
 	body, err := s.body(w, r)
@@ -42,9 +40,9 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*rep
 	receipt, err := s.hub.Upload(r.Context(), &m.Nation, in)
 	switch {
 	case errors.Is(err, federation.ErrKind):
-		return nil, refuse(http.StatusForbidden, "the nation uploads by a protocol that seals").because(err)
+		return nil, service.Refuse(http.StatusForbidden, "the nation uploads by a protocol that seals").Because(err)
 	case err != nil:
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	s.opts.Logger.LogAttrs(r.Context(), slog.LevelInfo, "interop: upload", slog.String("nation", string(m.Name)),
 		slog.Int("offered", receipt.Offered), slog.Int("accepted", receipt.Accepted), slog.Int("revised", receipt.Revised),
@@ -56,70 +54,34 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m *Member) (*rep
 
 // body reads the body, which must be JSON and not encoded any further.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("body: more than %d bytes", s.opts.MaxUpload))
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Type: want application/json")
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != mediaType {
+		return nil, service.Refuse(http.StatusUnsupportedMediaType, "Content-Type: want "+mediaType)
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Encoding: want none")
+		return nil, service.Refuse(http.StatusUnsupportedMediaType, "Content-Encoding: want none")
 	}
-	if r.ContentLength > s.opts.MaxUpload {
-		return nil, tooLarge
-	}
-	body, err := readBody(http.MaxBytesReader(w, r.Body, s.opts.MaxUpload), s.opts.MaxUpload)
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge
-	}
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, refuse(http.StatusRequestTimeout, "body: too slow")
-	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "body: cut off")
-	}
-	return body, nil
-}
-
-// readBody reads up to the end, of what gives an error beyond a limit. Room is made
-// for what has come, since the length is only what the caller says, and at most for
-// the limit.
-func readBody(r io.Reader, limit int64) ([]byte, error) {
-	const first = 32 << 10
-	body := make([]byte, 0, first)
-	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case errors.Is(err, io.EOF):
-			return body, nil
-		case err != nil:
-			return nil, err
-		case len(body) == cap(body):
-			more := make([]byte, len(body), min(2*int64(cap(body)), max(limit, first)+1)) // 1 for what is too much
-			copy(more, body)
-			body = more
-		}
-	}
+	return service.Body(w, r, s.opts.MaxUpload)
 }
 
 // parseUpload takes the body of an upload apart.
 func parseUpload(body []byte) (tag, signed string, err error) {
 	v, ok := jsontext.Parse(body)
 	if !ok || !v.IsObject() {
-		return "", "", refuse(http.StatusBadRequest, "body: no JSON object")
+		return "", "", service.Refuse(http.StatusBadRequest, "body: no JSON object")
 	}
 	var f [2]jsontext.Value
 	if twice := v.Once([]string{"batchTag", "payload"}, f[:]); twice != "" {
-		return "", "", refuse(http.StatusBadRequest, twice+": there twice")
+		return "", "", service.Refuse(http.StatusBadRequest, twice+": there twice")
 	}
 	if tag, err = parseTag(f[0]); err != nil {
-		return "", "", refuse(http.StatusBadRequest, err.Error())
+		return "", "", service.Refuse(http.StatusBadRequest, err.Error())
 	}
 	if tag == "" {
-		return "", "", refuse(http.StatusBadRequest, "batchTag: missing or empty")
+		return "", "", service.Refuse(http.StatusBadRequest, "batchTag: missing or empty")
 	}
 	payload, ok := f[1].Text()
 	if !ok {
-		return "", "", refuse(http.StatusBadRequest, "payload: missing or no string")
+		return "", "", service.Refuse(http.StatusBadRequest, "payload: missing or no string")
 	}
 	return tag, string(payload), nil
 }
@@ -141,11 +103,11 @@ func (s *Server) open(signed string, m *Member) (*federation.Incoming, error) {
 		if e, ok := errors.AsType[*jws.Error](err); ok && statuses[e.Reason] != 0 {
 			status = statuses[e.Reason]
 		}
-		return nil, refuse(status, "payload: "+err.Error())
+		return nil, service.Refuse(status, "payload: "+err.Error())
 	}
 	list, ok := jsontext.Parse(message.Payload)
 	if !ok || !list.IsArray() {
-		return nil, refuse(http.StatusBadRequest, "payload: no JSON array")
+		return nil, service.Refuse(http.StatusBadRequest, "payload: no JSON array")
 	}
 	in := &federation.Incoming{}
 	// An origin that is named is taken at its word, and the hub holds it against
@@ -153,14 +115,14 @@ func (s *Server) open(signed string, m *Member) (*federation.Incoming, error) {
 	// key another's.
 	exposures := reader{owner: m.Region, extended: m.Extended}
 	if in.Keys, in.Unreadable, err = exposures.all(list, s.opts.MaxKeys); err != nil {
-		return nil, refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("payload: %v: at most %d", err, s.opts.MaxKeys))
+		return nil, service.Refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("payload: %v: at most %d", err, s.opts.MaxKeys))
 	}
 	return in, nil
 }
 
 // receiptReply says what became of an upload. Clients of the field read the first
 // two fields and pass over the others, which are there if any key was not taken.
-func receiptReply(tag string, receipt *ledger.Receipt) (*reply, error) {
+func receiptReply(tag string, receipt *ledger.Receipt) (*service.Reply, error) {
 	result := struct {
 		BatchTag           string         `json:"batchTag"`
 		InsertedExposures  int            `json:"insertedExposures"`
@@ -179,9 +141,5 @@ func receiptReply(tag string, receipt *ledger.Receipt) (*reply, error) {
 		}
 		result.Rejections[string(a.Field)+"/"+string(a.Reason)]++
 	}
-	body, err := json.Marshal(result)
-	if err != nil {
-		return nil, unable(err)
-	}
-	return &reply{status: http.StatusOK, body: body}, nil
+	return service.JSON(http.StatusOK, jsonKind, result)
 }

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/signing/jws"
-	"github.com/gaenkit/gaen/storage/ledger"
 )
 
 const (
@@ -59,20 +58,18 @@ type ServerOptions struct {
 // A Server speaks the protocol for a hub. It is an [http.Handler]; see
 // [NewHTTPServer] for the limits that must be around it.
 type Server struct {
-	hub     *federation.Hub
-	nations Nations
-	tokens  Tokens
-	opts    ServerOptions
-
-	mu   sync.Mutex
-	busy map[ledger.Source]int // requests being worked on
+	hub       *federation.Hub
+	nations   Nations
+	tokens    Tokens
+	opts      ServerOptions
+	turnstile *service.Turnstile
 }
 
 var _ http.Handler = (*Server)(nil)
 
 // NewServer returns a server. The error names the argument or the field.
 func NewServer(hub *federation.Hub, nations Nations, tokens Tokens, opts *ServerOptions) (*Server, error) {
-	s := &Server{hub: hub, nations: nations, tokens: tokens, busy: map[ledger.Source]int{}}
+	s := &Server{hub: hub, nations: nations, tokens: tokens}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -87,6 +84,7 @@ func NewServer(hub *federation.Hub, nations Nations, tokens Tokens, opts *Server
 	if err := s.opts.complete(); err != nil {
 		return nil, fmt.Errorf("interop: %w", err)
 	}
+	s.turnstile = service.NewTurnstile(s.opts.Parallel)
 	return s, nil
 }
 
@@ -95,9 +93,9 @@ func (o *ServerOptions) complete() error {
 	if len(o.Prefixes) == 0 {
 		o.Prefixes = []string{"", "/diagnosiskeys"}
 	}
-	setDefault(&o.MaxUpload, DefaultMaxUpload)
-	setDefault(&o.MaxKeys, DefaultMaxKeys)
-	setDefault(&o.Parallel, DefaultParallel)
+	o.MaxUpload = cmp.Or(o.MaxUpload, DefaultMaxUpload)
+	o.MaxKeys = cmp.Or(o.MaxKeys, DefaultMaxKeys)
+	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -121,62 +119,48 @@ func (o *ServerOptions) complete() error {
 // much: 10 s for headers of 16 KiB, 2 min for a request, 2 min for its answer. The
 // caller adds TLS, and ends it with Shutdown.
 func NewHTTPServer(addr string, h http.Handler) *http.Server {
-	return &http.Server{
-		Addr:              addr,
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       2 * time.Minute,
-		WriteTimeout:      4 * time.Minute, // counted from the end of the headers
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-	}
+	return service.NewHTTPServer(addr, h, 16<<10)
 }
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	name, rest := s.route(r.URL.Path)
-	var answer *reply
-	var err error
-	m := &Member{}
-	switch name {
-	case opUpload, opDownload:
-		if m, err = s.authenticate(r); err != nil {
-			break
-		}
-		if err = s.enter(m); err != nil {
-			break
-		}
-		defer s.leave(m)
-		if name == opUpload {
-			answer, err = s.upload(w, r, m)
-		} else {
-			answer, err = s.download(r, m, rest)
-		}
-	default:
-		err = refuse(http.StatusNotFound, "no such resource")
-	}
+	op, day := s.route(r.URL.Path)
+	m, answer, err := s.serve(w, r, op, day)
 	if err != nil {
-		answer = s.refused(r, name, m, err)
-		hurry(w)
+		answer = told(s.refused(r, op, m, err))
 	}
-	answer.write(w)
+	answer.Write(w)
 }
 
-// refusedBody is for how long the rest of a request that was refused may take to
-// come. net/http reads some of it before it answers, so that the connection can be
-// used again, and would wait as long as for one that is granted: whoever is not
-// known could hold connections by saying nothing.
-const refusedBody = time.Second
-
-// hurry bounds what is still read of a request.
-func hurry(w http.ResponseWriter) {
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody)) // if it cannot, the server's own limit holds
+// serve does what a request asks for. Who it is comes before everything that looks
+// at the request, so that nobody else learns what would be said of it.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, op, day string) (*Member, *service.Reply, error) {
+	if op == "" {
+		return nil, nil, service.Refuse(http.StatusNotFound, "no such resource")
+	}
+	m, err := s.authenticate(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	leave, err := s.turnstile.Enter(m.Name)
+	if err != nil {
+		return m, nil, err
+	}
+	defer leave()
+	var answer *service.Reply
+	switch op {
+	case opUpload:
+		answer, err = s.upload(w, r, m)
+	case opDownload:
+		answer, err = s.download(r, m, day)
+	}
+	return m, answer, err
 }
 
 // route returns which of the two resources a path names, and for a download what
 // follows it.
-func (s *Server) route(path string) (name, rest string) {
+func (s *Server) route(path string) (op, day string) {
 	for _, p := range s.opts.Prefixes {
 		after, ok := strings.CutPrefix(path, p)
 		if !ok {
@@ -192,26 +176,25 @@ func (s *Server) route(path string) (name, rest string) {
 	return "", ""
 }
 
-// authenticate returns who calls. It comes before everything that looks at the
-// request, so that nobody else learns what would be said of it.
+// authenticate returns who calls.
 func (s *Server) authenticate(r *http.Request) (*Member, error) {
 	token, ok := bearer(r.Header.Values("Authorization"))
 	if !ok {
-		return nil, refuse(http.StatusUnauthorized, "Unauthorized")
+		return nil, service.Refuse(http.StatusUnauthorized, "Unauthorized")
 	}
 	claims, err := s.tokens.Verify(r.Context(), token)
 	switch {
 	case errors.Is(err, jws.ReasonUnavailable):
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	case err != nil:
-		return nil, refuse(http.StatusUnauthorized, "Unauthorized").because(err)
+		return nil, service.Refuse(http.StatusUnauthorized, "Unauthorized").Because(err)
 	}
 	m, err := s.nations.Member(r.Context(), claims.Nation)
 	switch {
 	case errors.Is(err, ErrUnknownNation):
-		return nil, refuse(http.StatusUnauthorized, "Unauthorized").because(fmt.Errorf("token of %s: %w", claims.Nation, err))
+		return nil, service.Refuse(http.StatusUnauthorized, "Unauthorized").Because(fmt.Errorf("token of %s: %w", claims.Nation, err))
 	case err != nil:
-		return nil, unable(err)
+		return nil, service.Unable(err)
 	}
 	return m, nil
 }
@@ -232,48 +215,14 @@ func bearer(headers []string) (token string, ok bool) {
 	return header, header != ""
 }
 
-// enter counts a request of a nation, if it has not too many already: what one
-// costs in memory is bounded, and so is what one nation can take from the others.
-func (s *Server) enter(m *Member) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[m.Name] >= s.opts.Parallel {
-		e := refuse(http.StatusTooManyRequests, fmt.Sprintf("at most %d requests at the same time", s.opts.Parallel))
-		e.retryAfter = time.Second
-		return e
+// refused logs why a request is not granted.
+func (s *Server) refused(r *http.Request, op string, m *Member, err error) *service.Refusal {
+	var known []slog.Attr
+	if op != "" {
+		known = append(known, slog.String("op", op))
 	}
-	s.busy[m.Name]++
-	return nil
-}
-
-func (s *Server) leave(m *Member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[m.Name]--; s.busy[m.Name] == 0 {
-		delete(s.busy, m.Name)
+	if m != nil {
+		known = append(known, slog.String("nation", string(m.Name)))
 	}
-}
-
-// refused logs why a request is not granted, and returns what it is told.
-func (s *Server) refused(r *http.Request, name string, m *Member, err error) *reply {
-	e, ok := errors.AsType[*refusal](err)
-	if !ok {
-		e = unable(err)
-	}
-	level := slog.LevelWarn
-	if e.status >= 500 && r.Context().Err() == nil {
-		level = slog.LevelError
-	}
-	attrs := []slog.Attr{slog.Int("status", e.status), slog.String("reason", e.message)}
-	if name != "" {
-		attrs = append(attrs, slog.String("op", name))
-	}
-	if m != nil && m.Name != "" {
-		attrs = append(attrs, slog.String("nation", string(m.Name)))
-	}
-	if e.cause != nil {
-		attrs = append(attrs, slog.Any("cause", e.cause))
-	}
-	s.opts.Logger.LogAttrs(r.Context(), level, "interop: not granted", attrs...)
-	return e.reply()
+	return service.Refused(r, err, s.opts.Logger, "interop: not granted", known...)
 }

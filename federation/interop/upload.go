@@ -9,6 +9,7 @@ import (
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/internal/jsontext"
+	"github.com/gaenkit/gaen/federation/internal/remote"
 )
 
 // Upload implements [federation.Uploader]. The answer never names single keys,
@@ -18,27 +19,30 @@ func (c *Client) Upload(ctx context.Context, b *federation.Batch) (*federation.A
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.do(ctx, opUpload, http.MethodPost, "/upload", body, maxAnswer)
+	a, err := c.server.Ask(ctx, &remote.Request{
+		Op: opUpload, Method: http.MethodPost, Path: "/upload", Body: body,
+		Header: map[string]string{"Accept": mediaType, "Content-Type": mediaType},
+	})
 	if err != nil {
 		return nil, err
 	}
-	switch a.status {
+	switch a.Status {
 	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
 		return stored(a, len(b.Keys))
 	}
-	return nil, answered(opUpload, a.status, a.header, a.body)
+	return nil, a.Failure(meaning(opUpload, a.Status, a.Body))
 }
 
 // message returns the body of an upload: the tag, and the exposures signed.
 func (c *Client) message(b *federation.Batch) ([]byte, error) {
 	if c.opts.Signer == nil {
-		return nil, &Error{Op: opUpload, Class: federation.ErrDenied, Err: errNoSigner}
+		return nil, denied(opUpload, errNoSigner)
 	}
 	origins := c.Origins()
 	for i := range b.Keys {
 		// A key of another origin would become one of ours there.
 		if !origins.Has(b.Keys[i].Origin) {
-			return nil, &Error{Op: opUpload, Class: federation.ErrDenied, Err: errOrigin}
+			return nil, denied(opUpload, errOrigin)
 		}
 	}
 	w := writer{origin: c.opts.Extended, extended: c.opts.Extended}
@@ -59,19 +63,19 @@ func (c *Client) message(b *federation.Batch) ([]byte, error) {
 // stored reads what the server says of a batch that it has. An answer that is not
 // the protocol's, as a proxy's page with status 200, some other object, or nothing
 // with that status, says nothing of the batch; 201 and 204 do by themselves.
-func stored(a *answer, sent int) (*federation.Answer, error) {
+func stored(a *remote.Answer, sent int) (*federation.Answer, error) {
 	result := &federation.Answer{Inserted: -1}
-	if a.status != http.StatusOK && len(bytes.TrimSpace(a.body)) == 0 {
+	if a.Status != http.StatusOK && len(bytes.TrimSpace(a.Body)) == 0 {
 		return result, nil
 	}
-	v, ok := jsontext.Parse(a.body)
+	v, ok := jsontext.Parse(a.Body)
 	if !ok || !v.IsObject() {
-		return nil, unavailable(opUpload, a.status, "the answer is no JSON object")
+		return nil, unavailable(opUpload, a.Status, "the answer is no JSON object")
 	}
 	var found [2]jsontext.Value
 	v.Once([]string{"insertedExposures", "batchTag"}, found[:])
-	if a.status == http.StatusOK && found[0] == nil && found[1] == nil {
-		return nil, unavailable(opUpload, a.status, "the answer has neither insertedExposures nor batchTag")
+	if a.Status == http.StatusOK && found[0] == nil && found[1] == nil {
+		return nil, unavailable(opUpload, a.Status, "the answer has neither insertedExposures nor batchTag")
 	}
 	if n, err := strconv.Atoi(string(found[0])); err == nil && n >= 0 && n <= sent {
 		result.Inserted = n

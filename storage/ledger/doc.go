@@ -41,6 +41,18 @@
 // where an operator's withdrawal can be undone, and for partners, where the
 // state only rises from unknown to active to withdrawn.
 //
+// # Orders
+//
+// An [Order] is how an operator withdraws, reinstates, revises, holds: by key,
+// upload, origin, source, kind of test, report type or time. [Ledger.Preview]
+// says what it would do, [Ledger.Order] does it, in steps that an order which
+// was cut off goes on with, and leaves a record in the same step, of what was
+// refused too. What has not been released is gone at once, from everything.
+// What has is told by the cuts, withdrawals in groups that say little of each,
+// unless the order says immediately; [ReleaseReport.WaitedOut] and
+// [ReleaseReport.ByOrder] count what went in smaller ones. The methods for
+// single orders, such as [Ledger.Withdraw], do the same and leave no record.
+//
 // # Registers
 //
 // Plans, ranges, policies, holds and cursors are named values, changed by
@@ -58,5 +70,6 @@
 //
 // Keys that are not taken are no error but part of the receipt. [ErrPruned],
 // [ErrPolicy], [ErrTime], [ErrOtherLedger] and [ErrWentBack] are tested with
-// errors.Is; a [*ConflictError] says that a register has moved on.
+// errors.Is; a [*ConflictError] says that a register has moved on, an
+// [*OrderError] why an order was refused.
 package ledger

@@ -14,36 +14,43 @@ type OperatorReceipt struct {
 	Unknown int // keys that the ledger does not know, or that are not the operator's to change
 }
 
-// Withdraw takes units back by name, whoever brought them. Own units are
-// withdrawn everywhere, by the next cuts; a foreign one only from what this back
-// end publishes.
+// Withdraw takes units back by name, whoever brought them. What has not been
+// released never is, and so leaves by no way, to own archives or to partners. Of
+// what has, own units are withdrawn everywhere, by the next cuts; a foreign one
+// only from what this back end publishes: those who have it by its origin's word
+// keep it until the origin says otherwise.
 func (l *Ledger) Withdraw(ctx context.Context, ids ...UnitID) (*OperatorReceipt, error) {
-	return l.operate(ctx, ids, nil, func(u *Unit, r *OperatorReceipt) bool {
-		before := u.operatorWithdrew()
-		changed := setTrue(&u.OperatorWithdrew)
-		r.note(!before)
-		return changed
-	})
+	return l.operate(ctx, ids, nil, (*Unit).withdraw)
+}
+
+// withdraw is an operator's withdrawal by name.
+func (u *Unit) withdraw() (verdict, bool) {
+	before := u.operatorWithdrew()
+	changed := setTrue(&u.OperatorWithdrew)
+	return doneUnless(before), changed
 }
 
 // Reinstate undoes what an operator withdrew, by name or by upload. What the
 // source itself took back stays withdrawn, and partners who were told of the
 // withdrawal cannot be told to forget it.
 func (l *Ledger) Reinstate(ctx context.Context, ids ...UnitID) (*OperatorReceipt, error) {
-	return l.operate(ctx, ids, nil, func(u *Unit, r *OperatorReceipt) bool {
-		if u.SourceWithdrew || u.Erase {
-			r.Unknown++
-			return false
-		}
-		r.note(u.operatorWithdrew())
-		changed := u.OperatorWithdrew
-		u.OperatorWithdrew = false
-		for i := range u.Claims { // also where another upload has spared the unit so far
-			changed = changed || u.Claims[i].Withdrawn
-			u.Claims[i].Withdrawn = false
-		}
-		return changed
-	})
+	return l.operate(ctx, ids, nil, (*Unit).reinstate)
+}
+
+// reinstate undoes what an operator withdrew, also where another upload has
+// spared the unit so far.
+func (u *Unit) reinstate() (verdict, bool) {
+	if u.SourceWithdrew || u.Erase {
+		return refused, false
+	}
+	before := u.operatorWithdrew()
+	changed := u.OperatorWithdrew
+	u.OperatorWithdrew = false
+	for i := range u.Claims {
+		changed = changed || u.Claims[i].Withdrawn
+		u.Claims[i].Withdrawn = false
+	}
+	return doneUnless(!before), changed
 }
 
 // RollBack withdraws what one own upload brought, and spares what another own
@@ -53,20 +60,21 @@ func (l *Ledger) RollBack(ctx context.Context, upload string) (*OperatorReceipt,
 	if err != nil {
 		return nil, err
 	}
-	return l.operate(ctx, ids, nil, func(u *Unit, r *OperatorReceipt) bool {
-		c := u.claimOfUpload(upload)
-		if c == nil {
-			return false // gone since it was looked up
-		}
-		before := u.operatorWithdrew()
-		changed := setTrue(&c.Withdrawn)
-		if changed && !u.operatorWithdrew() {
-			r.Spared++
-			return true
-		}
-		r.note(u.operatorWithdrew() != before)
-		return changed
-	})
+	return l.operate(ctx, ids, nil, func(u *Unit) (verdict, bool) { return u.rollBack(upload) })
+}
+
+// rollBack withdraws what one own upload brought.
+func (u *Unit) rollBack(upload string) (verdict, bool) {
+	c := u.claimOfUpload(upload)
+	if c == nil {
+		return nothing, false // gone since it was looked up
+	}
+	before := u.operatorWithdrew()
+	changed := setTrue(&c.Withdrawn)
+	if changed && !u.operatorWithdrew() {
+		return spared, true
+	}
+	return doneUnless(u.operatorWithdrew() == before), changed
 }
 
 // Admit takes the keys that a source brought of one origin beyond its quota as if
@@ -78,20 +86,23 @@ func (l *Ledger) Admit(ctx context.Context, p Pair) (*OperatorReceipt, error) {
 		if err != nil || len(ids) == 0 {
 			return total, err
 		}
-		r, err := l.operate(ctx, ids, nil, func(u *Unit, r *OperatorReceipt) bool {
-			changed := false
-			for i := range u.Claims {
-				if c := &u.Claims[i]; c.Source == p.Source && c.Held {
-					c.Held, changed = false, true
-				}
-			}
-			return r.note(changed)
-		})
+		r, err := l.operate(ctx, ids, nil, func(u *Unit) (verdict, bool) { return u.admit(p.Source) })
 		if err != nil {
 			return total, err
 		}
 		total.Done += r.Done
 	}
+}
+
+// admit takes a source's claims as if they had come within its quota.
+func (u *Unit) admit(source Source) (verdict, bool) {
+	changed := false
+	for i := range u.Claims {
+		if c := &u.Claims[i]; c.Source == source && c.Held {
+			c.Held, changed = false, true
+		}
+	}
+	return doneUnless(!changed), changed
 }
 
 // admitBatch is how many units one step of [Ledger.Admit] changes.
@@ -124,17 +135,20 @@ func (l *Ledger) Erase(ctx context.Context, upload string) (*OperatorReceipt, er
 	if err != nil {
 		return nil, err
 	}
-	return l.operate(ctx, ids, []string{upload}, func(u *Unit, r *OperatorReceipt) bool {
-		if u.claimOfUpload(upload) == nil {
-			return false
-		}
-		if u.dropUpload(upload) {
-			r.Spared++
-			return true
-		}
-		u.OperatorWithdrew = true
-		return r.note(setTrue(&u.Erase))
-	})
+	return l.operate(ctx, ids, []string{upload}, func(u *Unit) (verdict, bool) { return u.erase(upload) })
+}
+
+// erase withdraws what one own upload brought, to be removed.
+func (u *Unit) erase(upload string) (verdict, bool) {
+	if u.claimOfUpload(upload) == nil {
+		return nothing, false
+	}
+	if u.dropUpload(upload) {
+		return spared, true
+	}
+	u.OperatorWithdrew = true
+	changed := setTrue(&u.Erase)
+	return doneUnless(!changed), changed
 }
 
 // dropUpload removes an upload's claim if another own claim stands. It reports
@@ -183,9 +197,27 @@ func (l *Ledger) unitsOf(ctx context.Context, upload string) (ids []UnitID, err 
 	return ids, nil
 }
 
-// operate applies an operator's order to units, in one step. change reports
-// whether the unit is to be stored.
-func (l *Ledger) operate(ctx context.Context, ids []UnitID, erased []string, change func(*Unit, *OperatorReceipt) bool) (*OperatorReceipt, error) {
+// verdict is what an order means for one unit.
+type verdict uint8
+
+const (
+	nothing verdict = iota // it is not about that unit
+	done
+	already // it was so before
+	spared  // another good own upload brought it, too
+	refused // it is not the operator's to change
+)
+
+func doneUnless(before bool) verdict {
+	if before {
+		return already
+	}
+	return done
+}
+
+// operate applies an operator's order to units, in one step. change says what it
+// means for a unit, and whether that is to be stored.
+func (l *Ledger) operate(ctx context.Context, ids []UnitID, erased []string, change func(*Unit) (verdict, bool)) (*OperatorReceipt, error) {
 	var receipt *OperatorReceipt
 	err := l.store.Accept(ctx, &Intake{
 		Units:     once(ids),
@@ -200,7 +232,11 @@ func (l *Ledger) operate(ctx context.Context, ids []UnitID, erased []string, cha
 			for _, rec := range s.Records {
 				if rec.Unit == nil {
 					receipt.Unknown++
-				} else if change(rec.Unit, receipt) {
+					continue
+				}
+				v, changed := change(rec.Unit)
+				receipt.count(v)
+				if changed {
 					changes.Units = append(changes.Units, rec.Unit)
 				}
 			}
@@ -220,14 +256,18 @@ func once(ids []UnitID) []UnitID {
 	})
 }
 
-// note counts a unit as done or as so before.
-func (r *OperatorReceipt) note(changed bool) bool {
-	if changed {
+// count counts a unit.
+func (r *OperatorReceipt) count(v verdict) {
+	switch v {
+	case done:
 		r.Done++
-	} else {
+	case already:
 		r.Already++
+	case spared:
+		r.Spared++
+	case refused:
+		r.Unknown++
 	}
-	return changed
 }
 
 func setTrue(b *bool) (changed bool) {

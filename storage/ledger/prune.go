@@ -39,6 +39,7 @@ func (f Floor) Value() []byte {
 // A PruneReport says what was removed.
 type PruneReport struct {
 	Removed int
+	Orders  int // records of orders older than [OrderAge]
 
 	// Expired are consumers that stood still for longer than the prune age.
 	// What they had not read may be gone; nobody waits for them.
@@ -48,6 +49,7 @@ type PruneReport struct {
 // Prune removes the units that nobody needs any longer: those that ended before
 // the prune age, and those to be erased, unless a consumer's floor says that it
 // still reads them. What had become of them in the given sinks is counted first.
+// The records of old orders go, too.
 func (l *Ledger) Prune(ctx context.Context, sinks ...Sink) (*PruneReport, error) {
 	log, err := l.store.Log(ctx, 0)
 	if err != nil {
@@ -72,10 +74,15 @@ func (l *Ledger) Prune(ctx context.Context, sinks ...Sink) (*PruneReport, error)
 			Again:   count.again,
 		})
 		report.Removed += n
-		if err != nil || n < pruneBatch {
+		if err != nil {
 			return report, err
 		}
+		if n < pruneBatch {
+			break
+		}
 	}
+	report.Orders, err = l.pruneOrders(ctx, log.Now)
+	return report, err
 }
 
 // floor returns the number that all consumers have read up to, as far as they

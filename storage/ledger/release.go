@@ -34,6 +34,25 @@ type ReleaseReport struct {
 	Gone     int64
 	Waiting  []Waiting
 	Warnings []string
+
+	// Withdrawals of own units that it took although those of their origin are
+	// of fewer uploads than the policy asks for: because they had waited for the
+	// longest time, and because an operator ordered it.
+	WaitedOut Exposed
+	ByOrder   Exposed
+}
+
+// Exposed are withdrawals that a cut took in too small a group.
+type Exposed struct {
+	Groups  int
+	Keys    int
+	Uploads int
+}
+
+func (e *Exposed) add(g Group) {
+	e.Groups++
+	e.Keys += g.Keys
+	e.Uploads += g.Uploads
 }
 
 // Waiting is a group that a cut passed over.
@@ -51,12 +70,7 @@ func (l *Ledger) Release(ctx context.Context, opts *ReleaseOptions) (*ReleaseRep
 		opts = &ReleaseOptions{}
 	}
 	r := &releasing{ledger: l, opts: *opts}
-	cut, err := l.store.Release(ctx, &Release{
-		Registers: []string{policyRegister, holdsRegister},
-		Begin:     r.begin,
-		Choose:    r.choose,
-		Pad:       r.pad,
-	})
+	cut, err := l.store.Release(ctx, r.step())
 	switch {
 	case errors.Is(err, errNotYet):
 		return nil, nil
@@ -65,6 +79,16 @@ func (l *Ledger) Release(ctx context.Context, opts *ReleaseOptions) (*ReleaseRep
 	}
 	r.report.Cut = cut
 	return r.report, nil
+}
+
+// step returns what the store is to do.
+func (r *releasing) step() *Release {
+	return &Release{
+		Registers: []string{policyRegister, holdsRegister},
+		Begin:     r.begin,
+		Choose:    r.choose,
+		Pad:       r.pad,
+	}
 }
 
 // releasing is one cut in the making.
@@ -137,6 +161,7 @@ func (r *releasing) choose(groups []Group) (*Choice, error) {
 		case g.Wait != WaitNew && !r.reaches(g):
 			r.pass(g, p.WithdrawalWait)
 		case g.Wait != WaitNew:
+			r.noteExposed(g)
 			r.take(g, g.Keys)
 		case !r.reaches(g):
 			r.pass(g, r.longestWait(g))
@@ -146,6 +171,9 @@ func (r *releasing) choose(groups []Group) (*Choice, error) {
 	}
 	r.choice.Tallies.Add(tallyReleased(r.time), r.report.New+r.report.Changed+r.report.Gone)
 	r.choice.Tallies.Add(tallyPadded, r.report.Padded)
+	for name, n := range r.start.Tallies.seeUrgent() {
+		r.choice.Tallies.Add(name, n)
+	}
 	return r.choice, nil
 }
 
@@ -185,8 +213,25 @@ func (r *releasing) reaches(g Group) bool {
 	if times := r.times(g); g.Keys*times >= keys && g.Uploads*times >= uploads {
 		return true
 	}
-	since, passed := r.since(g.GroupID)
+	return r.waitedOut(g.GroupID, wait) || g.Wait == WaitWithdrawal && r.start.Tallies.urgent(g.Origin)
+}
+
+// waitedOut reports whether cuts have passed a group over for that long.
+func (r *releasing) waitedOut(id GroupID, wait time.Duration) bool {
+	since, passed := r.since(id)
 	return passed && !r.time.Before(since.Add(wait))
+}
+
+// noteExposed notes that a group of withdrawals goes although it is too small.
+func (r *releasing) noteExposed(g Group) {
+	p := &r.ledger.policy
+	switch {
+	case !g.Own || g.Wait != WaitWithdrawal || g.Uploads >= p.MinWithdrawnUploads:
+	case r.waitedOut(g.GroupID, p.WithdrawalWait):
+		r.report.WaitedOut.add(g)
+	default:
+		r.report.ByOrder.add(g)
+	}
 }
 
 // since returns the time of the first cut that passed a group over.

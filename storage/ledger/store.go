@@ -243,7 +243,8 @@ type Query struct {
 	Upload   string  // units with a claim of that upload, and keys of it that were set aside
 	Source   Source  // units with a claim of that source, and keys from it that were set aside
 	Origin   keys.Region
-	SetAside bool // keys that were set aside, too; without it only units
+	KeyData  keys.KeyData // units of any origin with this key data, and keys with it that were set aside
+	SetAside bool         // keys that were set aside, too; without it only units
 }
 
 // Removal describes what may go: of the units with no number after Floor,

@@ -66,3 +66,12 @@ func (t Tallies) outdated(before time.Time) []string {
 	}
 	return names
 }
+
+// cutBoth returns what stands between a prefix and a suffix.
+func cutBoth(name, prefix, suffix string) (string, bool) {
+	rest, ok := strings.CutPrefix(name, prefix)
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(rest, suffix)
+}

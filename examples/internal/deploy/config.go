@@ -51,8 +51,11 @@ type API struct {
 	VisitedPackages []keys.Region `json:"visitedPackages"` // for each, a package of the keys of interest there
 	Packages        []Package     `json:"packages"`        // further ones
 
-	PublicationMap string `json:"publicationMap"` // "identity" or "cwa"
-	MinimumRisk    int    `json:"minimumRisk"`    // by the map "cwa", keys below are left out
+	// PublicationMap is "identity", "cwa", or "revocable": as "identity", but with keys
+	// of a confirmed test as clinically diagnosed, which phones forget if they are
+	// withdrawn. The app must be configured for it; see distribution.Revocable.
+	PublicationMap string `json:"publicationMap"`
+	MinimumRisk    int    `json:"minimumRisk"` // by the map "cwa", keys below are left out
 }
 
 // Package is a package that says for itself what is in it. Origins, visited

@@ -70,13 +70,15 @@ func (c *Config) publicationMap() (distribution.PublicationMap, error) {
 	switch c.API.PublicationMap {
 	case "identity":
 		return distribution.Identity(), nil
+	case "revocable":
+		return distribution.Revocable(distribution.Identity()), nil
 	case "cwa":
 		if risk := c.API.MinimumRisk; risk < 0 || risk > int(keys.MaxTransmissionRiskLevel) {
 			return distribution.PublicationMap{}, fmt.Errorf("api.minimumRisk: %d, want 0 to %d", risk, keys.MaxTransmissionRiskLevel)
 		}
 		return distribution.CWA(keys.TransmissionRiskLevel(c.API.MinimumRisk)), nil
 	}
-	return distribution.PublicationMap{}, fmt.Errorf("api.publicationMap: %q, want \"identity\" or \"cwa\"", c.API.PublicationMap)
+	return distribution.PublicationMap{}, fmt.Errorf("api.publicationMap: %q, want \"identity\", \"revocable\" or \"cwa\"", c.API.PublicationMap)
 }
 
 // Publisher returns how files are written.

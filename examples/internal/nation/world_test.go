@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +17,7 @@ import (
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/partner"
-	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/examples/internal/showntest"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/keys"
@@ -299,44 +297,7 @@ func (w *world) hour(hubs []*hub, countries ...*country) {
 // is there.
 func (c *country) published(pkg string) map[keys.KeyData]int {
 	c.w.t.Helper()
-	found := map[keys.KeyData]int{}
-	root := filepath.Join(c.dir, "www")
-	key, err := signing.ReadPrivateKeyFile(filepath.Join(c.dir, c.config.Paths.PrivateKey))
-	if err != nil {
-		c.w.t.Fatal(err)
-	}
-	trusted, err := signing.NewTrustList(signing.PublicKey{Identity: c.config.Identity(), Key: &key.PublicKey})
-	if err != nil {
-		c.w.t.Fatal(err)
-	}
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.Contains(path, "/country/"+pkg+"/") || !strings.Contains(path, "/hour/") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		if err != nil || !bytes.HasPrefix(text, []byte("PK")) {
-			return err
-		}
-		a, err := export.Open(bytes.NewReader(text), int64(len(text)), nil)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		v, err := a.Verify(trusted, nil)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		for k, err := range v.Keys() {
-			if err != nil {
-				return err
-			}
-			found[k.KeyData]++
-		}
-		return nil
-	})
-	if err != nil {
-		c.w.t.Fatal(err)
-	}
-	return found
+	return showntest.Keys(c.w.t, filepath.Join(c.dir, "www"), filepath.Join(c.dir, c.config.Paths.PrivateKey), c.config.Identity(), pkg)
 }
 
 // shows fails the test unless a package shows exactly these keys, each once.

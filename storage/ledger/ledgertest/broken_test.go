@@ -91,6 +91,8 @@ var faults = []flaw{
 	{"read of many moments", "read-moment"},
 	{"of any origin if only kept", "like-memory"},
 	{"claims found apart", "find-fields"},
+	{"of any key data", "find-fields"},
+	{"of any key data if set aside", "find-fields"},
 	{"only units found", "find-unit"},
 
 	{"ended at is ended before", "remove-age"},

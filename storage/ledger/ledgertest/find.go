@@ -82,6 +82,16 @@ func checkFindFields(tr *trial) {
 		{name: "unit and its source", q: ledger.Query{Unit: &id1, Source: "p"}, want: "DE1"},
 		{name: "unit and another source", q: ledger.Query{Unit: &id1, Source: "q"}, want: ""},
 		{name: "unit and another origin", q: ledger.Query{Unit: &id1, Origin: keys.MustRegion("AT")}, want: ""},
+		{name: "key data", q: ledger.Query{KeyData: ks[2].KeyData}, want: "AT3"},
+		{name: "key data and origin", q: ledger.Query{KeyData: ks[2].KeyData, Origin: de}, want: ""},
+		{name: "key data and source", q: ledger.Query{KeyData: ks[0].KeyData, Source: "p"}, want: "DE1"},
+		{name: "key data and another source", q: ledger.Query{KeyData: ks[0].KeyData, Source: "q"}, want: ""},
+		{name: "key data and upload", q: ledger.Query{KeyData: ks[0].KeyData, Upload: "u"}, want: "DE1"},
+		{name: "key data that is not of the upload", q: ledger.Query{KeyData: ks[0].KeyData, Upload: "w"}, want: ""},
+		{name: "key data and unit", q: ledger.Query{KeyData: ks[0].KeyData, Unit: &id1}, want: "DE1"},
+		{name: "key data and another unit", q: ledger.Query{KeyData: ks[2].KeyData, Unit: &id1}, want: ""},
+		{name: "key data that was set aside", q: ledger.Query{KeyData: ks[3].KeyData, SetAside: true}, want: "DE4"},
+		{name: "key data, without what was set aside", q: ledger.Query{KeyData: ks[3].KeyData}, want: ""},
 		{name: "unknown source", q: ledger.Query{Source: "nobody", SetAside: true}, want: ""},
 		{name: "wildcards", q: ledger.Query{Upload: "%"}, want: ""},
 	} {
@@ -102,7 +112,18 @@ func checkFindUnit(tr *trial) {
 			tr.fail("found %q, want %q", got, want)
 		}
 	}
-	if got := tr.found(ledger.Query{}); got != "DE1" {
+	if got := tr.found(ledger.Query{KeyData: k[0].KeyData}); got != "DE1" {
+		tr.fail("a query for key data found %q, want %q", got, "DE1")
+	}
+	tr.accept("r", k[2])
+	if got := tr.found(ledger.Query{KeyData: k[0].KeyData}); got != "DE1 FR1" {
+		tr.fail("a query for key data that two origins claim found %q, want %q", got, "DE1 FR1")
+	}
+	de, at := ledger.IDOf(&k[0]), ledger.IDOf(&k[1])
+	if got := tr.found(ledger.Query{KeyData: tr.key("DE").KeyData, Unit: &at}) + tr.found(ledger.Query{KeyData: k[0].KeyData, Unit: &de}); got != "DE1" {
+		tr.fail("queries for key data and a unit found %q, want %q", got, "DE1")
+	}
+	if got := tr.found(ledger.Query{Source: "p"}); got != "DE1" {
 		tr.fail("a query for all units found %q, want %q", got, "DE1")
 	}
 }

@@ -413,6 +413,7 @@ func (s *flawed) findAll(q ledger.Query) (records []*ledger.Record) {
 		}
 	}
 	if q.Unit != nil && s.units[*q.Unit] == nil && q.Source == "" && q.Upload == "" && !s.is("only units found") &&
+		(q.KeyData.IsZero() || q.KeyData == q.Unit.KeyData) &&
 		(q.Origin.IsZero() || q.Origin == q.Unit.Origin || s.is("of any origin if only kept")) {
 		if rec := s.record(*q.Unit); rec.Kept != nil || !rec.Tombstone.IsZero() {
 			add(*q.Unit)
@@ -420,6 +421,7 @@ func (s *flawed) findAll(q ledger.Query) (records []*ledger.Record) {
 	}
 	for _, a := range s.aside {
 		if q.SetAside && (q.Unit == nil || *q.Unit == a.ID) && (q.Origin.IsZero() || q.Origin == a.ID.Origin) &&
+			(q.KeyData.IsZero() || q.KeyData == a.ID.KeyData || s.is("of any key data if set aside")) &&
 			(q.Source == "" || q.Source == a.Source) && (q.Upload == "" || q.Upload == a.Upload) {
 			rec := add(a.ID)
 			rec.SetAside = append(rec.SetAside, a)
@@ -429,7 +431,8 @@ func (s *flawed) findAll(q ledger.Query) (records []*ledger.Record) {
 }
 
 func (s *flawed) describes(q ledger.Query, u *ledger.Unit) bool {
-	if q.Unit != nil && *q.Unit != u.ID() || !q.Origin.IsZero() && q.Origin != u.Key.Origin {
+	if q.Unit != nil && *q.Unit != u.ID() || !q.Origin.IsZero() && q.Origin != u.Key.Origin ||
+		!q.KeyData.IsZero() && q.KeyData != u.Key.KeyData && !s.is("of any key data") {
 		return false
 	}
 	if s.is("claims found apart") {

@@ -29,6 +29,7 @@ type history struct {
 
 	pool    []keys.DiagnosisKey // that come up again and again
 	uploads []string            // own ones
+	orders  []ledger.OrderRecord
 }
 
 // histories runs check on random histories, as many as are asked for.
@@ -130,6 +131,7 @@ func (h *history) step() {
 	}{
 		{34, h.stepDeliver}, {8, h.stepWithdrawn}, {24, h.stepCut}, {5, h.stepOperator}, {5, h.stepReinstate},
 		{4, h.stepRollBack}, {3, h.stepErase}, {3, h.stepHold}, {4, h.stepResume}, {3, h.stepJump}, {3, h.stepFloor}, {4, h.stepPrune},
+		{9, h.stepOrder},
 	}
 	total := 0
 	for _, c := range choices {
@@ -329,6 +331,9 @@ func (h *history) makeCut(opts *ledger.ReleaseOptions, t time.Time) {
 	}
 	if g, w := plain(got.New, got.Padded, got.Changed, got.Gone, len(got.Warnings)), plain(want.new, want.padded, want.changed, want.gone, want.warnings); g != w {
 		h.fail("the cut took %s; want %s\nwaiting: %+v\nwant waiting: %+v", g, w, got.Waiting, want.waiting)
+	}
+	if got.WaitedOut != want.waitedOut || got.ByOrder != want.byOrder {
+		h.fail("too few withdrawals went together: %+v waited, %+v by order; want %+v and %+v", got.WaitedOut, got.ByOrder, want.waitedOut, want.byOrder)
 	}
 	if !slices.Equal(sortedWaiting(got.Waiting), sortedWaiting(want.waiting)) {
 		h.fail("waiting are %+v\nwant %+v", got.Waiting, want.waiting)

@@ -47,6 +47,7 @@ func checkRandomHistories(tr *trial) {
 			h.compareStats()
 		}
 		h.compareAll()
+		h.compareOrders()
 	})
 }
 

@@ -33,6 +33,7 @@ type model struct {
 	floors map[string]ledger.Floor
 	books  map[ledger.Source]*ledger.SourceStats
 	padded int64
+	urgent map[keys.Region]bool // withdrawals that the next cut takes in any case
 }
 
 type modelUnit struct {
@@ -73,6 +74,7 @@ func newModel(p ledger.Policy, phone, partner keys.Policy) *model {
 		quota:  map[modelDay]int{},
 		floors: map[string]ledger.Floor{},
 		books:  map[ledger.Source]*ledger.SourceStats{},
+		urgent: map[keys.Region]bool{},
 	}
 }
 

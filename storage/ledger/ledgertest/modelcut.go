@@ -17,6 +17,7 @@ type modelCut struct {
 	warnings                   int
 	echoes                     []keys.DiagnosisKey // without key data, which only the ledger knows
 	taken                      []*modelUnit
+	waitedOut, byOrder         ledger.Exposed
 }
 
 // last returns the last cut, zero before the first.
@@ -121,10 +122,15 @@ func (m *model) choose(t time.Time) *modelCut {
 			times += m.policy.Padding.Echoes
 		}
 		large := n*times >= minKeys && uploads*times >= minUploads
-		goes := !id.Own && id.Wait != ledger.WaitNew || id.Wait == ledger.WaitChange || large || before && t.Sub(since) >= wait
+		waited := before && t.Sub(since) >= wait
+		ordered := id.Wait == ledger.WaitWithdrawal && m.urgent[id.Origin]
+		goes := !id.Own && id.Wait != ledger.WaitNew || id.Wait == ledger.WaitChange || large || waited || ordered
 		room := max(0, min(m.policy.MaxCut-inCut, m.policy.MaxDay-m.days[modelDayOf(t.Add(-1))]-inCut))
 		switch {
 		case id.Wait != ledger.WaitNew && goes:
+			if id.Own && id.Wait == ledger.WaitWithdrawal && !large {
+				c.expose(ledger.Exposed{Groups: 1, Keys: n, Uploads: uploads}, waited)
+			}
 			c.take(units, id.Wait)
 			inCut += n
 		case goes:
@@ -147,7 +153,19 @@ func (m *model) choose(t time.Time) *modelCut {
 		}
 	}
 	m.days[modelDayOf(t.Add(-1))] += inCut
+	clear(m.urgent)
 	return c
+}
+
+// expose counts a group of withdrawals that goes too small.
+func (c *modelCut) expose(e ledger.Exposed, waited bool) {
+	to := &c.byOrder
+	if waited {
+		to = &c.waitedOut
+	}
+	to.Groups += e.Groups
+	to.Keys += e.Keys
+	to.Uploads += e.Uploads
 }
 
 // order says which groups go first: what never waits for room, then the

@@ -79,6 +79,9 @@ func someQueries(r *rand.Rand) []ledger.Query {
 		if r.IntN(3) == 0 {
 			q.Origin = pick(r, twinOrigins...)
 		}
+		if r.IntN(3) == 0 {
+			q.KeyData = someID(r).KeyData
+		}
 		queries = append(queries, q)
 	}
 	return queries
@@ -97,7 +100,7 @@ func (w *twins) found(s ledger.Store, q ledger.Query) []string {
 	if q.Unit != nil {
 		unit = showID(*q.Unit)
 	}
-	return append([]string{fmt.Sprintf("query %s %q %q %s %t", unit, q.Upload, q.Source, q.Origin, q.SetAside)}, lines...)
+	return append([]string{fmt.Sprintf("query %s %q %q %s %x %t", unit, q.Upload, q.Source, q.Origin, q.KeyData[:], q.SetAside)}, lines...)
 }
 
 func showID(id ledger.UnitID) string { return fmt.Sprintf("%s/%x", id.Origin, id.KeyData[:]) }

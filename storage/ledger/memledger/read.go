@@ -152,6 +152,13 @@ func (s *Store) findAll(ctx context.Context, q ledger.Query) ([]*ledger.Record, 
 				found[id] = s.record(id)
 			}
 		}
+	case !q.KeyData.IsZero():
+		for _, origin := range s.origins[q.KeyData] {
+			id := ledger.UnitID{Origin: origin, KeyData: q.KeyData}
+			if matches(q, s.units[id]) {
+				found[id] = s.record(id)
+			}
+		}
 	default:
 		for id, u := range s.units {
 			if matches(q, u) {
@@ -176,12 +183,13 @@ func describes(q ledger.Query, rec *ledger.Record) bool {
 		return matches(q, rec.Unit)
 	}
 	known := rec.Kept != nil || !rec.Tombstone.IsZero()
-	return known && q.Source == "" && q.Upload == "" && (q.Origin.IsZero() || q.Origin == rec.ID.Origin)
+	return known && q.Source == "" && q.Upload == "" && (q.Origin.IsZero() || q.Origin == rec.ID.Origin) &&
+		(q.KeyData.IsZero() || q.KeyData == rec.ID.KeyData)
 }
 
 // matches reports whether a query describes u, but for the unit it may name.
 func matches(q ledger.Query, u *ledger.Unit) bool {
-	if !q.Origin.IsZero() && q.Origin != u.Key.Origin {
+	if !q.Origin.IsZero() && q.Origin != u.Key.Origin || !q.KeyData.IsZero() && q.KeyData != u.Key.KeyData {
 		return false
 	}
 	if q.Source == "" && q.Upload == "" {
@@ -200,6 +208,7 @@ func (s *Store) addSetAside(q ledger.Query, found map[ledger.UnitID]*ledger.Reco
 		switch {
 		case q.Unit != nil && *q.Unit != a.ID,
 			!q.Origin.IsZero() && q.Origin != a.ID.Origin,
+			!q.KeyData.IsZero() && q.KeyData != a.ID.KeyData,
 			q.Source != "" && q.Source != a.Source,
 			q.Upload != "" && q.Upload != a.Upload:
 			continue

@@ -12,8 +12,8 @@ import (
 // findChunk is how many records are found at a time.
 const findChunk = 1000
 
-// Find implements [ledger.Store]. A query that names a unit or an upload is
-// answered by an index; any other reads all units. In a transaction of the
+// Find implements [ledger.Store]. A query that names a unit, key data or an upload
+// is answered by an index; any other reads all units. In a transaction of the
 // caller's, what is found is of several moments.
 func (s *Store) Find(ctx context.Context, q ledger.Query) iter.Seq2[*ledger.Record, error] {
 	return sequence(ctx, s, "find", func(t *tx, yield func(*ledger.Record) error) error {
@@ -79,6 +79,9 @@ func (f *finding) unitsWanted() (c condition) {
 	if !q.Origin.IsZero() {
 		c.add(`unit.origin = $%d`, q.Origin.String())
 	}
+	if !q.KeyData.IsZero() {
+		c.add(`unit.key_data = $%d`, q.KeyData[:])
+	}
 	switch source, upload := string(q.Source), text(q.Upload); {
 	case source != "" && upload != "":
 		c.add(`(unit.upload = $%d AND unit.source = $%d OR unit.id IN (SELECT claim.unit FROM gaen.claim WHERE claim.upload = $%[1]d AND claim.source = $%[2]d))`, upload, source)
@@ -134,6 +137,9 @@ func (f *finding) setAsideWanted() (c condition) {
 	}
 	if !q.Origin.IsZero() {
 		c.add(`origin = $%d`, q.Origin.String())
+	}
+	if !q.KeyData.IsZero() {
+		c.add(`key_data = $%d`, q.KeyData[:])
 	}
 	if q.Source != "" {
 		c.add(`source = $%d`, string(q.Source))
@@ -250,7 +256,8 @@ func matches(q ledger.Query, u *ledger.Unit) bool {
 // but the unit was asked for.
 func (f *finding) findTraces() error {
 	q := f.query
-	if q.Unit == nil || f.any || q.Source != "" || q.Upload != "" || !q.Origin.IsZero() && q.Origin != q.Unit.Origin {
+	if q.Unit == nil || f.any || q.Source != "" || q.Upload != "" || !q.Origin.IsZero() && q.Origin != q.Unit.Origin ||
+		!q.KeyData.IsZero() && q.KeyData != q.Unit.KeyData {
 		return nil
 	}
 	records, err := f.traces([]ledger.UnitID{*q.Unit})

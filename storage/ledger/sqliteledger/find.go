@@ -11,8 +11,8 @@ import (
 // findChunk is how many records are found at a time.
 const findChunk = 1000
 
-// Find implements [ledger.Store]. A query that names a unit or an upload is
-// answered by an index; any other reads all units.
+// Find implements [ledger.Store]. A query that names a unit, key data or an upload
+// is answered by an index; any other reads all units.
 func (s *Store) Find(ctx context.Context, q ledger.Query) iter.Seq2[*ledger.Record, error] {
 	return sequence(ctx, s, "find", func(t *tx, yield func(*ledger.Record) error) error {
 		f := &finding{tx: t, store: s, query: q}
@@ -75,6 +75,9 @@ func (f *finding) unitsWanted() (c condition, err error) {
 	}
 	if !q.Origin.IsZero() {
 		c.add(`unit.origin = ?`, q.Origin.String())
+	}
+	if !q.KeyData.IsZero() {
+		c.add(`unit.key_data = ?`, q.KeyData[:])
 	}
 	if q.Source == "" && q.Upload == "" {
 		return c, nil
@@ -139,7 +142,8 @@ func (f *finding) yieldUnits(rows []*row) error {
 // but the unit was asked for.
 func (f *finding) findTraces() error {
 	q := f.query
-	if q.Unit == nil || f.any || q.Source != "" || q.Upload != "" || !q.Origin.IsZero() && q.Origin != q.Unit.Origin {
+	if q.Unit == nil || f.any || q.Source != "" || q.Upload != "" || !q.Origin.IsZero() && q.Origin != q.Unit.Origin ||
+		!q.KeyData.IsZero() && q.KeyData != q.Unit.KeyData {
 		return nil
 	}
 	records, err := f.store.traces(f.tx, []ledger.UnitID{*q.Unit})

@@ -61,6 +61,9 @@ func (f *finding) setAsideWanted() (c condition) {
 	if !q.Origin.IsZero() {
 		c.add(`origin = ?`, q.Origin.String())
 	}
+	if !q.KeyData.IsZero() {
+		c.add(`key_data = ?`, q.KeyData[:])
+	}
 	if q.Source != "" {
 		c.add(`source = ?`, string(q.Source))
 	}

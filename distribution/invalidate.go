@@ -1,0 +1,180 @@
+package distribution
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// An Invalidator has the cache before a bucket, a CDN's, forget what it holds of
+// objects that were replaced. Without one, caches keep them for Options.MaxAge.
+type Invalidator interface {
+	// Invalidate must have the cache forget the objects of these names, in
+	// ascending order and each once, or return an error; then they come again, and
+	// it may have forgotten some. Of several calls with one reference, which all
+	// have the same names, one is enough. It is called once in a run at most.
+	Invalidate(ctx context.Context, reference string, names []string) error
+}
+
+// staleState is what the ledger remembers of objects that were replaced, or were
+// going to be, and that the cache was not yet told of for certain. It is written
+// before an object is replaced, so that no crash leaves the cache with the old one.
+type staleState struct {
+	Objects []staleObject `json:"objects"`
+}
+
+// staleObject is one object that one run replaces.
+type staleObject struct {
+	Name string    `json:"name"`
+	Run  string    `json:"run"`  // a nonce of the run
+	Time time.Time `json:"time"` // the run's
+}
+
+type staleEntry struct {
+	staleState
+	version int64
+}
+
+const staleKind = "stale"
+
+// staleTries is how often a run writes the register again because another was
+// quicker.
+const staleTries = 10
+
+// put is [Publisher.put], and has the cache forget what is replaced when the run
+// comes to its end.
+func (r *run) put(ctx context.Context, name, etag string, content []byte, opts storage.PutOptions) (storage.Attributes, error) {
+	if etag != "" {
+		if err := r.noteStale(ctx, name); err != nil {
+			return storage.Attributes{}, err
+		}
+	}
+	return r.Publisher.put(ctx, name, etag, content, opts)
+}
+
+// noteStale records that this run replaces an object.
+func (r *run) noteStale(ctx context.Context, name string) error {
+	if r.opts.Invalidator == nil {
+		return nil
+	}
+	r.staleMu.Lock()
+	defer r.staleMu.Unlock()
+	mine := staleObject{Name: name, Run: r.nonce, Time: r.now}
+	if slices.Contains(r.replaced, mine) {
+		return nil
+	}
+	err := r.changeStale(ctx, func(s *staleState) { s.add(mine) })
+	if err == nil {
+		r.replaced = append(r.replaced, mine)
+	}
+	return err
+}
+
+// add has the objects in it once.
+func (s *staleState) add(objects ...staleObject) {
+	for _, o := range objects {
+		if !slices.ContainsFunc(s.Objects, func(have staleObject) bool { return have.Name == o.Name && have.Run == o.Run }) {
+			s.Objects = append(s.Objects, o)
+		}
+	}
+	slices.SortFunc(s.Objects, func(a, b staleObject) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Run, b.Run))
+	})
+}
+
+// readStale reads the register.
+func (r *run) readStale(ctx context.Context) (*staleEntry, error) {
+	e := &staleEntry{}
+	found, err := r.ledger.Registers(ctx, r.register(staleKind))
+	if err != nil || len(found) == 0 {
+		return e, err
+	}
+	e.version = found[0].Version
+	if err := json.Unmarshal(found[0].Value, &e.staleState); err != nil {
+		return nil, fmt.Errorf("distribution: register %s: %w", found[0].Name, err)
+	}
+	return e, nil
+}
+
+// changeStale changes the register. Without objects it is deleted.
+func (r *run) changeStale(ctx context.Context, change func(*staleState)) error {
+	for range staleTries {
+		e, err := r.readStale(ctx)
+		if err != nil {
+			return err
+		}
+		before := len(e.Objects)
+		change(&e.staleState)
+		if len(e.Objects) == before { // objects are added, or removed
+			return nil
+		}
+		swap, err := swapTo(r.register(staleKind), e.version, &e.staleState)
+		if err != nil {
+			return err
+		}
+		if len(e.Objects) == 0 {
+			swap = ledger.Swap{Name: swap.Name, Version: swap.Version, Delete: true}
+		}
+		err = r.ledger.Swap(ctx, ledger.NewNonce(), swap)
+		if _, conflict := errors.AsType[*ledger.ConflictError](err); !conflict {
+			return err
+		}
+	}
+	return fmt.Errorf("distribution: register %s: other runs keep changing it", r.register(staleKind))
+}
+
+// invalidate has the cache forget what this run replaced, and what runs before it
+// could not have it forget. If that fails, the next run tries again.
+func (r *run) invalidate(ctx context.Context) error {
+	if r.opts.Invalidator == nil {
+		return nil
+	}
+	e, err := r.readStale(ctx)
+	if err != nil {
+		return err
+	}
+	e.add(r.replaced...) // another run may have thought this one over
+	if len(e.Objects) == 0 {
+		return nil
+	}
+	if err := r.opts.Invalidator.Invalidate(ctx, e.reference(r.opts.Output), e.names()); err != nil {
+		r.warn("the cache was not told of what was replaced, the next run tries again: %v", err)
+		return r.changeStale(ctx, func(s *staleState) { s.add(r.replaced...) })
+	}
+	r.report.Invalidated = e.names()
+	return r.changeStale(ctx, func(s *staleState) { s.Objects = slices.DeleteFunc(s.Objects, r.over) })
+}
+
+// over reports whether the cache needs no more be told of an object: it was this
+// run that replaced it, or one whose deadline had passed when this one began. Any
+// other run may be about to replace it, and tells the cache then.
+func (r *run) over(o staleObject) bool {
+	return o.Run == r.nonce || r.now.After(o.Time.Add(r.opts.Deadline))
+}
+
+func (s *staleState) names() []string {
+	var names []string
+	for _, o := range s.Objects {
+		names = append(names, o.Name)
+	}
+	return slices.Compact(names)
+}
+
+// reference returns a name of these objects as replaced by these runs, so that who
+// tells the cache of them again says so.
+func (s *staleState) reference(output string) string {
+	h := sha256.New()
+	for _, o := range s.Objects {
+		fmt.Fprintf(h, "%s\n%s\n%s\n", output, o.Name, o.Run)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
