@@ -455,6 +455,24 @@ func TestAnotherInterval(t *testing.T) {
 	}
 }
 
+// TestNextWithoutSnapshot: into a tree that has no snapshot yet there is no way, so
+// that the old one is read on.
+func TestNextWithoutSnapshot(t *testing.T) {
+	w := newWorld(t, &deltaset.Options{Next: 2 * time.Hour})
+	w.clock = time.Date(2026, 3, 2, 0, 30, 0, 0, time.UTC)
+	w.upload()
+	w.cut(1)
+	w.cut(1) // 02:00
+	old := w.opts
+	for _, opts := range []deltaset.Options{{Interval: 2 * time.Hour, Subfolder: true, Snapshot: 24 * time.Hour}, old} {
+		w.opts = opts
+		w.publish()
+	}
+	if u := w.update(w.client()); u.To.Interval != time.Hour || u.To.Newest != w.newest() {
+		t.Errorf("the client is at %+v, want the old tree", u.To)
+	}
+}
+
 // TestBombs: what inflates, or never ends, is not read for long.
 func TestBombs(t *testing.T) {
 	w := newWorld(t, nil)
