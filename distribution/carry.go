@@ -25,7 +25,7 @@ func (r *run) carryOut(ctx context.Context) error {
 		}
 	}
 	for _, c := range r.state.plans {
-		if c.published() && !r.intact(c) && !r.retired(c) && r.pkg(c.pkg) != nil {
+		if c.published() && (r.doubt || !r.intact(c)) && !r.retired(c) && r.pkg(c.pkg) != nil {
 			work = append(work, c)
 		}
 	}
@@ -217,6 +217,10 @@ func (r *run) complete(ctx context.Context, c *committed, w *written) error {
 // giveUp closes a plan whose keys the ledger no longer has, or reports what has
 // gone missing for good.
 func (r *run) giveUp(ctx context.Context, c *committed) error {
+	if !c.Completed.IsZero() && r.intact(c) {
+		r.warn("%s %s: the ledger no longer has all keys of it, so that it cannot be read for whether it is as it was written", c.pkg, c.window())
+		return nil
+	}
 	if !c.Completed.IsZero() {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -165,7 +165,7 @@ func (r *run) putIndex(ctx context.Context, i Index) error {
 		r.state.indexes[i.Name] = known
 	}
 	have, listed := r.listed[i.Name]
-	if listed && known.ETag == have.ETag && known.SHA256 == want.SHA256 && known.Unlisted.IsZero() {
+	if listed && known.ETag == have.ETag && known.SHA256 == want.SHA256 && known.Unlisted.IsZero() && !r.doubt {
 		return nil
 	}
 	content, err := r.indexBytes(&i)

@@ -220,10 +220,24 @@ func (p *Publisher) checkPackages() error {
 // if some objects failed or are in conflict, and the rest was done; then the
 // next run tries again. Any other error stopped the run. The report says in
 // each case what was done; it is never nil.
-func (p *Publisher) Run(ctx context.Context) (*Report, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.opts.Deadline, errDeadline)
-	defer cancel()
+func (p *Publisher) Run(ctx context.Context) (*Report, error) { return newRun(p).all(ctx) }
+
+// Repair does what [Publisher.Run] does, and takes nothing for granted: it reads
+// every file that it has published and that still has its time, also where the
+// bucket lists it as it was written, and makes again what does not say what was
+// planned; indexes are written anew. A file of whose keys the ledger has forgotten
+// some cannot be read for that any more, which is a warning. It reads as much as is
+// published: it is for a bucket that is in doubt, not for every hour.
+func (p *Publisher) Repair(ctx context.Context) (*Report, error) {
 	r := newRun(p)
+	r.doubt = true
+	return r.all(ctx)
+}
+
+// all is a run from its beginning to its end.
+func (r *run) all(ctx context.Context) (*Report, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.opts.Deadline, errDeadline)
+	defer cancel()
 	for _, step := range []func(context.Context) error{
 		r.look,
 		r.checkReplace,

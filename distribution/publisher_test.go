@@ -387,6 +387,71 @@ func refuses(t *testing.T, w *world) {
 	}
 }
 
+// rotten is a bucket that lists an object as it was written, and reads something
+// else.
+type rotten struct {
+	storage.Bucket
+	name string
+}
+
+func (b *rotten) Get(ctx context.Context, name string) (io.ReadCloser, storage.Attributes, error) {
+	body, a, err := b.Bucket.Get(ctx, name)
+	if err != nil || name != b.name {
+		return body, a, err
+	}
+	content, err := io.ReadAll(body)
+	content[len(content)/2] ^= 1
+	return io.NopCloser(bytes.NewReader(content)), a, errors.Join(err, body.Close())
+}
+
+func (b *rotten) Put(ctx context.Context, name string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	a, err := b.Bucket.Put(ctx, name, r, opts)
+	return a, b.mend(name, err)
+}
+
+func (b *rotten) Replace(ctx context.Context, name, etag string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	a, err := b.Bucket.(storage.Replacer).Replace(ctx, name, etag, r, opts)
+	return a, b.mend(name, err)
+}
+
+func (b *rotten) mend(name string, err error) error {
+	if err == nil && name == b.name {
+		b.name = ""
+	}
+	return err
+}
+
+// TestDoubt: what a bucket lists as it was written, and is not, is found by those
+// who read it, and made again by a repair.
+func TestDoubt(t *testing.T) {
+	for _, name := range []string{tree + "/DE/date/2026-03-01/hour/22", tree + "/DE/date"} {
+		w := newWorld(t, 1)
+		w.hours(4)
+		w.run()
+		want := objects(t, w.bucket)
+		sound := w.bucket
+		b := &rotten{sound, name}
+		w.bucket = b
+		if r := w.run(); r.Written+len(r.Indexes) != 0 || b.name == "" {
+			t.Errorf("%s: a run reads what is listed as it was written:\n%s", name, r)
+		}
+		p, _ := w.publisher(nil, nil)
+		r, err := p.Repair(t.Context())
+		if err != nil || b.name != "" {
+			t.Errorf("%s: %v\n%s", name, err, r)
+		}
+		if strings.HasSuffix(name, "22") && !slices.Equal(r.Repaired, []string{name}) {
+			t.Errorf("%s: repaired %v", name, r.Repaired)
+		}
+		if d := difference(objects(t, sound), want); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+		if r := w.run(); r.Written+len(r.Indexes) != 0 {
+			t.Errorf("%s: the next run still finds something to do:\n%s", name, r)
+		}
+	}
+}
+
 func TestRepair(t *testing.T) {
 	hour := tree + "/DE/date/2026-03-01/hour/22"
 	w := newWorld(t, 1)

@@ -24,6 +24,7 @@ type run struct {
 	listed map[string]storage.Attributes // the bucket, before the registers were read
 	state  *outputState
 	nonce  string // tells the run from others
+	doubt  bool   // what is listed as it was written may be something else
 
 	staleMu  sync.Mutex // guards replaced
 	replaced []staleObject
