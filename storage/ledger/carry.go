@@ -70,6 +70,30 @@ func (s *survey) describe(r *OrderRecord) {
 	r.Units, r.Uploads, r.Arrived = len(s.units), s.uploads(), s.arrived
 }
 
+// Selected returns the units that an order would be about now, for what a preview
+// says of them elsewhere. Holds are about none.
+func (l *Ledger) Selected(ctx context.Context, o *Order) ([]UnitID, error) {
+	if err := o.check(); err != nil {
+		return nil, invalid(o, err)
+	}
+	if o.Action.holds() {
+		return nil, nil
+	}
+	log, err := l.store.Log(ctx, math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.survey(ctx, o, log, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]UnitID, len(s.units))
+	for i := range s.units {
+		ids[i] = s.units[i].id
+	}
+	return ids, nil
+}
+
 func invalid(o *Order, err error) *OrderError {
 	return &OrderError{Action: o.Action.known(), Reason: RefusedInvalid, Detail: err.Error()}
 }
@@ -81,7 +105,7 @@ func invalid(o *Order, err error) *OrderError {
 // goes on where it stopped; a unit that came after it began is not part of it.
 func (l *Ledger) Order(ctx context.Context, o *Order) (*OrderReport, error) {
 	if err := o.signed(); err != nil {
-		return nil, err
+		return nil, invalid(o, err)
 	}
 	named := o.ID != ""
 	if !named {

@@ -38,7 +38,7 @@ var errLooked = errors.New("ledger: nothing is to be released")
 // when. It begins a cut and leaves it: so the groups are those of the store.
 func (s *survey) forecast(ctx context.Context) ([]WithdrawnGroup, error) {
 	told := s.told()
-	if !s.order.Action.withdraws() || len(told) == 0 {
+	if !s.order.Action.Withdraws() || len(told) == 0 {
 		return nil, nil
 	}
 	r := &releasing{ledger: s.ledger}

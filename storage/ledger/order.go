@@ -105,8 +105,8 @@ func (a Action) known() Action {
 	return ""
 }
 
-// withdraws reports whether an order takes units back.
-func (a Action) withdraws() bool {
+// Withdraws reports whether an order takes units back.
+func (a Action) Withdraws() bool {
 	return a == OrderWithdraw || a == OrderRollBack || a == OrderErase
 }
 
@@ -118,13 +118,13 @@ func (a Action) holds() bool { return a == OrderHold || a == OrderResume }
 func (o *Order) signed() error {
 	switch {
 	case len(o.By) < 1 || len(o.By) > maxOrderBy || !printable(o.By):
-		return fmt.Errorf("ledger: Order.By: %d bytes, want 1 to %d printable ones: who orders it", len(o.By), maxOrderBy)
+		return fmt.Errorf("Order.By: %d bytes, want 1 to %d printable ones: who orders it", len(o.By), maxOrderBy)
 	case len(o.Why) < 1 || len(o.Why) > maxOrderWhy || !printable(o.Why):
-		return fmt.Errorf("ledger: Order.Why: %d bytes, want 1 to %d printable ones: why", len(o.Why), maxOrderWhy)
+		return fmt.Errorf("Order.Why: %d bytes, want 1 to %d printable ones: why", len(o.Why), maxOrderWhy)
 	case mayHoldKey(o.Why) || mayHoldKey(o.By):
-		return fmt.Errorf("ledger: Order.Why: holds what may be a key, of which the record must keep nothing")
+		return fmt.Errorf("Order.Why: holds what may be a key, of which the record must keep nothing")
 	case o.ID != "" && !orderID(o.ID):
-		return fmt.Errorf("ledger: Order.ID: %d bytes, want 1 to %d of A-Z, a-z, 0-9, '.', '_', '-'", len(o.ID), maxOrderID)
+		return fmt.Errorf("Order.ID: %d bytes, want 1 to %d of A-Z, a-z, 0-9, '.', '_', '-'", len(o.ID), maxOrderID)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (o *Order) check() error {
 		return wrong("Action", "%d bytes that name none", len(o.Action))
 	case o.Confirm < 0:
 		return wrong("Confirm", "%d is negative", o.Confirm)
-	case o.Immediately && !o.Action.withdraws():
+	case o.Immediately && !o.Action.Withdraws():
 		return wrong("Immediately", "is for what withdraws, not to %s", o.Action)
 	case stated != (o.Action == OrderRevise):
 		return wrong("ReportType", "is what %q needs, and nothing else", OrderRevise)
