@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -71,15 +70,8 @@ func parseInquiry(text string) (in ledger.Inquiry, err error) {
 	if len(fields) < 1 || len(fields) > 3 {
 		return in, fmt.Errorf("%d words, want one to three: the key data, its first interval, its origin", len(fields))
 	}
-	data, err := hex.DecodeString(fields[0])
-	if err != nil {
-		data, err = base64.StdEncoding.DecodeString(fields[0])
-	}
-	if err != nil {
-		return in, errors.New("key data that is neither hexadecimal nor base64")
-	}
-	if in.KeyData, err = keys.ParseKeyData(data); err != nil {
-		return in, err
+	if in.KeyData, err = orders.ParseKeyData(fields[0]); err != nil {
+		return in, fmt.Errorf("key data: %w", err)
 	}
 	if len(fields) > 1 {
 		n, err := strconv.ParseUint(fields[1], 10, 32)

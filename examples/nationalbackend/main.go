@@ -12,6 +12,8 @@
 //	nationalbackend order -config backend.json -action roll-back -upload ID
 //	                                             says what an order would do; -do does it
 //	nationalbackend orders -config backend.json  prints the orders that were given
+//	nationalbackend repair -config backend.json  has what is published be as planned,
+//	                                             whatever the bucket says of it
 //	nationalbackend explain -config backend.json < key
 //	                                             prints where a key has been
 //	nationalbackend certificates -out certificates DE FR
@@ -101,6 +103,19 @@
 // says who gives it and why, and is recorded, also if it is refused. It changes the
 // ledger alone; serve and tick publish it.
 //
+// The same is to be had over HTTP, on an address of this host alone, for people by
+// their names and secrets, a line name:secret each:
+//
+//	"orders": {"listen": "127.0.0.1:9091", "operators": {"file": "keys/operators"}}
+//
+//	curl -u ada:$SECRET -H 'Content-Type: application/json' http://127.0.0.1:9091/orders/preview \
+//		-d '{"action": "roll-back", "select": {"uploads": ["ID"]}, "why": "wrong sample"}'
+//
+// POST /orders does it, GET /orders has the records, and POST /explain, GET /books
+// and POST /repair are the subcommands of these names; see Desk in
+// examples/internal/nation. A request without credentials learns nothing; what is
+// ordered is recorded under the name that came with it.
+//
 // # Where a key has been
 //
 // The subcommand explain reads key data (hexadecimal or base64), and after it, if
@@ -163,7 +178,7 @@ type command struct {
 
 var commands = map[string]func(*command, context.Context) error{
 	"init": (*command).init, "check": (*command).check, "serve": (*command).serve, "tick": (*command).tick,
-	"books": (*command).books, "issue": (*command).issue, "explain": (*command).explain,
+	"books": (*command).books, "issue": (*command).issue, "explain": (*command).explain, "repair": (*command).repair,
 	"order": (*command).giveOrder, "orders": (*command).listOrders,
 }
 
@@ -172,7 +187,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, makeCertificates(args[1:], stdout, stderr))
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue|order|orders|explain -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
+		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue|order|orders|explain|repair -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
 		return exitUsage
 	}
 	c := &command{stdin: os.Stdin, stdout: stdout, stderr: stderr}

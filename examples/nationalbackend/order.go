@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -35,7 +35,7 @@ func (o *orderFlags) define(f *flag.FlagSet) {
 		s.Uploads = append(s.Uploads, v)
 		return nil
 	})
-	f.StringVar(&o.keysFile, "keys", "", "`file` of keys, one a line: the origin and the key in base64; - is the standard input")
+	f.StringVar(&o.keysFile, "keys", "", "`file` of keys, one a line: the origin and the key in base64 or hexadecimal; - is the standard input")
 	f.Func("origin", "`country`; to hold or resume, may be repeated", func(v string) error {
 		r, err := keys.ParseRegion(v)
 		s.Origin, o.order.Holds.Origins = r, append(o.order.Holds.Origins, r)
@@ -121,13 +121,11 @@ func (o *orderFlags) readKeys(r io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("-keys: line %d: that is no origin", n)
 		}
-		id := ledger.UnitID{Origin: origin}
-		data, err := base64.StdEncoding.DecodeString(words[1])
-		if err != nil || len(data) != len(id.KeyData) {
-			return fmt.Errorf("-keys: line %d: that is no key of %d bytes in base64", n, len(id.KeyData))
+		data, err := orders.ParseKeyData(words[1])
+		if err != nil {
+			return fmt.Errorf("-keys: line %d: the key: %w", n, err)
 		}
-		copy(id.KeyData[:], data)
-		o.order.Select.Units = append(o.order.Select.Units, id)
+		o.order.Select.Units = append(o.order.Select.Units, ledger.UnitID{Origin: origin, KeyData: data})
 	}
 	return lines.Err()
 }
@@ -142,12 +140,15 @@ func (c *command) giveOrder(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	work := b.Preview
-	if c.order.do {
-		work = b.Order
+	if !c.order.do {
+		preview, err := b.Preview(ctx, &c.order.order)
+		if err != nil {
+			return err
+		}
+		return c.print(preview)
 	}
-	report, err := work(ctx, &c.order.order)
-	if err != nil && c.order.do && c.order.order.ID != "" {
+	report, err := b.Order(ctx, &c.order.order)
+	if err != nil && c.order.order.ID != "" {
 		return fmt.Errorf("%w\n(to go on with it: -id %s)", err, c.order.order.ID)
 	}
 	if err != nil {

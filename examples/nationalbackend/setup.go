@@ -46,6 +46,18 @@ func (c *command) books(ctx context.Context) (err error) {
 	return err
 }
 
+// repair has what is published be as it was planned.
+func (c *command) repair(ctx context.Context) (err error) {
+	b, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	report, err := b.Repair(ctx)
+	fmt.Fprint(c.stdout, report)
+	return err
+}
+
 // issue prints a new one-time token.
 func (c *command) issue(ctx context.Context) (err error) {
 	terms := submit.Terms{}

@@ -53,6 +53,7 @@ type active struct {
 	secrets   partner.Secrets
 	exchanges []*partner.Exchange
 	phones    http.Handler
+	desk      http.Handler
 }
 
 // Open opens the ledger, the bucket and whatever else the configuration names.
@@ -181,6 +182,9 @@ func (b *Backend) activate(s partner.Secrets) (*active, error) {
 	if a.exchanges, err = b.config.exchanges(b.ledger, s, b.pauses); err != nil {
 		return nil, err
 	}
+	if a.desk, err = b.newDesk(s); err != nil {
+		return nil, err
+	}
 	if b.config.Submission.Listen == "" {
 		return a, nil
 	}
@@ -201,6 +205,9 @@ func (c *Config) secretFields() []partner.SecretField {
 		if sub.keyed() {
 			all = append(all, partner.SecretField{Name: "submission.apiKeys", Secret: sub.APIKeys})
 		}
+	}
+	if c.Orders.Listen != "" {
+		all = append(all, partner.SecretField{Name: "orders.operators", Secret: c.Orders.Operators})
 	}
 	for i := range c.Instances {
 		all = append(all, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i), c.API.OriginCountry)...)
@@ -229,9 +236,14 @@ func (b *Backend) refresh(ctx context.Context) error {
 
 // Phones takes what phones submit.
 func (b *Backend) Phones() http.Handler {
+	return b.current(func(a *active) http.Handler { return a.phones })
+}
+
+// current serves what there is of a kind at the time of a request.
+func (b *Backend) current(of func(*active) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if phones := b.active.Load().phones; phones != nil {
-			phones.ServeHTTP(w, r)
+		if h := of(b.active.Load()); h != nil {
+			h.ServeHTTP(w, r)
 			return
 		}
 		http.NotFound(w, r)
@@ -259,6 +271,7 @@ func (c *Config) Rehearse(ctx context.Context) error {
 		return fmt.Errorf("signature: %w", err)
 	}
 	s.Put(c.Submission.APIKeys, "made-up:0123456789abcdef")
+	s.Put(c.Orders.Operators, "made-up:0123456789abcdef")
 	l, err := ledger.Open(ctx, memledger.New(nil), c.ledgerOptions())
 	if err != nil {
 		return err

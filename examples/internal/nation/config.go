@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -21,6 +22,7 @@ type Config struct {
 
 	Submission Submission         `json:"submission"`
 	Operations Operations         `json:"operations"`
+	Orders     Orders             `json:"orders"`
 	Schedule   Schedule           `json:"schedule"`
 	Instances  []partner.Instance `json:"instances"`
 
@@ -50,6 +52,15 @@ type Submission struct {
 type Operations struct {
 	Listen     string          `json:"listen"`     // address; empty is none
 	Resolution deploy.Duration `json:"resolution"` // numbers change only at multiples of it
+}
+
+// Orders is where operators give orders; see [Backend.Desk].
+type Orders struct {
+	// Listen is an address of this host alone, since names and secrets come as they
+	// are: what lets others in from outside, such as a proxy, speaks TLS with them.
+	// Empty takes orders from the command line only.
+	Listen    string         `json:"listen"`
+	Operators partner.Secret `json:"operators,omitzero"` // a line name:secret for each
 }
 
 // Schedule is when what is done.
@@ -127,6 +138,9 @@ func (c *Config) Check() error {
 	if err := c.Submission.check(); err != nil {
 		return fmt.Errorf("submission.%w", err)
 	}
+	if err := c.Orders.check(); err != nil {
+		return fmt.Errorf("orders.%w", err)
+	}
 	if err := c.checkSchedule(); err != nil {
 		return err
 	}
@@ -140,6 +154,20 @@ func (c *Config) Check() error {
 			return fmt.Errorf("instances[%d].name: %q is another's", i, in.Name)
 		}
 		seen[in.Name] = true
+	}
+	return nil
+}
+
+func (o *Orders) check() error {
+	if o.Listen == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(o.Listen)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("listen: %q, want an address of this host alone, such as 127.0.0.1:9091", o.Listen)
+	}
+	if err := o.Operators.Check(); err != nil {
+		return fmt.Errorf("operators: %w", err)
 	}
 	return nil
 }

@@ -19,17 +19,17 @@ import (
 	"github.com/gaenkit/gaen/keys"
 )
 
-// orders are what a victim is told: a back end that looks once, at that time.
-type orders struct {
+// errand is what a victim is told: a back end that looks once, at that time.
+type errand struct {
 	Config string
 	Now    time.Time
 }
 
-const ordersVariable = "GAEN_NATION_ORDERS"
+const errandVariable = "GAEN_NATION_ERRAND"
 
-// TestMain makes the test binary a victim, if it has orders.
+// TestMain makes the test binary a victim, if it has an errand.
 func TestMain(m *testing.M) {
-	text := os.Getenv(ordersVariable)
+	text := os.Getenv(errandVariable)
 	if text == "" {
 		os.Exit(pgtest.Main(m))
 	}
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 func obey(text string) error {
-	var o orders
+	var o errand
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
@@ -60,12 +60,12 @@ func obey(text string) error {
 // It reports whether the process came to its end.
 func (c *country) look(after time.Duration) bool {
 	c.w.t.Helper()
-	text, err := json.Marshal(orders{Config: filepath.Join(c.dir, "backend.json"), Now: c.w.clock()})
+	text, err := json.Marshal(errand{Config: filepath.Join(c.dir, "backend.json"), Now: c.w.clock()})
 	if err != nil {
 		c.w.t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), ordersVariable+"="+string(text))
+	cmd.Env = append(os.Environ(), errandVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		c.w.t.Fatal(err)

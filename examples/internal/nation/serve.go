@@ -80,6 +80,7 @@ func (b *Backend) listen(ctx context.Context, receivers []*receiver) ([]*server,
 	places := []place{
 		{"submission", b.config.Submission.Listen, plainServer(b.Phones())},
 		{"operations", b.config.Operations.Listen, plainServer(b.Operations())},
+		{"orders", b.config.Orders.Listen, plainServer(b.Desk())},
 	}
 	for _, r := range receivers {
 		places = append(places, place{fmt.Sprintf("callback of %s", r.name), r.listen, callbackServer(r)})
