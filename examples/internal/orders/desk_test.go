@@ -132,11 +132,11 @@ func TestParse(t *testing.T) {
 		hex.EncodeToString(data[:]), base64.StdEncoding.EncodeToString(data[:]),
 		base64.RawURLEncoding.EncodeToString(data[:]),
 	} {
-		o, err := Parse([]byte(fmt.Sprintf(`{
+		o, err := Parse(fmt.Appendf(nil, `{
 			"id": "7", "action": "withdraw", "immediately": true, "confirm": 3, "previewed": "2026-03-01T10:00:00Z", "why": "wrong sample",
 			"select": {"units": [{"origin": "DE", "keyData": %q}], "uploads": ["u"], "origin": "DE", "source": "own",
 				"testType": "UNSTATED", "reportType": "CONFIRMED_TEST", "from": "2026-03-01T08:00:00Z", "to": "2026-03-01T09:00:00Z"}
-		}`, text)), "ada")
+		}`, text), "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
