@@ -357,6 +357,23 @@ func TestDoubtAfterAClockJump(t *testing.T) {
 	}
 }
 
+// TestDoubtFromTheFuture began when the clock was ahead: patience is counted from when
+// that was seen.
+func TestDoubtFromTheFuture(t *testing.T) {
+	d := newDoubting(t)
+	now := d.clock
+	d.clock = now.Add(20 * time.Hour)
+	for range 5 {
+		d.process().Run(t.Context())
+	}
+	d.clock = now
+	d.process().Run(t.Context())
+	d.clock = now.Add(6 * time.Hour)
+	if r, err := d.process().Run(t.Context()); err != nil || len(r.GivenUp) != 1 {
+		t.Errorf("given up %v, %v", r.GivenUp, err)
+	}
+}
+
 // TestDoubtFaults has every call of the store fail once, in each run until the page is
 // given up, before its effect and after it. It is given up as early as without, but
 // for a try, and never before.

@@ -542,6 +542,18 @@ func TestServerShowsWhoSigned(t *testing.T) {
 	}
 }
 
+// TestValidityEnds: both ends are within.
+func TestValidityEnds(t *testing.T) {
+	midnight := noon.Truncate(24 * time.Hour)
+	first, last := keys.IntervalAt(midnight.AddDate(0, 0, -15)), keys.IntervalAt(noon)+1
+	for start, want := range map[keys.Interval]bool{first - 1: false, first: true, last: true, last + 1: false} {
+		k := keys.DiagnosisKey{TemporaryExposureKey: keys.TemporaryExposureKey{RollingStartIntervalNumber: start}}
+		if err := validity(noon).check(&k); (err == nil) != want {
+			t.Errorf("a key from interval %d: %v, want it taken: %t", start, err, want)
+		}
+	}
+}
+
 // TestServerRefusesOne: of an upload of one key it is told what is wrong with it, and of
 // several none of which is taken that they are not, so that clients look for it.
 func TestServerRefusesOne(t *testing.T) {
