@@ -24,12 +24,11 @@ type job struct {
 
 	closers    []func() error
 	ring       *signing.Ring
-	tree       distribution.Layout
-	packages   []distribution.Package
+	trees      []deploy.Tree
 	bucket     storage.Bucket
 	store      ledger.Store
 	ledger     *ledger.Ledger
-	publisher  *distribution.Publisher
+	outputs    deploy.Outputs
 	intake     *intake
 	inbox      *bucketledger.Inbox // nil for none
 	unread     error               // of the inbox: objects that could not be read
@@ -147,8 +146,8 @@ func (j *job) publish(ctx context.Context) error {
 	if j.dryRun {
 		return nil // on a copy of the ledger; due says it all in the end
 	}
-	report, err := j.publisher.Run(ctx)
-	j.summary.published(report)
+	reports, err := j.outputs.Run(ctx)
+	j.summary.published(reports)
 	j.incomplete = nil
 	if errors.Is(err, distribution.ErrIncomplete) {
 		j.incomplete = err
@@ -161,7 +160,7 @@ func (j *job) publish(ctx context.Context) error {
 }
 
 func (j *job) prune(ctx context.Context) error {
-	sinks, err := j.publisher.Sinks(ctx)
+	sinks, err := j.outputs.Sinks(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,13 +176,13 @@ func (j *job) prune(ctx context.Context) error {
 func (j *job) account(ctx context.Context) error {
 	j.progress.step("reading the books")
 	if j.dryRun {
-		due, err := j.publisher.Due(ctx)
+		due, err := j.outputs.Due(ctx)
 		if err != nil {
 			return err
 		}
 		j.summary.due = due
 	}
-	sinks, err := j.publisher.Sinks(ctx)
+	sinks, err := j.outputs.Sinks(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,18 +201,22 @@ func (j *job) verify(ctx context.Context) error {
 	if j.dryRun {
 		return nil
 	}
-	j.progress.step("verifying the tree")
+	j.progress.step("verifying what is published")
 	trusted, err := signing.NewTrustList(j.ring.PublicKeys()...)
 	if err != nil {
 		return err
 	}
-	report, err := j.config.CheckTree(ctx, j.bucket, j.tree, trusted)
-	if err != nil {
-		return fmt.Errorf("verifying the tree: %w", err)
+	findings := 0
+	for _, t := range j.trees {
+		report, err := j.config.CheckTree(ctx, j.bucket, t.Layout, trusted)
+		if err != nil {
+			return fmt.Errorf("verifying the tree: %w", err)
+		}
+		j.summary.trees = append(j.summary.trees, report)
+		findings += len(report.Findings)
 	}
-	j.summary.tree = report
-	if len(report.Findings) > 0 {
-		return errors.Join(fmt.Errorf("%w: %d findings", errTree, len(report.Findings)), j.incomplete)
+	if findings > 0 {
+		return errors.Join(fmt.Errorf("%w: %d findings", errTree, findings), j.incomplete)
 	}
 	return j.incomplete
 }

@@ -11,9 +11,11 @@
 // keys/ (a signing key, made if there is none, and the key file for the app
 // stores) and www/ (the tree).
 //
-// -layout nhs publishes what the NHS COVID-19 app reads instead: one package of the
-// keys from everywhere, named after the country, in two hours and days, with
-// signed metadata, by a key of its own (keys/metadata.pem).
+// -layout names how it is published, or several ways that are published side by
+// side of the same cuts (-layout cwa,nhs,deltaset). nhs is what the NHS COVID-19 app
+// reads: one package of the keys from everywhere, named after the country, in two
+// hours and days, with signed metadata, by a key of its own (keys/metadata.pem).
+// deltaset is exposures and retractions by the hour, as text; see package deltaset.
 //
 // # The live job
 //

@@ -22,10 +22,7 @@ import (
 // open opens what the job works on. What is wrong with the configuration comes
 // first, before anything is made.
 func (j *job) open(ctx context.Context) (err error) {
-	if j.tree, err = j.config.LayoutNamed(j.layout, nil); err != nil {
-		return usageError{err}
-	}
-	if j.packages, err = j.config.PackagesOf(j.layout); err != nil {
+	if j.trees, err = j.config.Trees(nil); err != nil {
 		return usageError{err}
 	}
 	if err := j.rehearse(ctx); err != nil {
@@ -57,22 +54,22 @@ func (j *job) open(ctx context.Context) (err error) {
 	if err := j.openLedger(ctx); err != nil {
 		return err
 	}
-	if err := j.openPublisher(ctx); err != nil {
+	if err := j.openOutputs(ctx); err != nil {
 		return err
 	}
-	return j.publisher.Check(ctx) // before anything is taken in
+	return j.outputs.Check(ctx) // before anything is taken in
 }
 
-// openMetadata has the layout sign metadata, if it is one that does.
+// openMetadata has metadata signed, if there is a layout that has them.
 func (j *job) openMetadata() error {
-	if j.layout != deploy.NHS {
+	if !j.config.HasLayout(deploy.NHS) {
 		return nil
 	}
 	signer, err := j.site.metadata(!j.dryRun)
 	if err != nil {
 		return err
 	}
-	j.tree, err = j.config.LayoutNamed(j.layout, signer)
+	j.trees, err = j.config.Trees(signer)
 	return err
 }
 
@@ -91,18 +88,18 @@ func (j *job) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = j.publisherInMemory(ctx, memstore.New(nil), ring)
+	_, err = j.outputsInMemory(ctx, memstore.New(nil), ring)
 	return err
 }
 
-// publisherInMemory returns a publisher over a new ledger in memory.
-func (j *job) publisherInMemory(ctx context.Context, b storage.Bucket, ring *signing.Ring) (*distribution.Publisher, error) {
+// outputsInMemory returns what publishes a new ledger in memory.
+func (j *job) outputsInMemory(ctx context.Context, b storage.Bucket, ring *signing.Ring) (deploy.Outputs, error) {
 	l, err := ledger.Open(ctx, memledger.New(nil), j.ledgerOptions())
 	if err != nil {
 		return nil, err
 	}
 	opts := j.config.Publisher()
-	return distribution.New(l, b, j.tree, j.packages, ring, &opts)
+	return deploy.NewOutputs(l, b, j.trees, ring, &opts)
 }
 
 // checkNew sees to it that no ledger is made beside a tree that has one already:
@@ -115,7 +112,7 @@ func (j *job) checkNew(ctx context.Context) error {
 	if err != nil || has {
 		return err
 	}
-	p, err := j.publisherInMemory(ctx, j.bucket, j.ring)
+	p, err := j.outputsInMemory(ctx, j.bucket, j.ring)
 	if err != nil {
 		return err
 	}
@@ -223,18 +220,18 @@ func (j *job) setPolicy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := j.newPublisher(l, j.config.Publisher())
+	outputs, err := j.newOutputs(l, j.config.Publisher())
 	if err != nil {
 		return err
 	}
-	if err := p.Check(ctx); err != nil {
+	if err := outputs.Check(ctx); err != nil {
 		return err
 	}
 	_, version := l.Policy()
 	return ledger.ChangePolicy(ctx, j.store, *j.config.Release.Policy(), version)
 }
 
-func (j *job) openPublisher(ctx context.Context) (err error) {
+func (j *job) openOutputs(ctx context.Context) (err error) {
 	opts := j.config.Publisher()
 	if staging := j.config.Paths.Staging; staging != "" && !j.dryRun {
 		if opts.Staging, err = j.openBucket(ctx, staging); err != nil {
@@ -249,12 +246,12 @@ func (j *job) openPublisher(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	j.publisher, err = j.newPublisher(j.ledger, opts)
+	j.outputs, err = j.newOutputs(j.ledger, opts)
 	return err
 }
 
-func (j *job) newPublisher(l *ledger.Ledger, opts distribution.Options) (*distribution.Publisher, error) {
-	return distribution.New(l, j.bucket, j.tree, j.packages, j.ring, &opts)
+func (j *job) newOutputs(l *ledger.Ledger, opts distribution.Options) (deploy.Outputs, error) {
+	return deploy.NewOutputs(l, j.bucket, j.trees, j.ring, &opts)
 }
 
 // beginWithLedger has the packages of a new ledger begin where it begins, in a
@@ -264,9 +261,11 @@ func (j *job) beginWithLedger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range j.packages {
-		p := &j.packages[i]
-		p.FromBeginning = p.FromBeginning || log.Last.Seq == 0
+	for _, t := range j.trees {
+		for i := range t.Packages {
+			p := &t.Packages[i]
+			p.FromBeginning = p.FromBeginning || log.Last.Seq == 0
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 // options are what the command line says.
 type options struct {
 	dir          string
-	layout       string
 	in           deploy.List
 	generate     uploadsADay
 	days         int
@@ -38,13 +38,13 @@ func (o *options) replay() bool { return o.generate > 0 || !o.now.IsZero() }
 // no error if only help was asked for.
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
-	var config string
+	var config, layouts string
 	var settings, trust, prefixes, disabled deploy.List
 	var consent string
 	f := flag.NewFlagSet("distribute", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.dir, "dir", "gaen-demo", "`directory` below which everything lives")
-	f.StringVar(&o.layout, "layout", deploy.CWA, "`name` of the layout of the tree: cwa or nhs")
+	f.StringVar(&layouts, "layout", "", "`names` of the layouts of what is published, instead of api.layouts: cwa, nhs, deltaset")
 	f.Var(&o.in, "in", "`path` of a file or folder to take in; may be repeated, and further arguments are paths too")
 	f.Func("inbox", "`place` of a bucket that others put submissions into, as the British back end has it", placeFlag(&settings, "input.inbox"))
 	f.Var(&prefixes, "inbox-prefix", "`prefix[=source]` of what a federation server put there; may be repeated")
@@ -68,6 +68,13 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		return nil, nil
 	} else if err != nil {
 		return nil, usageError{err}
+	}
+	if layouts != "" {
+		list, err := json.Marshal(strings.Split(layouts, ","))
+		if err != nil {
+			return nil, usageError{fmt.Errorf("-layout: %w", err)}
+		}
+		settings = append(settings, "api.layouts="+string(list))
 	}
 	if consent != "" {
 		settings = append(settings, "input.consentToFederate="+consent)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -24,14 +25,17 @@ func (s *summary) print(w io.Writer) {
 	if s.dryRun {
 		s.printDue(w)
 	} else {
-		fmt.Fprintf(w, "\npublished, %d times\n%s", s.publications, s.total.String())
+		fmt.Fprintf(w, "\npublished, %d times\n", s.publications)
+		for _, r := range s.totals {
+			fmt.Fprint(w, r)
+		}
 	}
 	s.printStats(w)
 	for _, n := range s.notes {
 		fmt.Fprintln(w, n)
 	}
-	s.printTree(w)
-	if s.tree != nil {
+	s.printTrees(w)
+	if len(s.trees) > 0 {
 		s.printMade(w)
 	}
 }
@@ -174,11 +178,13 @@ func (s *summary) printSinks(w io.Writer, source ledger.Source) {
 	t.Flush()
 }
 
-func (s *summary) printTree(w io.Writer) {
-	if s.tree == nil {
-		return
+func (s *summary) printTrees(w io.Writer) {
+	for _, r := range s.trees {
+		printTree(w, r)
 	}
-	r := s.tree
+}
+
+func printTree(w io.Writer, r *distribution.TreeReport) {
 	fmt.Fprintf(w, "\nthe tree: %d indexes, %d archives (%d bytes) with %d keys and %d revised ones, %d archives in no index\n",
 		r.Indexes, r.Archives, r.Bytes, r.Keys, r.Revised, len(r.Unlisted))
 	for _, f := range r.Findings {
@@ -196,7 +202,7 @@ func (s *summary) printMade(w io.Writer) {
 	fmt.Fprintf(t, "%s\tthe ledger: key data is in it\t\n", deploy.Redacted(at.ledger()))
 	fmt.Fprintf(t, "%s\tthe signing key: secret\t\n", at.privateKey())
 	fmt.Fprintf(t, "%s\tthe key file for the app stores\t\n", at.publicKey())
-	if s.layout == deploy.NHS {
+	if s.config.HasLayout(deploy.NHS) {
 		fmt.Fprintf(t, "%s\tthe key of metadata: secret; its public key is beside it\t\n", at.metadataKey())
 	}
 	tree, serve := deploy.Redacted(at.output()), ": serve it with examples/distribute/nginx.conf"
@@ -205,14 +211,19 @@ func (s *summary) printMade(w io.Writer) {
 	}
 	fmt.Fprintf(t, "%s\tthe tree%s\t\n", tree, serve)
 	t.Flush()
-	fmt.Fprintln(w, "check it:", checking(s.keyFlags(&at), filepath.ToSlash(tree)))
+	for _, layout := range s.config.API.Layouts {
+		fmt.Fprintln(w, "check it:", checking(keyFlags(layout, &at), filepath.ToSlash(tree)))
+	}
 }
 
 // keyFlags returns what tells the layout and the keys of a tree.
-func (s *summary) keyFlags(at *site) string {
+func keyFlags(layout string, at *site) string {
 	flags := "-key " + filepath.ToSlash(at.publicKey())
-	if s.layout == deploy.NHS {
-		flags = "-layout nhs -metadata-key " + filepath.ToSlash(at.metadataKey()) + ".pub " + flags
+	switch layout {
+	case deploy.NHS:
+		return "-layout nhs -metadata-key " + filepath.ToSlash(at.metadataKey()) + ".pub " + flags
+	case deploy.Deltaset:
+		return "-layout deltaset " + flags
 	}
 	return flags
 }

@@ -26,12 +26,12 @@ type summary struct {
 	cuts         int
 	last         *ledger.ReleaseReport
 	publications int
-	total        distribution.Report
+	totals       []*distribution.Report // by layout
 	removed      int
 
 	due   []distribution.Planned // of a dry run
 	stats *ledger.Stats
-	tree  *distribution.TreeReport
+	trees []*distribution.TreeReport // by layout
 }
 
 // counts are what a source brought in this run.
@@ -122,15 +122,25 @@ func (s *summary) pruned(r *ledger.PruneReport) {
 	}
 }
 
-// published adds the report of one publication to those before.
-func (s *summary) published(r *distribution.Report) {
+// published adds the reports of one publication to those before.
+func (s *summary) published(reports []*distribution.Report) {
 	s.publications++
-	t := &s.total
+	for i, r := range reports {
+		if i == len(s.totals) {
+			s.totals = append(s.totals, &distribution.Report{})
+		}
+		addReport(s.totals[i], r)
+	}
+}
+
+// addReport adds a report to the total.
+func addReport(t, r *distribution.Report) {
 	t.Output, t.Time = r.Output, r.Time
 	t.Published = append(t.Published, r.Published...)
 	t.Written += r.Written
 	t.Bytes += r.Bytes
 	t.Indexes = append(t.Indexes, r.Indexes...)
+	t.Open = append(t.Open, r.Open...)
 	t.Deleted += r.Deleted
 	t.Repaired = append(t.Repaired, r.Repaired...)
 	t.Failed, t.Conflicts, t.Lost = r.Failed, r.Conflicts, r.Lost // the next run tries again

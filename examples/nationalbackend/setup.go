@@ -53,8 +53,10 @@ func (c *command) repair(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	report, err := b.Repair(ctx)
-	fmt.Fprint(c.stdout, report)
+	reports, err := b.Repair(ctx)
+	for _, r := range reports {
+		fmt.Fprint(c.stdout, r)
+	}
 	return err
 }
 

@@ -14,7 +14,8 @@
 //
 // -layout nhs checks a folder of the British layout, which has no indexes: every
 // file in it, and in an object store the signatures in the files' metadata, by the
-// keys that -metadata-key names. A folder has no metadata.
+// keys that -metadata-key names. A folder has no metadata. -layout deltaset checks a
+// delta set: every file that its signed sums name.
 //
 // -key names key files, as examples/distribute writes them, or bare public keys
 // in PEM, which go by whatever name the archive has for its key and, in a
@@ -138,7 +139,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		f.PrintDefaults()
 	}
 	f.Var(&o.keys, "key", "public key `file`; may be repeated")
-	f.StringVar(&o.layout, "layout", deploy.CWA, "`name` of the layout of the folder: cwa or nhs")
+	f.StringVar(&o.layout, "layout", deploy.CWA, "`name` of the layout of the folder: cwa, nhs or deltaset")
 	f.Var(&o.metadata, "metadata-key", "public key `file` of the metadata of files in the layout nhs; may be repeated")
 	f.DurationVar(&o.maxAge, "max-age", 0, "how long ago the newest window may have ended; 0 for any")
 	f.Var(&o.now, "now", "`time` (RFC 3339) against which -max-age is measured (default the present)")
@@ -165,8 +166,8 @@ func (o *options) take(args []string) error {
 	switch {
 	case len(args) != 1:
 		return fmt.Errorf("want one archive or folder, not %d", len(args))
-	case o.layout != deploy.CWA && o.layout != deploy.NHS:
-		return fmt.Errorf("-layout %s: want cwa or nhs", o.layout)
+	case deploy.CheckLayouts([]string{o.layout}) != nil:
+		return fmt.Errorf("-layout: %w", deploy.CheckLayouts([]string{o.layout}))
 	case o.maxAge < 0:
 		return fmt.Errorf("-max-age: %s is negative", o.maxAge)
 	}

@@ -41,6 +41,10 @@ type TEKExport struct {
 
 // API is what is published under which address.
 type API struct {
+	// Layouts are how it is published: "cwa", "nhs", "deltaset", each a tree of its
+	// own beside the others, on the same cuts.
+	Layouts []string `json:"layouts"`
+
 	VersionPath       string `json:"versionPath"`
 	Version           string `json:"version"`
 	DiagnosisKeysPath string `json:"diagnosisKeysPath"`

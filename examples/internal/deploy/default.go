@@ -20,6 +20,7 @@ func Default() *Config {
 		},
 		TEKExport: TEKExport{FileName: "export.bin", FileHeader: "EK Export v1", FileHeaderWidth: 16},
 		API: API{
+			Layouts:           []string{CWA},
 			VersionPath:       "version",
 			Version:           "v1",
 			DiagnosisKeysPath: "diagnosis-keys",

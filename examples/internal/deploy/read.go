@@ -151,6 +151,9 @@ func (c *Config) Check() error {
 	if c.ObjectStore.MaxFailedOperations < 0 {
 		return fmt.Errorf("objectStore.maxFailedOperations: %d is negative", c.ObjectStore.MaxFailedOperations)
 	}
+	if err := CheckLayouts(c.API.Layouts); err != nil {
+		return fmt.Errorf("api.layouts: %w", err)
+	}
 	return c.checkText()
 }
 

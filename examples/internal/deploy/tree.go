@@ -27,7 +27,7 @@ func (c *Config) CheckTree(ctx context.Context, b storage.Bucket, layout distrib
 	report, err := distribution.Verify(ctx, b, layout, trusted, &distribution.VerifyOptions{
 		Regions: c.Regions(), NoAttributes: plain, Parallel: c.ObjectStore.Threads,
 	})
-	if err != nil || layout.Name() == NHS { // without indexes, it has looked at every archive
+	if err != nil || layout.Name() != CWA { // it has looked at every file
 		return report, err
 	}
 	t := &treeCheck{config: c, bucket: b, layout: layout, trusted: trusted, known: map[string]bool{}}

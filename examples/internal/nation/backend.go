@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/signing"
@@ -35,17 +34,17 @@ type Options struct {
 // A Backend is a national back end. Its methods may be called from several
 // goroutines at once, and in several processes.
 type Backend struct {
-	config    *Config
-	log       *slog.Logger
-	now       func() time.Time
-	ledger    *ledger.Ledger
-	tokens    *submit.Tokens
-	publisher *distribution.Publisher
-	counters  *counters
-	active    atomic.Pointer[active]
-	looked    atomic.Pointer[look]
-	pauses    *partner.Pauses
-	closers   []func() error
+	config   *Config
+	log      *slog.Logger
+	now      func() time.Time
+	ledger   *ledger.Ledger
+	tokens   *submit.Tokens
+	outputs  deploy.Outputs
+	counters *counters
+	active   atomic.Pointer[active]
+	looked   atomic.Pointer[look]
+	pauses   *partner.Pauses
+	closers  []func() error
 }
 
 // active is what depends on secrets, and is made again when one of them changes.
@@ -81,7 +80,7 @@ func Open(ctx context.Context, c *Config, opts *Options) (b *Backend, err error)
 	if err := b.openLedger(ctx, opts.Clock); err != nil {
 		return b, err
 	}
-	if err := b.openPublisher(ctx); err != nil {
+	if err := b.openOutputs(ctx); err != nil {
 		return b, err
 	}
 	a, err := b.activate(s)
@@ -119,7 +118,7 @@ func (c *Config) ledgerOptions() *ledger.Options {
 	return &ledger.Options{Policy: c.Release.Policy(), MaxUpload: max(c.Input.MaxKeysPerUpload, c.Submission.MaxKeys)}
 }
 
-func (b *Backend) openPublisher(ctx context.Context) error {
+func (b *Backend) openOutputs(ctx context.Context) error {
 	place := b.config.place(b.config.Paths.Output)
 	if !deploy.IsURL(place) {
 		if err := os.MkdirAll(place, 0o755); err != nil {
@@ -131,40 +130,51 @@ func (b *Backend) openPublisher(ctx context.Context) error {
 		return fmt.Errorf("paths.output: %w", err)
 	}
 	b.closers = append(b.closers, closing)
-	key, err := signing.ReadPrivateKeyFile(b.config.place(b.config.Paths.PrivateKey))
-	if err != nil {
-		return fmt.Errorf("paths.privateKey: %w", err)
+	read := func(field, path string, id signing.Identity) (*signing.Signer, error) {
+		key, err := signing.ReadPrivateKeyFile(b.config.place(path))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", field, err)
+		}
+		signer, err := signing.NewSigner(id, key, nil)
+		if err != nil {
+			return nil, fmt.Errorf("signature: %w", err)
+		}
+		return signer, nil
 	}
-	signer, err := signing.NewSigner(b.config.Identity(), key, nil)
+	archives, err := read("paths.privateKey", b.config.Paths.PrivateKey, b.config.Identity())
 	if err != nil {
-		return fmt.Errorf("signature: %w", err)
+		return err
 	}
-	b.publisher, err = b.config.newPublisher(b.ledger, bucket, signer, b.log)
+	var metadata *signing.Signer
+	if b.config.HasLayout(deploy.NHS) {
+		if metadata, err = read("paths.metadataKey", b.config.Paths.MetadataKey, b.config.MetadataIdentity()); err != nil {
+			return err
+		}
+	}
+	b.outputs, err = b.config.newOutputs(b.ledger, bucket, archives, metadata, b.log)
 	return err
 }
 
-func (c *Config) newPublisher(l *ledger.Ledger, bucket storage.Bucket, signer *signing.Signer, log *slog.Logger) (*distribution.Publisher, error) {
-	layout, err := c.Layout()
+func (c *Config) newOutputs(l *ledger.Ledger, bucket storage.Bucket, archives, metadata *signing.Signer, log *slog.Logger) (deploy.Outputs, error) {
+	trees, err := c.Trees(metadata)
 	if err != nil {
 		return nil, err
 	}
-	packages, err := c.Packages()
-	if err != nil {
-		return nil, err
-	}
-	for i := range packages {
-		// The operator brings no keys: a set that has it is the set of all.
-		if packages[i].Select.Sources.Has(ledger.Operator) {
-			packages[i].Select.Sources = c.published()
+	for _, t := range trees {
+		for i := range t.Packages {
+			// The operator brings no keys: a set that has it is the set of all.
+			if s := &t.Packages[i].Select; s.Sources.Has(ledger.Operator) {
+				s.Sources = c.published()
+			}
 		}
 	}
-	ring, err := signing.NewRing(signer)
+	ring, err := signing.NewRing(archives)
 	if err != nil {
 		return nil, err
 	}
 	opts := c.Publisher()
 	opts.Logger = log
-	return distribution.New(l, bucket, layout, packages, ring, &opts)
+	return deploy.NewOutputs(l, bucket, trees, ring, &opts)
 }
 
 // place returns where a path or URL of the configuration is.
@@ -280,7 +290,7 @@ func (c *Config) Rehearse(ctx context.Context) error {
 	if b.tokens, err = c.newTokens(l, time.Now); err != nil {
 		return err
 	}
-	if _, err := c.newPublisher(l, memstore.New(nil), signer, nil); err != nil {
+	if _, err := c.newOutputs(l, memstore.New(nil), signer, nil, nil); err != nil {
 		return err
 	}
 	_, err = b.activate(s)

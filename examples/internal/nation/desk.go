@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/keys"
@@ -28,8 +29,18 @@ func (b *Backend) Preview(ctx context.Context, o *ledger.Order) (*Preview, error
 	if err != nil {
 		return nil, err
 	}
-	phones, err := b.publisher.Foresee(ctx, keys.ReportConfirmedTest, ids...)
-	return &Preview{report, phones}, err
+	preview := &Preview{OrderReport: report}
+	for _, out := range b.outputs {
+		if out.Layout.Name() == deploy.Deltaset {
+			continue // whose clients forget whatever they are told to
+		}
+		packages, err := out.Foresee(ctx, keys.ReportConfirmedTest, ids...)
+		if err != nil {
+			return nil, err
+		}
+		preview.Phones = append(preview.Phones, packages...)
+	}
+	return preview, nil
 }
 
 // Order carries out an order of the operator. What it changes is published, and
@@ -106,8 +117,8 @@ func (b *Backend) balance(ctx context.Context) (*balance, error) {
 
 // Repair has what is published be as it was planned, whatever the bucket lists: it
 // reads all of it.
-func (b *Backend) Repair(ctx context.Context) (*distribution.Report, error) {
-	return b.publisher.Repair(ctx)
+func (b *Backend) Repair(ctx context.Context) ([]*distribution.Report, error) {
+	return b.outputs.Repair(ctx)
 }
 
 // ordered answers with what becomes of the order in a body.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
@@ -41,6 +42,7 @@ func TestDesk(t *testing.T) {
 	for _, c := range []*country{a, b} {
 		c.joins(h, in, interop.Member{})
 	}
+	a.config.API.Layouts = []string{deploy.CWA, deploy.NHS, deploy.Deltaset}
 	a.config.Orders = Orders{Listen: "127.0.0.1:0", Operators: partner.Secret{File: "operators"}}
 	a.write("operators", ada+"\n")
 	a.open()
@@ -67,7 +69,7 @@ func TestDesk(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &preview); status != 200 || err != nil {
 		t.Fatalf("%d %s, %v", status, text, err)
 	}
-	if preview.OrderReport == nil || preview.Effects.Released != 3 || len(preview.Phones) != 2 {
+	if preview.OrderReport == nil || preview.Effects.Released != 3 || len(preview.Phones) != 3 {
 		t.Errorf("the preview: %s", text)
 	}
 	for _, f := range preview.Phones {

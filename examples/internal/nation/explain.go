@@ -27,7 +27,7 @@ func (b *Backend) Explain(ctx context.Context, in ledger.Inquiry) (*Explanation,
 	if err != nil || len(families) == 0 {
 		return e, err
 	}
-	if e.Packages, err = b.publisher.Showings(ctx, families[0]); err != nil {
+	if e.Packages, err = b.outputs.Showings(ctx, families[0]); err != nil {
 		return nil, err
 	}
 	for _, x := range b.active.Load().exchanges {

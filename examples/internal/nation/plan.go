@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/partner"
 )
 
@@ -23,15 +24,17 @@ func (c *Config) Plan() string {
 		in := &c.Instances[i]
 		fmt.Fprintf(b, "%s: %s\n", in.Name, strings.Join(in.Plan(), ", "))
 	}
-	packages, err := c.Packages()
-	if err != nil {
-		return b.String() // Rehearse has said why
+	for _, layout := range c.API.Layouts {
+		packages, err := c.PackagesOf(layout)
+		if err != nil {
+			return b.String() // Rehearse has said why
+		}
+		var names []string
+		for _, p := range packages {
+			names = append(names, p.Name)
+		}
+		fmt.Fprintf(b, "publishes %s in the layout %s\n", strings.Join(names, ", "), layout)
 	}
-	var names []string
-	for _, p := range packages {
-		names = append(names, p.Name)
-	}
-	fmt.Fprintf(b, "publishes %s\n", strings.Join(names, ", "))
 	return b.String()
 }
 
@@ -39,6 +42,9 @@ func (c *Config) Plan() string {
 // paths.
 func (c *Config) MakeKeys() (made []string, err error) {
 	places := []string{c.Paths.PrivateKey}
+	if c.HasLayout(deploy.NHS) {
+		places = append(places, c.Paths.MetadataKey)
+	}
 	if c.Submission.Listen != "" {
 		places = append(places, c.Submission.SigningKey.File)
 	}

@@ -25,8 +25,8 @@ type TickReport struct {
 	Pulls   []*federation.PullReport
 	Cut     *ledger.ReleaseReport // nil if it was not due
 	Pushes  []*federation.PushReport
-	Waiting bool // the last cut is not pushed everywhere, and not published yet
-	Publish *distribution.Report
+	Waiting bool                   // the last cut is not pushed everywhere, and not published yet
+	Publish []*distribution.Report // for each layout
 }
 
 // Tick does all that is due: it pulls, makes the cut of the hour, pushes, and
@@ -152,7 +152,7 @@ func (t *tick) announce(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = t.publisher.Run(ctx)
+	_, err = t.outputs.Run(ctx)
 	return err
 }
 
@@ -238,13 +238,13 @@ func (t *tick) publish(ctx context.Context) error {
 		t.log.Warn("the last cut waits to be pushed before it is published")
 		return nil
 	}
-	r, err := t.publisher.Run(ctx)
-	t.report.Publish = r
-	if r != nil {
+	reports, err := t.outputs.Run(ctx)
+	t.report.Publish = reports
+	for _, r := range reports {
 		t.counters.add(float64(r.Written), archivesTotal)
 		t.counters.add(float64(len(r.Failed)), objectsFailedTotal)
 		if r.Written > 0 || len(r.Warnings) > 0 {
-			t.log.Info("published", "archives", r.Written, "indexes", len(r.Indexes), "deleted", r.Deleted, "warnings", r.Warnings)
+			t.log.Info("published", "output", r.Output, "files", r.Written, "indexes", len(r.Indexes), "deleted", r.Deleted, "warnings", r.Warnings)
 		}
 	}
 	return err
@@ -271,7 +271,7 @@ func (t *tick) prune(ctx context.Context) error {
 }
 
 func (t *tick) sinks(ctx context.Context) ([]ledger.Sink, error) {
-	sinks, err := t.publisher.Sinks(ctx)
+	sinks, err := t.outputs.Sinks(ctx)
 	if err != nil {
 		return nil, err
 	}
