@@ -31,15 +31,20 @@ var requestFaults = map[string]storagetest.Verdict{
 	"403":       http.StatusForbidden,
 }
 
-// stride is n where of what could go wrong every n-th is tried.
-func stride(short, normally int) int {
-	switch {
-	case testing.Short():
-		return short
-	case *exhaustive:
+// stride is n where of what could go wrong every n-th is tried. The scenes of other
+// layouts are more, and their runs make more requests.
+func (w *world) stride(short, normally int) int {
+	if *exhaustive {
 		return 1
 	}
-	return normally
+	n := normally
+	if testing.Short() {
+		n = short
+	}
+	if w.layout.Name() != "cwa" {
+		n = 4*n + 1
+	}
+	return n
 }
 
 // TestFaultyRequests is invariant 2 for what happens between the client of S3 and
@@ -48,7 +53,7 @@ func TestFaultyRequests(t *testing.T) {
 	eachScene(t, []placeKind{onServers}, func(t *testing.T, scene *world, _ placeKind) {
 		want := scene.settled()
 		requests := scene.requests()
-		tried, failed, every := 0, 0, stride(7, 3)
+		tried, failed, every := 0, 0, scene.stride(7, 3)
 		for i, name := range slices.Sorted(maps.Keys(requestFaults)) {
 			for n := 1; n <= requests; n++ {
 				if (n+i)%every != 0 {
@@ -123,7 +128,7 @@ type switched struct{ http.RoundTripper }
 func TestInterruptedRun(t *testing.T) {
 	eachScene(t, []placeKind{onServers}, func(t *testing.T, scene *world, _ placeKind) {
 		want, requests := scene.settled(), scene.requests()
-		for n := 1; n <= requests; n += stride(2, 1) {
+		for n := 1; n <= requests; n += scene.stride(2, 1) {
 			w := scene.copy()
 			ctx, stop := context.WithCancel(t.Context())
 			asked := 0
@@ -201,7 +206,7 @@ func TestBelatedRequest(t *testing.T) {
 			reference.run()
 			want := objects(t, reference.bucket)
 			reference.discard()
-			for n := 1; n <= requests; n += stride(2, 1) {
+			for n := 1; n <= requests; n += scene.stride(2, 1) {
 				w := scene.copy()
 				via := &belated{RoundTripper: w.bucket.(remoteBucket).on.transport, at: int64(n)}
 				w.publisherVia(via).Run(t.Context())
@@ -236,7 +241,7 @@ func TestBelatedRequest(t *testing.T) {
 func TestBadDay(t *testing.T) {
 	eachScene(t, []placeKind{onServers}, func(t *testing.T, scene *world, _ placeKind) {
 		want := scene.settled()
-		for seed := range uint64(12 / stride(12, 4)) {
+		for seed := range uint64(max(12/scene.stride(12, 4), 1)) {
 			w := scene.copy()
 			hook := storagetest.Random(seed, 0.3, slices.Sorted(maps.Values(requestFaults))...)
 			w.opts.Tries, w.opts.Pause, w.opts.Parallel = 2, time.Microsecond, 4
