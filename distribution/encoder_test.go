@@ -72,6 +72,7 @@ func TestSpansOfEncoders(t *testing.T) {
 // another ledger is left alone.
 func TestDeltasDamaged(t *testing.T) {
 	w := newWorld(t, 1)
+	w.opts.Parallel = 1 // the faults are counted
 	w.layout = newDeltas(t, nil)
 	w.hours(2)
 	w.run()
@@ -166,6 +167,7 @@ func TestVerifyDeltas(t *testing.T) {
 // out days later; it is given up then, and the deltas are published all the same.
 func TestLatePlan(t *testing.T) {
 	w := newWorld(t, 1)
+	w.opts.Parallel = 1 // the faults are counted
 	w.layout = newDeltas(t, nil)
 	w.hours(1)
 	p, _ := w.publisher(nil, failSwaps())

@@ -144,6 +144,7 @@ func TestMalformedStandsAlone(t *testing.T) {
 		"101 countries too": {JSON, []string{`{"visitedCountries":["DE"` + strings.Repeat(`,"DE"`, 100) + `]}`}, keys.FieldVisitedCountries, false},
 		"nothing":           {Protobuf, []string{""}, keys.FieldKeyData, true},
 		"not an object":     {JSON, []string{"null", "7", `"x"`, "[]", "[[]]"}, keys.FieldKeyData, false},
+		"null and a value":  {JSON, []string{`{"keyData":null,"keyData":"A"}`, `{"keyData":"A","keyData":null}`}, keys.FieldKeyData, false},
 		"key data":          {JSON, []string{`{"keyData":7}`, `{"keyData":"*"}`, `{"keyData":["A"]}`, `{"keyData":"A","keyData":"B"}`}, keys.FieldKeyData, false},
 		"start":             {JSON, []string{`{"rollingStartIntervalNumber":-1}`, `{"rollingStartIntervalNumber":4294967296}`, `{"rollingStartIntervalNumber":"x"}`, `{"rollingStartIntervalNumber":1,"rollingStartIntervalNumber":2}`, `{"rollingStartIntervalNumber":1e400}`}, keys.FieldRollingStart, false},
 		"period":            {JSON, []string{`{"rollingPeriod":1.5}`, `{"rollingPeriod":{}}`, `{"rollingPeriod":99999999999999999999}`, `{"rollingPeriod":1,"rollingPeriod":1}`}, keys.FieldRollingPeriod, false},
