@@ -72,11 +72,21 @@ func (r *run) noteStale(ctx context.Context, name string) error {
 	if slices.Contains(r.replaced, mine) {
 		return nil
 	}
-	err := r.changeStale(ctx, func(s *staleState) { s.add(mine) })
+	err := r.changeStale(ctx, func(s *staleState) {
+		s.Objects = slices.DeleteFunc(s.Objects, r.supersedes(mine))
+		s.add(mine)
+	})
 	if err == nil {
 		r.replaced = append(r.replaced, mine)
 	}
 	return err
+}
+
+// supersedes tells which objects need no more be told of once mine is: the same one,
+// as a run replaced it that is certainly over. So a cache that cannot be told for
+// weeks does not fill the register.
+func (r *run) supersedes(mine staleObject) func(staleObject) bool {
+	return func(o staleObject) bool { return o.Name == mine.Name && o.Run != mine.Run && r.over(o) }
 }
 
 // add has the objects in it once.
@@ -112,9 +122,9 @@ func (r *run) changeStale(ctx context.Context, change func(*staleState)) error {
 		if err != nil {
 			return err
 		}
-		before := len(e.Objects)
+		before := slices.Clone(e.Objects)
 		change(&e.staleState)
-		if len(e.Objects) == before { // objects are added, or removed
+		if slices.Equal(e.Objects, before) {
 			return nil
 		}
 		swap, err := swapTo(r.register(staleKind), e.version, &e.staleState)

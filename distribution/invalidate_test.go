@@ -3,6 +3,7 @@ package distribution_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,40 @@ func TestInvalidate(t *testing.T) {
 		if got, want := c.calls-before, min(1, len(step.want)); got != want {
 			t.Errorf("%s: %d calls, want %d", w.clock, got, want)
 		}
+	}
+}
+
+// TestCacheDown: a cache that cannot be told for weeks holds up nothing, and then is
+// told of everything once.
+func TestCacheDown(t *testing.T) {
+	w := newWorld(t, 1)
+	c := newCache()
+	w.opts.Invalidator = c
+	w.hours(1)
+	w.run()
+	c.err = errors.New("the CDN is down")
+	names := map[string]bool{}
+	for range 60 {
+		w.clock = w.clock.Add(11 * time.Hour)
+		w.hours(1)
+		for _, name := range w.run().Indexes {
+			names[name] = true
+		}
+	}
+	registers, err := w.open(nil).Registers(t.Context(), "distribution/cwa/stale")
+	if err != nil || len(registers) != 1 {
+		t.Fatalf("%d registers, %v", len(registers), err)
+	}
+	if n := strings.Count(string(registers[0].Value), `"run"`); n > len(names) {
+		t.Errorf("%d entries for %d objects", n, len(names))
+	}
+	c.err = nil
+	w.hours(1)
+	if r := w.run(); len(r.Invalidated) == 0 || c.calls == 0 || slices.Max(slices.Collect(maps.Values(c.forgotten))) != 1 {
+		t.Errorf("once it is up: %q, %v", r.Invalidated, c.forgotten)
+	}
+	if registers, err = w.open(nil).Registers(t.Context(), "distribution/cwa/stale"); err != nil || len(registers) != 0 {
+		t.Errorf("%d registers are left, %v", len(registers), err)
 	}
 }
 
