@@ -32,7 +32,10 @@ type journey struct {
 	bin   string
 	clock *fastclock.Clock
 	keys  *keystest.Generator
-	hubs  map[string]*running
+
+	release map[string]any // of all nations; one phone is enough unless it says otherwise
+
+	hubs map[string]*running
 }
 
 // journeySpeed makes an hour of two seconds.
@@ -69,7 +72,8 @@ func (r *running) kill() {
 }
 
 func newJourney(t *testing.T) *journey {
-	j := &journey{t: t, dir: t.TempDir(), bin: t.TempDir(), keys: keystest.New(1, &keystest.Options{EndOfPeriod: true}), hubs: map[string]*running{}}
+	j := &journey{t: t, dir: t.TempDir(), bin: t.TempDir(), keys: keystest.New(1, &keystest.Options{EndOfPeriod: true}), hubs: map[string]*running{},
+		release: map[string]any{"minKeys": 0, "minUploads": 0, "minWithdrawnUploads": 0}}
 	for name, args := range map[string][]string{ // test binaries, for their clock
 		"federationserver": {"test", "-c"}, "verify": {"build"},
 	} {
@@ -198,7 +202,7 @@ func (j *journey) country(id string, at map[string]settings) *country {
 		"operations": map[string]any{"listen": "127.0.0.1:0"},
 		"schedule":   map[string]any{"every": "1s", "jitter": "0s"},
 		"input":      map[string]any{"consentToFederate": "given"},
-		"release":    map[string]any{"minKeys": 0, "minUploads": 0, "minWithdrawnUploads": 0}, // one phone is enough
+		"release":    j.release,
 		"instances":  instances,
 	}, "", "  ")
 	if err != nil {
