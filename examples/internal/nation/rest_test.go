@@ -56,15 +56,15 @@ type reader struct {
 // just what is active and relevant, from whatever time they read on; phones match
 // what is active, and what is not only if they cannot forget it.
 func TestAtRest(t *testing.T) {
-	n := *restHistories
+	n, hours := *restHistories, 30
 	if testing.Short() {
-		n = 1
+		n, hours = 1, 5
 	}
 	for i := range n {
 		t.Run(fmt.Sprintf("seed=%d", *restSeed+uint64(i)), func(t *testing.T) {
 			t.Parallel()
 			r := newRestless(t, *restSeed+uint64(i))
-			for range 30 + r.rand.IntN(30) {
+			for range hours + r.rand.IntN(hours) {
 				for range r.rand.IntN(4) {
 					r.happen()
 				}
