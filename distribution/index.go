@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"time"
 
 	"github.com/gaenkit/gaen/signing"
@@ -45,6 +46,7 @@ func (r *run) index(ctx context.Context) error { return r.replacing(ctx, r.putIn
 func (r *run) replacing(ctx context.Context, put func(context.Context) error) error {
 	for try := range replaceTries {
 		if try > 0 {
+			makeWay(ctx, try)
 			listed, err := r.list(ctx)
 			if err != nil {
 				return err
@@ -61,6 +63,15 @@ func (r *run) replacing(ctx context.Context, put func(context.Context) error) er
 		}
 	}
 	return errMoved
+}
+
+// makeWay waits for a moment, a longer one with every try: runs that replace the same
+// objects in step would have each other begin again and again.
+func makeWay(ctx context.Context, try int) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(rand.N(10 * time.Millisecond << min(try, 6))):
+	}
 }
 
 // putIndexes writes leaves before roots. If one cannot be written, those after
