@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -31,28 +30,15 @@ type WithdrawnGroup struct {
 // others of their withdrawals wait.
 const maxCompared = 1000
 
-// errLooked ends a release that only looks.
-var errLooked = errors.New("ledger: nothing is to be released")
-
 // forecast says which groups the withdrawals of an order will be told with, and
-// when. It begins a cut and leaves it: so the groups are those of the store.
+// when.
 func (s *survey) forecast(ctx context.Context) ([]WithdrawnGroup, error) {
 	told := s.told()
 	if !s.order.Action.Withdraws() || len(told) == 0 {
 		return nil, nil
 	}
-	r := &releasing{ledger: s.ledger}
-	var waiting []Group
-	_, err := s.ledger.store.Release(ctx, &Release{
-		Registers: []string{policyRegister, holdsRegister},
-		Begin: func(st *Start) (time.Time, Holds, error) {
-			r.start = st
-			return st.Now, Holds{}, s.ledger.checkVersion(st.Registers[policyRegister])
-		},
-		Choose: func(groups []Group) (*Choice, error) { waiting = groups; return nil, errLooked },
-		Pad:    r.pad,
-	})
-	if !errors.Is(err, errLooked) {
+	o, err := s.ledger.outlook(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var groups []WithdrawnGroup
@@ -61,24 +47,23 @@ func (s *survey) forecast(ctx context.Context) ([]WithdrawnGroup, error) {
 		for _, n := range uploads {
 			g.Keys += n
 		}
-		if g.Together, err = s.together(ctx, origin, uploads, waiting); err != nil {
+		if g.Together, err = s.together(ctx, origin, uploads, o.groups[g.id()].Uploads); err != nil {
 			return nil, err
 		}
-		s.schedule(&g, r)
+		s.schedule(&g, o)
 		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b WithdrawnGroup) int { return a.Origin.Compare(b.Origin) })
 	return groups, nil
 }
 
-// together counts the uploads of an order with those that wait.
-func (s *survey) together(ctx context.Context, origin keys.Region, uploads map[string]int, waiting []Group) (int, error) {
-	others := 0
-	for _, g := range waiting {
-		if g.GroupID == (GroupID{Origin: origin, Own: true, Wait: WaitWithdrawal}) {
-			others = g.Uploads
-		}
-	}
+// id names the group as the ledger does.
+func (g *WithdrawnGroup) id() GroupID {
+	return GroupID{Origin: g.Origin, Own: true, Wait: WaitWithdrawal}
+}
+
+// together counts the uploads of an order with the others of their group that wait.
+func (s *survey) together(ctx context.Context, origin keys.Region, uploads map[string]int, others int) (int, error) {
 	if others == 0 || len(uploads) > maxCompared {
 		return max(len(uploads), others), nil
 	}
@@ -111,26 +96,22 @@ func (s *survey) waits(ctx context.Context, origin keys.Region, upload string) (
 }
 
 // schedule says when a group goes.
-func (s *survey) schedule(g *WithdrawnGroup, r *releasing) {
+func (s *survey) schedule(g *WithdrawnGroup, o *outlook) {
 	p := &s.ledger.policy
 	g.Small = g.Together < p.MinWithdrawnUploads
-	next := r.start.Now.UTC().Truncate(p.Grid)
-	if last := r.start.Last; last.Seq > 0 && !next.After(last.Time) {
-		next = last.Time.Add(p.Grid)
-	}
-	g.Cut = next
-	if !g.Small || s.order.Immediately || r.start.Tallies.urgent(g.Origin) {
+	g.Cut = o.time
+	if !g.Small || s.order.Immediately || o.start.Tallies.urgent(g.Origin) {
 		return
 	}
-	since, passed := r.since(GroupID{Origin: g.Origin, Own: true, Wait: WaitWithdrawal})
+	since, passed := o.since(g.id())
 	if !passed {
-		since = next
+		since = o.time
 	}
 	due := since.Add(p.WithdrawalWait)
 	if t := due.Truncate(p.Grid); t.Before(due) {
 		due = t.Add(p.Grid)
 	}
-	if due.After(next) {
+	if due.After(o.time) {
 		g.Cut = due
 	}
 }
