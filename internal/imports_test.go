@@ -58,6 +58,7 @@ var may = map[string][]string{
 	"internal/fastclock": {},
 	"internal/killtest":  {},
 	"internal/pbtest":    {},
+	"internal/nginxtest": {},
 	"internal/pgtest":    {},
 	"internal/ringtest":  {},
 	"internal/s3test":    {},

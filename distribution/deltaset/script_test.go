@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/distribution/deltaset"
+	"github.com/gaenkit/gaen/internal/nginxtest"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage/filestore"
 )
@@ -210,100 +210,11 @@ func publicKey(t testing.TB, ring *signing.Ring) string {
 // and returns the address of the cache.
 func startNginx(t *testing.T, www string) string {
 	t.Helper()
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		if nginx = "/usr/sbin/nginx"; !exists(nginx) {
-			t.Skip("nginx is not installed")
-		}
-	}
-	dir, origin, cache := t.TempDir(), freeAddress(t), freeAddress(t)
-	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, []byte(nginxConfig(t, dir, www, origin, cache)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	log, err := os.Create(filepath.Join(dir, "nginx.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(nginx, "-c", config, "-p", dir)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt) // nginx ends its workers and then itself
-		cmd.Wait()
-		log.Close()
-	})
-	for _, address := range []string{origin, cache} {
-		awaitServer(t, address, log.Name())
-	}
-	return "http://" + cache
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// freeAddress returns an address that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func nginxConfig(t *testing.T, dir, www, origin, cache string) string {
-	t.Helper()
-	text, err := os.ReadFile("testdata/nginx.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	servers := string(text)
-	for _, r := range [][2]string{
-		{"/srv/www", www}, {"/var/cache/nginx/deltaset", dir + "/cache"},
+	origin, cache := nginxtest.FreeAddress(t), nginxtest.FreeAddress(t)
+	nginxtest.Start(t, "testdata/nginx.conf", []string{origin, cache}, [][2]string{
+		{"/srv/www", www}, {"/var/cache/nginx/deltaset", t.TempDir()},
 		{"listen 8080", "listen " + origin}, {"listen 8081", "listen " + cache}, {"127.0.0.1:8080", origin},
 		{"max-age=300", "max-age=1"}, {"max-age=30\"", "max-age=1\""},
-	} {
-		if strings.Count(servers, r[0]) != 1 {
-			t.Fatalf("nginx.conf does not say %q once", r[0])
-		}
-		servers = strings.Replace(servers, r[0], r[1], 1)
-	}
-	user := ""
-	if os.Getuid() == 0 {
-		user = "user root;" // the folder of a test is its owner's alone
-	}
-	return fmt.Sprintf(`%[3]s
-daemon off;
-worker_processes 1;
-pid %[1]s/nginx.pid;
-error_log stderr;
-events {}
-http {
-access_log off;
-client_body_temp_path %[1]s/body;
-proxy_temp_path %[1]s/proxy;
-fastcgi_temp_path %[1]s/fastcgi;
-uwsgi_temp_path %[1]s/uwsgi;
-scgi_temp_path %[1]s/scgi;
-%[2]s
-}
-`, dir, servers, user)
-}
-
-func awaitServer(t *testing.T, address, log string) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return
-		}
-	}
-	text, _ := os.ReadFile(log)
-	t.Fatalf("nginx did not come up at %s:\n%s", address, text)
+	}...)
+	return "http://" + cache
 }

@@ -2,20 +2,16 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/internal/nginxtest"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/memstore"
@@ -83,99 +79,9 @@ func trusted(t *testing.T, dir string) *signing.TrustList {
 // serve starts nginx on a folder and returns its address.
 func serve(t *testing.T, www string) string {
 	t.Helper()
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		if nginx = "/usr/sbin/nginx"; !exists(nginx) {
-			t.Skip("nginx is not installed")
-		}
-	}
-	address := freeAddress(t)
-	dir := t.TempDir()
-	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, []byte(nginxConfig(t, dir, www, address)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	log, err := os.Create(filepath.Join(dir, "nginx.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(nginx, "-c", config, "-p", dir)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt) // nginx ends its workers and then itself
-		cmd.Wait()
-		log.Close()
-	})
-	awaitServer(t, address, log.Name())
+	address := nginxtest.FreeAddress(t)
+	nginxtest.Start(t, "nginx.conf", []string{address}, [2]string{"/srv/gaen-demo/www", www}, [2]string{"listen 8080", "listen " + address})
 	return "http://" + address
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// freeAddress returns an address that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// nginxConfig returns the documented configuration, in a process of its own in
-// the foreground, with the folder and the address of the test.
-func nginxConfig(t *testing.T, dir, www, address string) string {
-	t.Helper()
-	server, err := os.ReadFile("nginx.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(server)
-	for _, r := range [][2]string{{"/srv/gaen-demo/www", www}, {"listen 8080", "listen " + address}} {
-		if strings.Count(text, r[0]) != 1 {
-			t.Fatalf("nginx.conf does not say %q once", r[0])
-		}
-		text = strings.Replace(text, r[0], r[1], 1)
-	}
-	user := ""
-	if os.Getuid() == 0 {
-		user = "user root;" // the folder of a test is its owner's alone
-	}
-	return fmt.Sprintf(`%[3]s
-daemon off;
-worker_processes 1;
-pid %[1]s/nginx.pid;
-error_log stderr;
-events {}
-http {
-access_log off;
-client_body_temp_path %[1]s/body;
-proxy_temp_path %[1]s/proxy;
-fastcgi_temp_path %[1]s/fastcgi;
-uwsgi_temp_path %[1]s/uwsgi;
-scgi_temp_path %[1]s/scgi;
-%[2]s
-}
-`, dir, text, user)
-}
-
-func awaitServer(t *testing.T, address, log string) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return
-		}
-	}
-	text, _ := os.ReadFile(log)
-	t.Fatalf("nginx did not come up at %s:\n%s", address, text)
 }
 
 // fetcher fetches a tree over HTTP into a bucket. An object's address is its name
