@@ -14,15 +14,10 @@ import (
 	"github.com/gaenkit/gaen/signing/cms"
 )
 
-// A gatewayClause is a sentence of what a European gateway must do, and the check
-// that holds it to that, as a [serverClause] is for the other protocol.
-type gatewayClause struct {
-	name  string
-	must  string
-	check func(x *gatewayExam) (gatewayLater, error)
-}
+// A gatewayClause is a clause for European gateways.
+type gatewayClause = clause[*gatewayExam]
 
-type gatewayLater func(x *gatewayExam) error
+type gatewayLater = look[*gatewayExam]
 
 func gatewayClauses() []gatewayClause {
 	return slices.Concat(gatewayCallers, gatewayUploads, gatewayTags, gatewaySignatures, gatewayDownloads, gatewayBatches, gatewayAudits, gatewayWithdrawals, gatewayCallbacks)
@@ -30,6 +25,8 @@ func gatewayClauses() []gatewayClause {
 
 // A gatewayExam is one run of all clauses against a gateway.
 type gatewayExam struct {
+	course
+
 	ctx     context.Context
 	e       *EFGSEndpoint
 	members []EFGSMember
@@ -44,8 +41,6 @@ type gatewayExam struct {
 	stored  []*gatewayUpload // that were answered 201
 	traffic []*gatewayUpload // of them, those while the gateway was polled
 	sent    [][]byte         // key data, of all that was sent
-	clause  string           // whose check runs
-	second  []secondSend     // what is sent once everything else was handed out
 	calls   *receiver        // where the gateway calls back; nil for nowhere
 	forbade net.Listener     // where it must not
 
@@ -57,43 +52,7 @@ type gatewayExam struct {
 func examineGateway(ctx context.Context, e *EFGSEndpoint, opts *EFGSEndpointOptions) map[string]error {
 	x := &gatewayExam{ctx: ctx, e: e, members: e.Members, opts: opts, clients: map[*tls.Certificate]*http.Client{}}
 	defer x.close()
-	verdicts := map[string]error{}
-	if err := x.begin(); err != nil {
-		for _, c := range gatewayClauses() {
-			verdicts[c.name] = fmt.Errorf("the gateway cannot be asked at all: %w", err)
-		}
-		return verdicts
-	}
-	rest := map[string]gatewayLater{}
-	for _, c := range gatewayClauses() {
-		x.clause = c.name
-		rest[c.name], verdicts[c.name] = guarded(func() (gatewayLater, error) { return c.check(x) })
-	}
-	waited := x.wait()
-	for _, s := range x.second {
-		if waited == nil && verdicts[s.clause] == nil {
-			_, verdicts[s.clause] = guarded(func() (gatewayLater, error) { return nil, s.send() })
-		}
-	}
-	if waited == nil && len(x.second) > 0 {
-		waited = x.wait()
-	}
-	for _, c := range gatewayClauses() {
-		look := rest[c.name]
-		switch {
-		case look == nil || verdicts[c.name] != nil:
-		case waited != nil:
-			verdicts[c.name] = fmt.Errorf("the gateway cannot be read to the end: %w", waited)
-		default:
-			_, verdicts[c.name] = guarded(func() (gatewayLater, error) { return nil, look(x) })
-		}
-	}
-	return verdicts
-}
-
-// afterwards has something be sent once all that was sent before is handed out.
-func (x *gatewayExam) afterwards(send func() error) {
-	x.second = append(x.second, secondSend{x.clause, send})
+	return conduct(x, &x.course, gatewayClauses(), x.begin, x.wait)
 }
 
 // begin reads past whatever the gateway has already.

@@ -11,16 +11,10 @@ import (
 	"github.com/gaenkit/gaen/federation"
 )
 
-// A serverClause is a sentence of what a server must do, and the check that holds
-// it to that. The check makes its requests and returns what is to be looked at when
-// what was uploaded is handed out, nil for nothing.
-type serverClause struct {
-	name  string
-	must  string
-	check func(x *examination) (later, error)
-}
+// A serverClause is a clause for servers of the interoperability protocol.
+type serverClause = clause[*examination]
 
-type later func(x *examination) error
+type later = look[*examination]
 
 func serverClauses() []serverClause {
 	return slices.Concat(authClauses, uploadClauses, messageClauses, contentClauses, withdrawalClauses, extendedClauses, downloadClauses, tagClauses, pagingClauses)
@@ -28,6 +22,8 @@ func serverClauses() []serverClause {
 
 // An examination is one run of all clauses against a server.
 type examination struct {
+	course
+
 	ctx     context.Context
 	url     string
 	nations []Nation
@@ -40,22 +36,9 @@ type examination struct {
 	readers []*reader      // one for each nation
 	traffic []string       // key data uploaded while the server was polled, as it stands in pages
 	sent    []string       // key data that was sent, as it stands in pages
-	clause  string         // whose check runs
-	second  []secondSend   // what is sent once everything else was handed out
 
 	mu      sync.Mutex
 	refused []outcome // answers that are no success
-}
-
-// A secondSend is what a clause sends after what it sent first was handed out.
-type secondSend struct {
-	clause string
-	send   func() error
-}
-
-// afterwards has something be sent once all that was sent before is handed out.
-func (x *examination) afterwards(send func() error) {
-	x.second = append(x.second, secondSend{x.clause, send})
 }
 
 // examine runs all clauses, and returns what came of each by name.
@@ -63,48 +46,7 @@ func examine(ctx context.Context, e *Endpoint, opts *EndpointOptions) map[string
 	x := &examination{ctx: ctx, url: e.URL, nations: e.Nations, opts: opts, client: clientOf(opts)}
 	x.start = federation.DayOf(opts.Now()) - 1
 	x.run = "federationtest-" + opts.Now().UTC().Format("20060102T150405Z") + "-" + newUUID()[:8]
-	verdicts := map[string]error{}
-	if err := x.begin(); err != nil {
-		for _, c := range serverClauses() {
-			verdicts[c.name] = fmt.Errorf("the server cannot be read at all: %w", err)
-		}
-		return verdicts
-	}
-	rest := map[string]later{}
-	for _, c := range serverClauses() {
-		x.clause = c.name
-		rest[c.name], verdicts[c.name] = guarded(func() (later, error) { return c.check(x) })
-	}
-	waited := x.wait()
-	for _, s := range x.second {
-		if waited == nil && verdicts[s.clause] == nil {
-			_, verdicts[s.clause] = guarded(func() (later, error) { return nil, s.send() })
-		}
-	}
-	if waited == nil && len(x.second) > 0 {
-		waited = x.wait()
-	}
-	for _, c := range serverClauses() {
-		look := rest[c.name]
-		switch {
-		case look == nil || verdicts[c.name] != nil:
-		case waited != nil:
-			verdicts[c.name] = fmt.Errorf("the server cannot be read to the end: %w", waited)
-		default:
-			_, verdicts[c.name] = guarded(func() (later, error) { return nil, look(x) })
-		}
-	}
-	return verdicts
-}
-
-// guarded runs a check. One that panics has found something out.
-func guarded[Rest any](check func() (Rest, error)) (rest Rest, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
-	return check()
+	return conduct(x, &x.course, serverClauses(), x.begin, x.wait)
 }
 
 func clientOf(opts *EndpointOptions) *http.Client {
