@@ -1,14 +1,12 @@
 package federationtest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/gaenkit/gaen/federation"
 )
@@ -314,19 +312,5 @@ func allocated() uint64 {
 
 func cancelled(x *clientTrial) error {
 	x.server.SetHook(Always(Stall))
-	return within("a call without a context", func() error {
-		ctx, cancel := context.WithTimeout(x.ctx, 50*time.Millisecond)
-		defer cancel()
-		begun := time.Now()
-		if _, err := x.client.Download(ctx, x.first()); err == nil {
-			return errors.New("a download that was cancelled is no error")
-		}
-		if _, err := x.client.Upload(ctx, x.batch(1)); err == nil {
-			return errors.New("an upload that was cancelled is no error")
-		}
-		if d := time.Since(begun); d >= clientTimeout {
-			return fmt.Errorf("they end %s after", d)
-		}
-		return nil
-	})
+	return endsWithContext(x.ctx, x.client, x.first(), x.batch(1))
 }

@@ -58,7 +58,7 @@ func (x *clientTrial) extended() (Client, error) {
 	if !x.opts.Extended {
 		return nil, fmt.Errorf("%w: ClientOptions.Extended is not set", errNotGiven)
 	}
-	return &listening{x, x.make(x.account(trialHub))}, nil
+	return &listening{&x.overheard, x.make(x.account(trialHub))}, nil
 }
 
 // knownAndNot returns a key of which everything is known, as 0 where that can be,

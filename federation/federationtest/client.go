@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -99,26 +97,26 @@ func (c clientClause) run(ctx context.Context, newClient func(Account) Client, o
 	if err != nil {
 		return err
 	}
-	defer x.close()
+	defer x.http.close()
 	_, err = guarded(func() (later, error) { return nil, c.check(x) })
 	return errors.Join(err, x.leak())
 }
 
 // A clientTrial is one clause, with a server and a client of its own.
 type clientTrial struct {
-	ctx     context.Context
-	opts    *ClientOptions
-	make    func(Account) Client
-	server  *Server
-	http    *httptest.Server
-	nations []Nation
-	client  Client // as the first nation
-	random  *keystest.Generator
+	ctx       context.Context
+	opts      *ClientOptions
+	make      func(Account) Client
+	server    *Server
+	http      *trialHost
+	nations   []Nation
+	client    Client // as the first nation
+	overheard overheard
+	random    *keystest.Generator
 
-	mu     sync.Mutex
-	errors []error // that the client returned
-	known  []keys.DiagnosisKey
-	hosts  map[string]bool // names by which the server was called with a token
+	mu    sync.Mutex
+	known []keys.DiagnosisKey
+	hosts map[string]bool // names by which the server was called with a token
 }
 
 func newClientTrial(ctx context.Context, newClient func(Account) Client, opts *ClientOptions) (*clientTrial, error) {
@@ -130,23 +128,17 @@ func newClientTrial(ctx context.Context, newClient func(Account) Client, opts *C
 	if x.server, err = NewServer(x.nations, &ServerOptions{Prefix: "/diagnosiskeys", Held: true}); err != nil {
 		return nil, err
 	}
-	x.http = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	x.http = newTrialHost(func(w http.ResponseWriter, r *http.Request) {
 		x.called(r)
 		x.server.ServeHTTP(w, r)
-	}))
-	x.http.Start()
-	x.client = &listening{x, newClient(x.account(0))}
+	})
+	x.client = &listening{&x.overheard, newClient(x.account(0))}
 	return x, nil
 }
 
 // account returns what a nation's client is made with.
 func (x *clientTrial) account(nation int) Account {
 	return Account{Nation: x.nations[nation], URL: x.http.URL + "/diagnosiskeys", Timeout: clientTimeout, MaxPage: clientMaxPage}
-}
-
-func (x *clientTrial) close() {
-	x.http.CloseClientConnections()
-	x.http.Close()
 }
 
 // called remembers by which name the server was called with a token.
@@ -162,52 +154,15 @@ func (x *clientTrial) called(r *http.Request) {
 	}
 }
 
-// listening is a client whose errors are looked at.
-type listening struct {
-	x *clientTrial
-	Client
-}
-
-func (l *listening) Download(ctx context.Context, at federation.Place) (*federation.Page, error) {
-	page, err := l.Client.Download(ctx, at)
-	l.x.heard(err)
-	return page, err
-}
-
-func (l *listening) Upload(ctx context.Context, b *federation.Batch) (*federation.Answer, error) {
-	answer, err := l.Client.Upload(ctx, b)
-	l.x.heard(err)
-	return answer, err
-}
-
-func (x *clientTrial) heard(err error) {
-	if err == nil {
-		return
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.errors = append(x.errors, err)
-}
-
-// leak returns an error if one of the client's holds key data or a token: that is
-// part of every clause.
+// leak returns an error if one of the client's holds key data or a token.
 func (x *clientTrial) leak() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, err := range x.errors {
-		text := fmt.Sprintf("%v %+v %#v", err, err, err)
-		for _, n := range x.nations {
-			if strings.Contains(text, n.Token) {
-				return errors.New("an error holds the token")
-			}
-		}
-		for i := range x.known {
-			if form := keystest.Leak(text, x.known[i].KeyData); form != "" {
-				return fmt.Errorf("an error holds key data (%s)", form)
-			}
-		}
+	var tokens []string
+	for _, n := range x.nations {
+		tokens = append(tokens, n.Token)
 	}
-	return nil
+	return x.overheard.leak(x.known, tokens...)
 }
 
 // keys returns n keys of a nation, as phones make them, with all that the protocol

@@ -111,7 +111,7 @@ func (c efgsClause) run(ctx context.Context, newClient func(EFGSAccount) Client,
 	if err := x.open(); err != nil {
 		return err
 	}
-	defer x.close()
+	defer x.http.close()
 	_, err := guarded(func() (later, error) { return nil, c.check(x) })
 	return errors.Join(err, x.leak())
 }
@@ -121,25 +121,25 @@ var trialNow = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // An efgsTrial is one clause, with a gateway and a client of its own.
 type efgsTrial struct {
-	ctx      context.Context
-	opts     *EFGSClientOptions
-	make     func(EFGSAccount) Client
-	receiver func(*x509.Certificate) EFGSReceiver
-	anchor   *EFGSAnchor
-	members  []EFGSMember // the first is the client's
-	signers  []*cms.Signer
-	trusted  []cms.Entry
-	gateway  *EFGSServer
-	http     *httptest.Server
-	client   Client // as the first member
-	random   *keystest.Generator
+	ctx       context.Context
+	opts      *EFGSClientOptions
+	make      func(EFGSAccount) Client
+	receiver  func(*x509.Certificate) EFGSReceiver
+	anchor    *EFGSAnchor
+	members   []EFGSMember // the first is the client's
+	signers   []*cms.Signer
+	trusted   []cms.Entry
+	gateway   *EFGSServer
+	http      *trialHost
+	client    Client // as the first member
+	overheard overheard
+	random    *keystest.Generator
 
 	mu       sync.Mutex
 	now      time.Time
 	instead  func(w http.ResponseWriter, r *http.Request) bool   // answers, if it wants to
 	change   func(r *http.Request, a *httptest.ResponseRecorder) // changes answers on their way
 	requests []*heardRequest
-	errors   []error // that the client returned
 	known    []keys.DiagnosisKey
 }
 
@@ -169,14 +169,9 @@ func (x *efgsTrial) open() error {
 	if x.gateway, err = NewEFGSServer(nations, &EFGSOptions{Clock: x.clock}); err != nil {
 		return err
 	}
-	x.http = httptest.NewServer(http.HandlerFunc(x.serve))
-	x.client = &efgsListening{x, x.make(x.account(0))}
+	x.http = newTrialHost(x.serve)
+	x.client = &listening{&x.overheard, x.make(x.account(0))}
 	return nil
-}
-
-func (x *efgsTrial) close() {
-	x.http.CloseClientConnections()
-	x.http.Close()
 }
 
 func (x *efgsTrial) clock() time.Time {
@@ -236,46 +231,11 @@ func (x *efgsTrial) heard(n int) []*heardRequest {
 	return slices.Clone(x.requests[n:])
 }
 
-// efgsListening is a client whose errors are looked at.
-type efgsListening struct {
-	x *efgsTrial
-	Client
-}
-
-func (l *efgsListening) Download(ctx context.Context, at federation.Place) (*federation.Page, error) {
-	page, err := l.Client.Download(ctx, at)
-	l.x.hear(err)
-	return page, err
-}
-
-func (l *efgsListening) Upload(ctx context.Context, b *federation.Batch) (*federation.Answer, error) {
-	answer, err := l.Client.Upload(ctx, b)
-	l.x.hear(err)
-	return answer, err
-}
-
-func (x *efgsTrial) hear(err error) {
-	if err != nil {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.errors = append(x.errors, err)
-	}
-}
-
-// leak returns an error if one of the client's holds key data: that is part of every
-// clause.
+// leak returns an error if one of the client's holds key data.
 func (x *efgsTrial) leak() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, err := range x.errors {
-		text := fmt.Sprintf("%v %+v %#v", err, err, err)
-		for i := range x.known {
-			if form := keystest.Leak(text, x.known[i].KeyData); form != "" {
-				return fmt.Errorf("an error holds key data (%s)", form)
-			}
-		}
-	}
-	return nil
+	return x.overheard.leak(x.known)
 }
 
 // keys returns n keys of a member, with all that the protocol can say of them.

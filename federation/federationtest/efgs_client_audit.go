@@ -158,7 +158,7 @@ func auditRefused(what, route string, verdicts ...Verdict) func(x *efgsTrial) er
 		x.gateway.Assemble()
 		for _, v := range verdicts {
 			x.gateway.SetHook(On(Always(v), route))
-			x.client = &efgsListening{x, x.make(x.account(0))}
+			x.client = &listening{&x.overheard, x.make(x.account(0))}
 			page, err := x.client.Download(x.ctx, x.first())
 			if page == nil && err == nil {
 				return fmt.Errorf("%s is taken for the end", what)

@@ -1,7 +1,6 @@
 package federationtest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -160,7 +159,7 @@ func efgsPagesFollow(x *efgsTrial) error {
 	at := x.first()
 	for i, want := range all {
 		if i == 2 { // and by one that remembers nothing
-			x.client = &efgsListening{x, x.make(x.account(0))}
+			x.client = &listening{&x.overheard, x.make(x.account(0))}
 		}
 		if err := x.follow(&at, want); err != nil {
 			return fmt.Errorf("batch %d: %w", i, err)
@@ -241,7 +240,7 @@ func efgsPageDayOfTag(x *efgsTrial) error {
 	}
 	x.after(36 * time.Hour)
 	at.Day = x.first().Day // of which the gateway has nothing any more
-	x.client = &efgsListening{x, x.make(x.account(0))}
+	x.client = &listening{&x.overheard, x.make(x.account(0))}
 	return x.follow(&at, x.hand(2))
 }
 
@@ -253,7 +252,7 @@ func efgsPageUnknownTag(x *efgsTrial) error {
 		}
 	}
 	x.gateway.Forget() // and count from 1 again
-	x.client = &efgsListening{x, x.make(x.account(0))}
+	x.client = &listening{&x.overheard, x.make(x.account(0))}
 	if page, err := x.client.Download(x.ctx, at); page == nil && err == nil {
 		return errors.New("it is taken for the end")
 	}
@@ -478,7 +477,7 @@ func efgsErrorsTellNothing(x *efgsTrial) error {
 func efgsBoundedInTime(x *efgsTrial) error {
 	a := x.account(0)
 	a.Timeout = 200 * time.Millisecond
-	x.client = &efgsListening{x, x.make(a)}
+	x.client = &listening{&x.overheard, x.make(a)}
 	return within("a gateway that does not answer", func() error {
 		_, err := x.download(Stall)
 		if err := wantClass("a download", err, federation.ErrUnavailable); err != nil {
@@ -527,19 +526,5 @@ func efgsBoundedInMemory(x *efgsTrial) error {
 
 func efgsCancelled(x *efgsTrial) error {
 	x.gateway.SetHook(Always(Stall))
-	return within("a call without a context", func() error {
-		ctx, cancel := context.WithTimeout(x.ctx, 50*time.Millisecond)
-		defer cancel()
-		begun := time.Now()
-		if _, err := x.client.Download(ctx, x.first()); err == nil {
-			return errors.New("a download that was cancelled is no error")
-		}
-		if _, err := x.client.Upload(ctx, x.batch(1)); err == nil {
-			return errors.New("an upload that was cancelled is no error")
-		}
-		if d := time.Since(begun); d >= clientTimeout {
-			return fmt.Errorf("they end %s after", d)
-		}
-		return nil
-	})
+	return endsWithContext(x.ctx, x.client, x.first(), x.batch(1))
 }

@@ -267,7 +267,7 @@ func efgsRunsLoseNothing(x *efgsTrial) error {
 			return err
 		}
 		err := own.exchange(uint64(seed))
-		own.close()
+		own.http.close()
 		if err = errors.Join(err, own.leak()); err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
 		}
