@@ -1,6 +1,7 @@
 package distribution
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,16 +116,16 @@ func New(l *ledger.Ledger, b storage.Bucket, layout Layout, packages []Package, 
 }
 
 func (o *Options) setDefaults(l Layout) {
-	setDefault(&o.Output, l.Name())
-	setDefault(&o.Parallel, 4)
-	setDefault(&o.Tries, 3)
-	setDefault(&o.Pause, 2*time.Second)
-	setDefault(&o.Deadline, 15*time.Minute)
-	setDefault(&o.Budget, 5)
-	setDefault(&o.MaxAge, 300*time.Second)
-	setDefault(&o.MaxKeys, export.MaxKeys)
-	setDefault(&o.MaxBytes, 15<<20)
-	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
+	o.Output = cmp.Or(o.Output, l.Name())
+	o.Parallel = cmp.Or(o.Parallel, 4)
+	o.Tries = cmp.Or(o.Tries, 3)
+	o.Pause = cmp.Or(o.Pause, 2*time.Second)
+	o.Deadline = cmp.Or(o.Deadline, 15*time.Minute)
+	o.Budget = cmp.Or(o.Budget, 5)
+	o.MaxAge = cmp.Or(o.MaxAge, 300*time.Second)
+	o.MaxKeys = cmp.Or(o.MaxKeys, export.MaxKeys)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 15<<20)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	o.Budget = max(o.Budget, 0)
 }
 
@@ -133,13 +134,6 @@ func canName(l Layout, pkg *Package) bool {
 	f := File{Package: pkg.Name, Span: base(l).Name, Window: windowAt(l, base(l), time.Unix(0, 0)), Parts: 1}
 	parsed, ok := l.Parse(l.Object(f))
 	return ok && parsed == f
-}
-
-func setDefault[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
 }
 
 var outputName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)

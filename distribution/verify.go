@@ -74,7 +74,7 @@ func Verify(ctx context.Context, b storage.Bucket, layout Layout, trusted *signi
 	if opts != nil {
 		v.opts = *opts
 	}
-	setDefault(&v.opts.Parallel, 4)
+	v.opts.Parallel = cmp.Or(v.opts.Parallel, 4)
 	return v.report, v.verify(ctx)
 }
 

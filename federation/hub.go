@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -92,11 +93,11 @@ func NewHub(l *ledger.Ledger, opts *HubOptions) (*Hub, error) {
 	if opts != nil {
 		h.opts = *opts
 	}
-	setDefault(&h.opts.BatchSize, 1000)
-	setDefault(&h.opts.Fresh, time.Second)
-	setDefault(&h.opts.Shelf, 100)
-	setDefault(&h.opts.Keep, 7*24*time.Hour)
-	setDefault(&h.opts.SealedShelf, 64<<20)
+	h.opts.BatchSize = cmp.Or(h.opts.BatchSize, 1000)
+	h.opts.Fresh = cmp.Or(h.opts.Fresh, time.Second)
+	h.opts.Shelf = cmp.Or(h.opts.Shelf, 100)
+	h.opts.Keep = cmp.Or(h.opts.Keep, 7*24*time.Hour)
+	h.opts.SealedShelf = cmp.Or(h.opts.SealedShelf, 64<<20)
 	switch {
 	case h.opts.BatchSize < 100:
 		return nil, fmt.Errorf("federation: HubOptions.BatchSize: %d, want at least 100", h.opts.BatchSize)

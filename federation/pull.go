@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -82,14 +83,14 @@ func (r *Reject) field(k *keys.DiagnosisKey) keys.Field {
 }
 
 func (o *PullOptions) setDefaults() {
-	setDefault(&o.History, 14*24*time.Hour)
-	setDefault(&o.Settle, 30*time.Minute)
-	setDefault(&o.Silence, 6*time.Hour)
-	setDefault(&o.Patience, 6*time.Hour)
-	setDefault(&o.Stale, 24*time.Hour)
-	setDefault(&o.Retention, 14*24*time.Hour)
-	setDefault(&o.MaxPages, 10_000)
-	setDefault(&o.Budget, 10*time.Minute)
+	o.History = cmp.Or(o.History, 14*24*time.Hour)
+	o.Settle = cmp.Or(o.Settle, 30*time.Minute)
+	o.Silence = cmp.Or(o.Silence, 6*time.Hour)
+	o.Patience = cmp.Or(o.Patience, 6*time.Hour)
+	o.Stale = cmp.Or(o.Stale, 24*time.Hour)
+	o.Retention = cmp.Or(o.Retention, 14*24*time.Hour)
+	o.MaxPages = cmp.Or(o.MaxPages, 10_000)
+	o.Budget = cmp.Or(o.Budget, 10*time.Minute)
 }
 
 func (o *PullOptions) check() error {

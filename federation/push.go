@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,17 +41,10 @@ type PushOptions struct {
 const maxBatch = 5000
 
 func (o *PushOptions) setDefaults() {
-	setDefault(&o.MaxBatch, 1000)
-	setDefault(&o.MaxBatches, 10_000)
-	setDefault(&o.Budget, 10*time.Minute)
-	setDefault(&o.MaxRange, 200_000)
-}
-
-func setDefault[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
+	o.MaxBatch = cmp.Or(o.MaxBatch, 1000)
+	o.MaxBatches = cmp.Or(o.MaxBatches, 10_000)
+	o.Budget = cmp.Or(o.Budget, 10*time.Minute)
+	o.MaxRange = cmp.Or(o.MaxRange, 200_000)
 }
 
 func (o *PushOptions) check() error {

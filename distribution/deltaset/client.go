@@ -2,6 +2,7 @@ package deltaset
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func NewClient(dir string, source Source, trusted *signing.TrustList, opts *Clie
 	if opts != nil {
 		c.opts = *opts
 	}
-	setDefault(&c.opts.MaxFile, MaxFile)
+	c.opts.MaxFile = cmp.Or(c.opts.MaxFile, MaxFile)
 	if c.opts.Now == nil {
 		c.opts.Now = time.Now
 	}

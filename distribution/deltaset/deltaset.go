@@ -1,6 +1,7 @@
 package deltaset
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -92,12 +93,12 @@ func New(opts *Options) (*Layout, error) {
 		l.opts = *opts
 	}
 	o := &l.opts
-	setDefault(&o.Prefix, "deltaset")
-	setDefault(&o.Interval, time.Hour)
-	setDefault(&o.Files, ByInterval)
-	setDefault(&o.Snapshots, 3)
-	setDefault(&o.Days, 14)
-	setDefault(&o.Retain, 14)
+	o.Prefix = cmp.Or(o.Prefix, "deltaset")
+	o.Interval = cmp.Or(o.Interval, time.Hour)
+	o.Files = cmp.Or(o.Files, ByInterval)
+	o.Snapshots = cmp.Or(o.Snapshots, 3)
+	o.Days = cmp.Or(o.Days, 14)
+	o.Retain = cmp.Or(o.Retain, 14)
 	if o.Snapshot == 0 {
 		o.Snapshot = o.Interval
 		if o.Interval > 0 && time.Hour%o.Interval == 0 {
@@ -105,13 +106,6 @@ func New(opts *Options) (*Layout, error) {
 		}
 	}
 	return l, o.check()
-}
-
-func setDefault[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
 }
 
 var segment = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)

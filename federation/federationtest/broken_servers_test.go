@@ -2,6 +2,7 @@ package federationtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -459,7 +460,7 @@ func (f *flaw) judge(t *testing.T) map[string]error {
 	hub.Withdrawals, hub.Extended = true, true
 	nations := append(newNations(), hub)
 	f.opts.BatchSize = 30
-	setDefault(&f.opts.MaxUpload, 4<<20)
+	f.opts.MaxUpload = cmp.Or(f.opts.MaxUpload, 4<<20)
 	good, err := NewServer(nations, &f.opts)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package federationtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -260,7 +261,7 @@ var efgsFaults = []Verdict{Fail, FailAfter, TimeoutAfter, Half, Blank, NullBody,
 
 func efgsRunsLoseNothing(x *efgsTrial) error {
 	seeds := x.opts.Seeds
-	setDefault(&seeds, 4)
+	seeds = cmp.Or(seeds, 4)
 	for seed := range seeds {
 		own := &efgsTrial{ctx: x.ctx, opts: x.opts, make: x.make, now: trialNow}
 		if err := own.open(); err != nil {

@@ -1,6 +1,7 @@
 package federationtest
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -152,13 +153,13 @@ func (o *EFGSEndpointOptions) complete(e *EFGSEndpoint) error {
 		}
 	}
 	if !local {
-		setDefault(&o.Poll, 5*time.Second)
+		o.Poll = cmp.Or(o.Poll, 5*time.Second)
 	}
-	setDefault(&o.Poll, 50*time.Millisecond)
-	setDefault(&o.Patience, time.Minute)
-	setDefault(&o.BigUpload, MaxEFGSKeys)
-	setDefault(&o.MaxUpload, maxEFGSBody)
-	setDefault(&o.MaxBatches, 2000)
+	o.Poll = cmp.Or(o.Poll, 50*time.Millisecond)
+	o.Patience = cmp.Or(o.Patience, time.Minute)
+	o.BigUpload = cmp.Or(o.BigUpload, MaxEFGSKeys)
+	o.MaxUpload = cmp.Or(o.MaxUpload, maxEFGSBody)
+	o.MaxBatches = cmp.Or(o.MaxBatches, 2000)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -1,6 +1,7 @@
 package federationtest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -134,10 +135,10 @@ func NewEFGSServer(nations []EFGSNation, opts *EFGSOptions) (*EFGSServer, error)
 	if opts != nil {
 		s.opts = *opts
 	}
-	setDefault(&s.opts.MaxAge, 2)
-	setDefault(&s.opts.KeyAge, 15*24*time.Hour)
-	setDefault(&s.opts.MaxKeys, MaxEFGSKeys)
-	setDefault(&s.opts.MaxUpload, maxEFGSBody)
+	s.opts.MaxAge = cmp.Or(s.opts.MaxAge, 2)
+	s.opts.KeyAge = cmp.Or(s.opts.KeyAge, 15*24*time.Hour)
+	s.opts.MaxKeys = cmp.Or(s.opts.MaxKeys, MaxEFGSKeys)
+	s.opts.MaxUpload = cmp.Or(s.opts.MaxUpload, maxEFGSBody)
 	if s.opts.Clock == nil {
 		s.opts.Clock = time.Now
 	}

@@ -1,6 +1,7 @@
 package federationtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -166,13 +167,13 @@ func (o *EndpointOptions) complete(e *Endpoint) error {
 		}
 	}
 	if !local {
-		setDefault(&o.Poll, 5*time.Second)
+		o.Poll = cmp.Or(o.Poll, 5*time.Second)
 	}
-	setDefault(&o.Poll, 50*time.Millisecond)
-	setDefault(&o.Patience, time.Minute)
-	setDefault(&o.MaxUpload, 100<<20)
-	setDefault(&o.BigUpload, 2000)
-	setDefault(&o.MaxPages, 10_000)
+	o.Poll = cmp.Or(o.Poll, 50*time.Millisecond)
+	o.Patience = cmp.Or(o.Patience, time.Minute)
+	o.MaxUpload = cmp.Or(o.MaxUpload, 100<<20)
+	o.BigUpload = cmp.Or(o.BigUpload, 2000)
+	o.MaxPages = cmp.Or(o.MaxPages, 10_000)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -1,6 +1,7 @@
 package federationtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ var runClauses = []clientClause{
 // runsLoseNothing makes some runs with the client in both directions.
 func runsLoseNothing(x *clientTrial) error {
 	seeds := x.opts.Seeds
-	setDefault(&seeds, 4)
+	seeds = cmp.Or(seeds, 4)
 	for seed := range seeds {
 		if _, err := runExchange(x.ctx, uint64(seed), x.make, 10, false); err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
@@ -39,7 +40,7 @@ func runsLoseNothing(x *clientTrial) error {
 // one does not.
 func runsWithdraw(x *clientTrial) error {
 	seeds := x.opts.Seeds
-	setDefault(&seeds, 4)
+	seeds = cmp.Or(seeds, 4)
 	for seed := range seeds {
 		if _, err := runExchange(x.ctx, uint64(2*seed), x.make, 10, true); err != nil {
 			return fmt.Errorf("seed %d: %w", 2*seed, err)

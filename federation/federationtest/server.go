@@ -1,6 +1,7 @@
 package federationtest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -96,9 +97,9 @@ func NewServer(nations []Nation, opts *ServerOptions) (*Server, error) {
 		s.opts = *opts
 	}
 	s.hook = s.opts.Hook
-	setDefault(&s.opts.Gap, 20*time.Millisecond)
-	setDefault(&s.opts.BatchSize, 1000)
-	setDefault(&s.opts.MaxUpload, 100<<20)
+	s.opts.Gap = cmp.Or(s.opts.Gap, 20*time.Millisecond)
+	s.opts.BatchSize = cmp.Or(s.opts.BatchSize, 1000)
+	s.opts.MaxUpload = cmp.Or(s.opts.MaxUpload, 100<<20)
 	if s.opts.Clock == nil {
 		s.opts.Clock = time.Now
 	}
@@ -118,13 +119,6 @@ func NewServer(nations []Nation, opts *ServerOptions) (*Server, error) {
 		}
 	}
 	return s, nil
-}
-
-func setDefault[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
 }
 
 // SetHook has another hook asked from the next request on, which is number 1 to it.

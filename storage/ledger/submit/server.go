@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,24 +142,17 @@ func (o *Options) check() error {
 }
 
 func (o *Options) setDefaults(signer *signing.Signer) {
-	setDefault(&o.Path, DefaultPath)
-	setDefault(&o.MaxKeys, DefaultMaxKeys)
-	setDefault(&o.MaxBody, DefaultMaxBody)
-	setDefault(&o.Parallel, DefaultParallel)
-	setDefault(&o.Beat, DefaultBeat)
-	setDefault(&o.KeyID, signer.Identity().String())
+	o.Path = cmp.Or(o.Path, DefaultPath)
+	o.MaxKeys = cmp.Or(o.MaxKeys, DefaultMaxKeys)
+	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
+	o.Parallel = cmp.Or(o.Parallel, DefaultParallel)
+	o.Beat = cmp.Or(o.Beat, DefaultBeat)
+	o.KeyID = cmp.Or(o.KeyID, signer.Identity().String())
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Observe == nil {
 		o.Observe = func(Outcome) {}
-	}
-}
-
-func setDefault[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
 	}
 }
 
