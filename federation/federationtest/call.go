@@ -25,16 +25,6 @@ type call struct {
 	size   int64
 }
 
-// An outcome is an answer.
-type outcome struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// maxAnswer is the size of the largest answer that the suite reads.
-const maxAnswer = 256 << 20
-
 // do makes a call. Answers that are no success are remembered.
 func (x *examination) do(c call) (outcome, error) {
 	if c.method == "" {
@@ -59,19 +49,7 @@ func (x *examination) do(c call) (outcome, error) {
 	for _, name := range slices.Sorted(maps.Keys(c.header)) {
 		req.Header.Set(name, c.header[name])
 	}
-	resp, err := x.client.Do(req)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	got := outcome{resp.StatusCode, resp.Header, body}
-	if got.status >= 300 {
-		x.mu.Lock()
-		x.refused = append(x.refused, got)
-		x.mu.Unlock()
-	}
-	return got, err
+	return x.refused.ask(x.client, req)
 }
 
 // newTag returns a tag that says what it is for and when.

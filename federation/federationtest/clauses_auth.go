@@ -153,9 +153,7 @@ func answersTellNothing(x *examination) (later, error) {
 		return nil, err
 	}
 	return func(x *examination) error {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		for _, a := range x.refused {
+		for _, a := range x.refused.all() {
 			text := string(a.body)
 			for _, n := range x.nations {
 				if strings.Contains(text, n.Token) {

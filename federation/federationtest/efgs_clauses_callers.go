@@ -195,7 +195,7 @@ func refusalsTellNothing(x *gatewayExam) (gatewayLater, error) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		var all strings.Builder
-		for _, a := range x.refused {
+		for _, a := range x.refused.all() {
 			all.Write(a.body)
 		}
 		for _, data := range x.sent {

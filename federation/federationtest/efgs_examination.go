@@ -44,8 +44,9 @@ type gatewayExam struct {
 	calls   *receiver        // where the gateway calls back; nil for nowhere
 	forbade net.Listener     // where it must not
 
-	mu      sync.Mutex
-	refused []outcome // answers that are no success
+	refused refusals
+
+	mu sync.Mutex
 }
 
 // examineGateway runs all clauses, and returns what came of each by name.

@@ -80,19 +80,7 @@ func (x *gatewayExam) do(c gatewayCall) (outcome, error) {
 			req.Header.Del(name)
 		}
 	}
-	resp, err := x.clientOf(c.pair).Do(req)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	got := outcome{resp.StatusCode, resp.Header, body}
-	if got.status >= 300 {
-		x.mu.Lock()
-		x.refused = append(x.refused, got)
-		x.mu.Unlock()
-	}
-	return got, err
+	return x.refused.ask(x.clientOf(c.pair), req)
 }
 
 // as returns the certificate by which a member authenticates.

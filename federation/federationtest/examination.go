@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
@@ -37,8 +36,7 @@ type examination struct {
 	traffic []string       // key data uploaded while the server was polled, as it stands in pages
 	sent    []string       // key data that was sent, as it stands in pages
 
-	mu      sync.Mutex
-	refused []outcome // answers that are no success
+	refused refusals
 }
 
 // examine runs all clauses, and returns what came of each by name.
