@@ -1,17 +1,16 @@
 package memledger_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/memledger"
 )
 
-// BenchmarkOrder withdraws an origin of 100,000 released keys, and reinstates it:
-// each in steps of 5,000.
+// BenchmarkOrder withdraws 100,000 released keys, and reinstates them.
 func BenchmarkOrder(b *testing.B) {
 	now := time.Date(2022, 2, 8, 12, 0, 0, 0, time.UTC)
 	must := func(err error) {
@@ -38,16 +37,5 @@ func BenchmarkOrder(b *testing.B) {
 	now = now.Add(time.Hour)
 	_, err = l.Release(b.Context(), nil)
 	must(err)
-	total := 0
-	for i := 0; b.Loop(); i++ {
-		action := []ledger.Action{ledger.OrderWithdraw, ledger.OrderReinstate}[i%2]
-		o := &ledger.Order{Action: action, Select: ledger.Selection{Source: ledger.Own}, By: "bench", Why: fmt.Sprint(i)}
-		seen, err := l.Preview(b.Context(), o)
-		must(err)
-		o.Confirm = seen.Effects.Changes()
-		_, err = l.Order(b.Context(), o)
-		must(err)
-		total += o.Confirm
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(total), "ns/key")
+	ledgertest.BenchmarkOrder(b, l)
 }

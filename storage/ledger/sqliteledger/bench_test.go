@@ -12,6 +12,7 @@ import (
 
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 )
 
@@ -327,22 +328,10 @@ func memory() string {
 	return said
 }
 
-// BenchmarkOrder withdraws an origin of 100,000 released keys, and reinstates it:
-// each in steps of 5,000.
+// BenchmarkOrder withdraws 100,000 released keys, and reinstates them.
 func BenchmarkOrder(b *testing.B) {
 	s := newScene(b, filepath.Join(b.TempDir(), "ledger.db"))
 	s.fill(100_000)
 	s.cut()
-	total := 0
-	for i := 0; b.Loop(); i++ {
-		action := []ledger.Action{ledger.OrderWithdraw, ledger.OrderReinstate}[i%2]
-		o := &ledger.Order{Action: action, Select: ledger.Selection{Source: ledger.Own}, By: "bench", Why: "bench"}
-		seen, err := s.ledger.Preview(b.Context(), o)
-		s.must(err)
-		o.Confirm = seen.Effects.Changes()
-		_, err = s.ledger.Order(b.Context(), o)
-		s.must(err)
-		total += o.Confirm
-	}
-	perKey(b, total)
+	ledgertest.BenchmarkOrder(b, s.ledger)
 }
