@@ -52,7 +52,12 @@
 // # Layouts
 //
 // A [Layout] gives names, spans and indexes; package cwa is that of the German
-// back end. An [Encoder] is a layout whose files are no archives: package deltaset,
-// for clients other than phones. [Verify] reads any published tree as a phone does and says what is
-// wrong with it.
+// back end, package nhs that of the British one, whose day in progress is the one
+// file that changes until it is closed. An [Encoder] is a layout whose files are no
+// archives: package deltaset, for clients other than phones. An [Invalidator] tells
+// a CDN what was replaced.
+//
+// [Verify] reads any published tree as a phone does and says what is wrong with it.
+// [Publisher.Repair] makes again what is missing or altered, as far back as the
+// ledger remembers.
 package distribution
