@@ -226,10 +226,7 @@ func (r *run) catalogue(e Encoder, packages []string) ([]Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("distribution: %w", err)
 	}
-	c := &Catalogue{Ledger: r.log.Identity, Packages: packages}
-	for _, s := range signers {
-		c.Signers = append(c.Signers, s.Identity())
-	}
+	c := &Catalogue{Ledger: r.log.Identity, Packages: packages, Signers: identities(signers)}
 	for _, plan := range r.listable() {
 		for i, f := range plan.files() {
 			c.Files = append(c.Files, Listed{File: f, SHA256: plan.Objects[i].SHA256, Completed: plan.Completed})

@@ -132,13 +132,11 @@ func (r *run) putVersion(ctx context.Context, pkg string, w Window, until time.T
 
 // showVersion writes a version of an open file and remembers it.
 func (r *run) showVersion(ctx context.Context, c *committed) error {
-	signers, err := r.ring.ValidAt(r.now)
+	signers, err := r.signersAt(c.End)
 	if err != nil {
-		return fmt.Errorf("distribution: %w", err)
+		return err
 	}
-	for _, s := range signers {
-		c.Signers = append(c.Signers, s.Identity())
-	}
+	c.Signers = identities(signers)
 	w, err := r.bring(ctx, c)
 	switch {
 	case errors.Is(err, ledger.ErrPruned):

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -182,13 +181,11 @@ func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
 		c.Completed = r.now
 		return nil
 	}
-	signers, err := r.ring.ValidAt(r.now)
+	signers, err := r.signersAt(c.End)
 	if err != nil {
-		return fmt.Errorf("distribution: %w", err)
+		return err
 	}
-	for _, s := range signers {
-		c.Signers = append(c.Signers, s.Identity())
-	}
+	c.Signers = identities(signers)
 	if span.State {
 		c.Parts = []part{{}} // what it holds is counted when it is written
 		return nil
@@ -269,21 +266,6 @@ func (r *run) swapsOf(fresh []*committed) ([]ledger.Swap, error) {
 		swaps = append(swaps, ledger.Swap{Name: register, Version: r.state.floors[register].Version, Value: floor.Value()})
 	}
 	return swaps, nil
-}
-
-// signersOf returns the signers that a plan names. One that is no longer in the
-// ring is replaced by those that are valid now: the content stays the plan's.
-func (r *run) signersOf(c *committed) ([]*signing.Signer, error) {
-	var signers []*signing.Signer
-	for _, id := range c.Signers {
-		s, ok := r.ring.Lookup(id)
-		if !ok {
-			r.warn("%s %s: signer %s is no longer there", c.pkg, c.window(), id)
-			return r.ring.ValidAt(r.now)
-		}
-		signers = append(signers, s)
-	}
-	return signers, nil
 }
 
 // floorOf returns from where on a package still reads: its first plan that is

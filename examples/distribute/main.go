@@ -59,6 +59,20 @@
 // changes one. The release policy is kept in the ledger: to run with another,
 // add -change-policy once.
 //
+// # Signing keys
+//
+// An identity (signature.keyId, keyVersion) is what phones know a key by, so another
+// key wants another version, and an app that knows it. "further" has keys that sign
+// beside that of paths.privateKey, each while it is valid; one that is missing is
+// made, and is in the key file for the app stores from then on:
+//
+//	"signature": {"further": [{"keyId": "262", "keyVersion": "v2",
+//		"privateKey": "keys/v2.pem", "notBefore": "2026-03-01T00:00:00Z"}]}
+//
+// While two are valid, archives have both signatures, and apps that know only one of
+// them verify them. Later they change places, and the old one gets "notAfter"; it
+// stays there until nothing that it signed is published any more, and then goes.
+//
 // # Places
 //
 // Ledger (-ledger) and tree (-out) may be elsewhere than below -dir. A ledger is

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,15 +77,7 @@ func (j *job) openMetadata() error {
 // rehearse opens everything in memory, which finds all that is wrong with the
 // configuration.
 func (j *job) rehearse(ctx context.Context) error {
-	key, err := signing.GenerateKey()
-	if err != nil {
-		return err
-	}
-	signer, err := signing.NewSigner(j.config.Identity(), key, nil)
-	if err != nil {
-		return fmt.Errorf("signature: %w", err)
-	}
-	ring, err := signing.NewRing(signer)
+	ring, err := j.config.Ring(func(string) (*ecdsa.PrivateKey, error) { return signing.GenerateKey() })
 	if err != nil {
 		return err
 	}

@@ -87,12 +87,12 @@ func writeKey(path string, key *ecdsa.PrivateKey) error {
 
 // writeKeyFile writes the key file for the app stores, if it is not what it
 // should be.
-func (s *site) writeKeyFile(public signing.PublicKey) error {
-	text, err := signing.MarshalKeyFile(signing.Registration{
-		PublicKey:      public,
-		AppBundleID:    s.config.Signature.AppBundleID,
-		AndroidPackage: s.config.Signature.AndroidPackage,
-	})
+func (s *site) writeKeyFile(keys []signing.PublicKey) error {
+	var all []signing.Registration
+	for _, k := range keys {
+		all = append(all, signing.Registration{PublicKey: k, AppBundleID: s.config.Signature.AppBundleID, AndroidPackage: s.config.Signature.AndroidPackage})
+	}
+	text, err := signing.MarshalKeyFile(all...)
 	if err != nil {
 		return err
 	}
@@ -105,22 +105,16 @@ func (s *site) writeKeyFile(public signing.PublicKey) error {
 	return os.WriteFile(s.publicKey(), text, 0o644)
 }
 
-// ring returns the ring of the one signer, and writes its files if keep is set.
+// ring returns the signers of archives, and writes their files if keep is set.
 func (s *site) ring(keep bool) (*signing.Ring, error) {
-	key, err := readKey(s.privateKey(), keep)
-	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
+	ring, err := s.config.Ring(func(place string) (*ecdsa.PrivateKey, error) { return readKey(s.path(place), keep) })
+	if err != nil || !keep {
+		return ring, err
 	}
-	signer, err := signing.NewSigner(s.config.Identity(), key, nil)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("signature: %w", err)}
+	if err := s.writeKeyFile(ring.PublicKeys()); err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
 	}
-	if keep {
-		if err := s.writeKeyFile(signer.PublicKey()); err != nil {
-			return nil, fmt.Errorf("key file: %w", err)
-		}
-	}
-	return signing.NewRing(signer)
+	return ring, nil
 }
 
 // metadata returns the signer of metadata, and writes its public key beside it if

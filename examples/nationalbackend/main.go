@@ -85,7 +85,8 @@
 // key of a partner or an API key is replaced without a restart; one that cannot be
 // used leaves the old one in use, and is logged. The key of the archives
 // (paths.privateKey) is read at the start alone: phones know it by its identity, and
-// that is configuration.
+// that is configuration. One follows another as in examples/distribute, by
+// signature.further; init makes it.
 //
 // # Books
 //

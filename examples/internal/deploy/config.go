@@ -1,6 +1,8 @@
 package deploy
 
 import (
+	"time"
+
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -82,6 +84,14 @@ type Signature struct {
 	FileName       string `json:"fileName"`
 	AppBundleID    string `json:"appBundleId"`
 	AndroidPackage string `json:"androidPackage"`
+
+	// NotBefore and NotAfter are when the key of paths.privateKey signs, RFC 3339;
+	// nothing for always.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	NotAfter  time.Time `json:"notAfter,omitzero"`
+
+	// Further are the keys that sign beside it while one follows the other.
+	Further []FurtherKey `json:"further"`
 }
 
 // ObjectStore is how files are written.

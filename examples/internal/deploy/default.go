@@ -36,7 +36,7 @@ func Default() *Config {
 			PublicationMap:    "identity",
 			MinimumRisk:       3,
 		},
-		Signature: Signature{KeyID: "262", KeyVersion: "v1", FileName: "export.sig"},
+		Signature: Signature{KeyID: "262", KeyVersion: "v1", FileName: "export.sig", Further: []FurtherKey{}},
 		ObjectStore: ObjectStore{
 			MaxAge:              Duration(300 * time.Second),
 			PublicReadACL:       true,

@@ -183,6 +183,9 @@ func (c *Config) checkText() error {
 	if _, err := c.MakeInbox(nil); err != nil {
 		return err
 	}
+	if err := c.Signature.checkFurther(); err != nil {
+		return err
+	}
 	if err := c.Input.PartnerSource.Check(); err != nil {
 		return fmt.Errorf("input.partnerSource: %w", err)
 	}

@@ -2,6 +2,7 @@ package nation
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -130,32 +131,33 @@ func (b *Backend) openOutputs(ctx context.Context) error {
 		return fmt.Errorf("paths.output: %w", err)
 	}
 	b.closers = append(b.closers, closing)
-	read := func(field, path string, id signing.Identity) (*signing.Signer, error) {
-		key, err := signing.ReadPrivateKeyFile(b.config.place(path))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", field, err)
-		}
-		signer, err := signing.NewSigner(id, key, nil)
-		if err != nil {
-			return nil, fmt.Errorf("signature: %w", err)
-		}
-		return signer, nil
-	}
-	archives, err := read("paths.privateKey", b.config.Paths.PrivateKey, b.config.Identity())
+	archives, err := b.config.Ring(func(place string) (*ecdsa.PrivateKey, error) {
+		return signing.ReadPrivateKeyFile(b.config.place(place))
+	})
 	if err != nil {
 		return err
 	}
-	var metadata *signing.Signer
-	if b.config.HasLayout(deploy.NHS) {
-		if metadata, err = read("paths.metadataKey", b.config.Paths.MetadataKey, b.config.MetadataIdentity()); err != nil {
-			return err
-		}
+	metadata, err := b.metadataSigner()
+	if err != nil {
+		return err
 	}
 	b.outputs, err = b.config.newOutputs(b.ledger, bucket, archives, metadata, b.log)
 	return err
 }
 
-func (c *Config) newOutputs(l *ledger.Ledger, bucket storage.Bucket, archives, metadata *signing.Signer, log *slog.Logger) (deploy.Outputs, error) {
+// metadataSigner returns the signer of metadata, nil if no layout has any.
+func (b *Backend) metadataSigner() (*signing.Signer, error) {
+	if !b.config.HasLayout(deploy.NHS) {
+		return nil, nil
+	}
+	key, err := signing.ReadPrivateKeyFile(b.config.place(b.config.Paths.MetadataKey))
+	if err != nil {
+		return nil, fmt.Errorf("paths.metadataKey: %w", err)
+	}
+	return signing.NewSigner(b.config.MetadataIdentity(), key, nil)
+}
+
+func (c *Config) newOutputs(l *ledger.Ledger, bucket storage.Bucket, ring *signing.Ring, metadata *signing.Signer, log *slog.Logger) (deploy.Outputs, error) {
 	trees, err := c.Trees(metadata)
 	if err != nil {
 		return nil, err
@@ -167,10 +169,6 @@ func (c *Config) newOutputs(l *ledger.Ledger, bucket storage.Bucket, archives, m
 				s.Sources = c.published()
 			}
 		}
-	}
-	ring, err := signing.NewRing(archives)
-	if err != nil {
-		return nil, err
 	}
 	opts := c.Publisher()
 	opts.Logger = log
@@ -272,13 +270,9 @@ func (c *Config) Rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := signing.GenerateKey()
+	ring, err := c.Ring(func(string) (*ecdsa.PrivateKey, error) { return signing.GenerateKey() })
 	if err != nil {
 		return err
-	}
-	signer, err := signing.NewSigner(c.Identity(), key, nil)
-	if err != nil {
-		return fmt.Errorf("signature: %w", err)
 	}
 	s.Put(c.Submission.APIKeys, "made-up:0123456789abcdef")
 	s.Put(c.Orders.Operators, "made-up:0123456789abcdef")
@@ -290,7 +284,7 @@ func (c *Config) Rehearse(ctx context.Context) error {
 	if b.tokens, err = c.newTokens(l, time.Now); err != nil {
 		return err
 	}
-	if _, err := c.newOutputs(l, memstore.New(nil), signer, nil, nil); err != nil {
+	if _, err := c.newOutputs(l, memstore.New(nil), ring, nil, nil); err != nil {
 		return err
 	}
 	_, err = b.activate(s)

@@ -41,7 +41,10 @@ func (c *Config) Plan() string {
 // MakeKeys makes the signing keys that are files and missing, and returns their
 // paths.
 func (c *Config) MakeKeys() (made []string, err error) {
-	places := []string{c.Paths.PrivateKey}
+	var places []string
+	for _, k := range c.SigningKeys() {
+		places = append(places, k.PrivateKey)
+	}
 	if c.HasLayout(deploy.NHS) {
 		places = append(places, c.Paths.MetadataKey)
 	}
