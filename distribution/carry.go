@@ -214,18 +214,11 @@ func (r *run) complete(ctx context.Context, c *committed, w *written) error {
 	return nil
 }
 
-// giveUp closes a plan whose keys the ledger no longer has, or reports what has
-// gone missing for good.
+// giveUp closes a plan whose keys the ledger no longer has. One that was completed
+// may be there all the same.
 func (r *run) giveUp(ctx context.Context, c *committed) error {
-	if !c.Completed.IsZero() && r.intact(c) {
-		r.warn("%s %s: the ledger no longer has all keys of it, so that it cannot be read for whether it is as it was written", c.pkg, c.window())
-		return nil
-	}
 	if !c.Completed.IsZero() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.report.lost(c.Objects)
-		return nil
+		return r.recover(ctx, c)
 	}
 	done := *c
 	done.Expired = r.now
@@ -236,6 +229,42 @@ func (r *run) giveUp(ctx context.Context, c *committed) error {
 	defer r.mu.Unlock()
 	r.report.expired(r.planned(c))
 	return nil
+}
+
+// recover looks for the files of a plan that cannot be made again: they are as they
+// were written, or have been brought back from a copy, or are gone for good. Indexes
+// do not name those that are gone.
+func (r *run) recover(ctx context.Context, c *committed) error {
+	if r.intact(c) {
+		r.warn("%s %s: the ledger no longer has all keys of it, so that it cannot be read for whether it is as it was written", c.pkg, c.window())
+		return nil
+	}
+	back := *c
+	back.Objects = slices.Clone(c.Objects)
+	for i, o := range c.Objects {
+		whose, attrs, err := r.whose(ctx, o)
+		switch {
+		case err != nil:
+			return &objectError{o.Name, err}
+		case whose == ours:
+			back.Objects[i].ETag, back.Objects[i].Size = attrs.ETag, attrs.Size
+		default:
+			r.lose(o)
+		}
+	}
+	if slices.Equal(back.Objects, c.Objects) {
+		return nil
+	}
+	_, err := r.store(ctx, &back)
+	return err
+}
+
+// lose notes that an object is gone for good.
+func (r *run) lose(o object) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost[o.Name] = true
+	r.report.Lost = append(r.report.Lost, o.Name)
 }
 
 // store changes a plan's register. It reports false if another run was quicker.

@@ -58,6 +58,9 @@
 // a CDN what was replaced.
 //
 // [Verify] reads any published tree as a phone does and says what is wrong with it.
-// [Publisher.Repair] makes again what is missing or altered, as far back as the
-// ledger remembers.
+// Every run makes again what is missing or altered by its size or ETag, as far back as
+// the ledger remembers, and [Publisher.Repair] whatever is altered. What cannot be made
+// again is reported by every run ([Report.Lost]), and indexes do not name it, until it
+// is brought back from a copy. A ledger that is to remember every key of every file has
+// a prune age of twice the retention: phones submit keys of up to 14 days.
 package distribution

@@ -229,6 +229,9 @@ func (r *run) catalogue(e Encoder, packages []string) ([]Index, error) {
 	c := &Catalogue{Ledger: r.log.Identity, Packages: packages, Signers: identities(signers)}
 	for _, plan := range r.listable() {
 		for i, f := range plan.files() {
+			if r.lost[plan.Objects[i].Name] {
+				continue
+			}
 			c.Files = append(c.Files, Listed{File: f, SHA256: plan.Objects[i].SHA256, Completed: plan.Completed})
 		}
 	}

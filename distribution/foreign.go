@@ -62,7 +62,7 @@ func (r *run) checkReplaced(ctx context.Context) error {
 			if !listed || a.ETag == o.ETag && a.Size == o.Size {
 				continue
 			}
-			switch whose, err := r.whose(ctx, o); {
+			switch whose, _, err := r.whose(ctx, o); {
 			case err != nil:
 				return err
 			case whose == ours && c.telling():
@@ -104,24 +104,29 @@ const (
 )
 
 // whose reads an object that is not as it was written.
-func (r *run) whose(ctx context.Context, o object) (ownership, error) {
-	content, _, err := r.get(ctx, o.Name, max(maxObject, 2*o.Size))
+func (r *run) whose(ctx context.Context, o object) (ownership, storage.Attributes, error) {
+	content, attrs, err := r.get(ctx, o.Name, max(maxObject, 2*o.Size))
 	switch {
 	case errors.Is(err, errAbsent) || errors.Is(err, storage.ErrTooLarge):
-		return nobodys, nil
+		return nobodys, attrs, nil
 	case err != nil:
-		return nobodys, err
+		return nobodys, attrs, err
 	}
+	return r.whoseContent(o, content), attrs, nil
+}
+
+// whoseContent returns whose the content of an object is.
+func (r *run) whoseContent(o object, content []byte) ownership {
 	if e, ok := r.layout.(Encoder); ok {
-		return whoseEncoded(e, o, content), nil
+		return whoseEncoded(e, o, content)
 	}
 	a, err := export.Open(bytes.NewReader(content), int64(len(content)), &export.ReadOptions{Format: r.layout.Archive().Format})
 	if err != nil {
-		return nobodys, nil
+		return nobodys
 	}
 	digest := a.Info().SHA256
 	if _, err := a.Verify(r.trusted, nil); err != nil || hex.EncodeToString(digest[:]) != o.SHA256 {
-		return others, nil
+		return others
 	}
-	return ours, nil
+	return ours
 }

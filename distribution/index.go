@@ -106,7 +106,11 @@ func (r *run) wantedIndexes() ([]Index, error) {
 	}
 	var files []File
 	for _, c := range r.listable() {
-		files = append(files, c.files()...)
+		for i, f := range c.files() {
+			if !r.lost[c.Objects[i].Name] {
+				files = append(files, f)
+			}
+		}
 	}
 	return r.layout.Indexes(names, files), nil
 }

@@ -508,11 +508,58 @@ func TestRepair(t *testing.T) {
 		if r, err := c.open(nil).Prune(t.Context()); err != nil || r.Removed == 0 {
 			t.Fatalf("pruned %+v, %v", r, err)
 		}
-		c.delete(hour)
-		p, _ := c.publisher(nil, nil)
+		whole := objects(t, c.bucket)
+		for _, gone := range []func(){
+			func() { c.delete(hour) },
+			func() { c.putBytes(hour, whole[hour][:100]) },
+			func() { c.putArchive(hour, &export.Content{Start: epoch, End: epoch.Add(time.Hour), Region: "DE"}, c.ring) },
+		} {
+			gone()
+			for range 2 {
+				p, _ := c.publisher(nil, nil)
+				r, err := p.Run(t.Context())
+				if !errors.Is(err, distribution.ErrIncomplete) || !slices.Equal(r.Lost, []string{hour}) {
+					t.Errorf("got %v\n%s", err, r)
+				}
+				if got := string(objects(t, c.bucket)[tree+"/DE/date/2026-03-01/hour"]); got != "[23]" {
+					t.Errorf("the index names %s", got)
+				}
+			}
+		}
+		c.putBytes(hour, whole[hour]) // from a copy
+		if r := c.run(); len(r.Lost) > 0 || len(r.Repaired) > 0 {
+			t.Errorf("got\n%s", r)
+		}
+		if d := difference(objects(t, c.bucket), whole); d != "" {
+			t.Error(d)
+		}
+		if r := c.run(); r.Written+len(r.Indexes) != 0 {
+			t.Errorf("the next run still finds something to do:\n%s", r)
+		}
+	})
+
+	t.Run("lost, and cannot be read", func(t *testing.T) {
+		c := w.copy()
+		c.clock = c.clock.Add(13 * 24 * time.Hour)
+		c.release()
+		c.run()
+		if _, err := c.open(nil).Prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		whole := objects(t, c.bucket)
+		c.putBytes(hour, append([]byte{}, whole[hour]...)) // another ETag
+		p, _ := c.publisher(func(_ context.Context, call storagetest.Call) storagetest.Verdict {
+			if call.Op == storagetest.OpGet && call.Name == hour {
+				return storagetest.Fail
+			}
+			return storagetest.Pass
+		}, nil)
 		r, err := p.Run(t.Context())
-		if !errors.Is(err, distribution.ErrIncomplete) || !slices.Equal(r.Lost, []string{hour}) {
+		if !errors.Is(err, distribution.ErrIncomplete) || len(r.Lost) > 0 || len(r.Failed) != 1 {
 			t.Errorf("got %v\n%s", err, r)
+		}
+		if d := difference(objects(t, c.bucket), whole); d != "" {
+			t.Errorf("what cannot be read is taken for lost: %s", d)
 		}
 	})
 }

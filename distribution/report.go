@@ -88,12 +88,6 @@ func (r *Report) put(w *written) {
 	}
 }
 
-func (r *Report) lost(objects []object) {
-	for _, o := range objects {
-		r.Lost = append(r.Lost, o.Name)
-	}
-}
-
 func (r *Report) expired(p Planned)  { r.Expired = append(r.Expired, p) }
 func (r *Report) failure(err error)  { r.Failed = append(r.Failed, err) }
 func (r *Report) conflict(err error) { r.Conflicts = append(r.Conflicts, err) }

@@ -32,6 +32,7 @@ type run struct {
 	mu      sync.Mutex // guards what follows
 	report  *Report
 	stopped map[string]bool // packages that met a conflict
+	lost    map[string]bool // objects that are missing, and cannot be made again
 	failed  int
 }
 
@@ -50,7 +51,7 @@ type packageEntry struct {
 }
 
 func newRun(p *Publisher) *run {
-	return &run{Publisher: p, report: &Report{Output: p.opts.Output}, stopped: map[string]bool{}, nonce: rand.Text()}
+	return &run{Publisher: p, report: &Report{Output: p.opts.Output}, stopped: map[string]bool{}, lost: map[string]bool{}, nonce: rand.Text()}
 }
 
 // warn notes what is odd. It may be called by several plans at once.
