@@ -11,6 +11,7 @@ import (
 
 	"github.com/gaenkit/gaen/examples/internal/exposition"
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
 )
 
@@ -21,6 +22,7 @@ var (
 	submissionsTotal     = metric{"gaen_submissions_total", "Submissions of phones, by what became of them."}
 	submissionsLateTotal = metric{"gaen_submissions_late_total", "Submissions that were not answered on the beat, so that the time of an answer may tell what became of one."}
 	releasedTotal        = metric{"gaen_released_keys_total", "Keys that the cuts of this process let go."}
+	fewTotal             = metric{"gaen_few_withdrawn_uploads_total", "Uploads whose withdrawal the cuts of this process told in the company of fewer than the policy asks for, by why."}
 	pulledTotal          = metric{"gaen_pulled_keys_total", "Keys that servers handed out, by what became of them."}
 	givenUpBatches       = metric{"gaen_given_up_batches", "Batches that could not be verified and whose keys are lost, of those that the server still has."}
 	pushedTotal          = metric{"gaen_pushed_keys_total", "Keys that servers were sent."}
@@ -68,9 +70,16 @@ func newCounters(resolution time.Duration) *counters {
 		c.add(0, submissionsTotal, "kind", kind.String())
 	}
 	c.add(0, submissionsLateTotal)
-	c.add(0, releasedTotal)
 	c.add(0, archivesTotal)
+	c.cut(&ledger.ReleaseReport{})
 	return c
+}
+
+// cut counts what a cut of this process let go.
+func (c *counters) cut(r *ledger.ReleaseReport) {
+	c.add(float64(r.New), releasedTotal)
+	c.add(float64(r.WaitedOut.Uploads), fewTotal, "why", "waited-out")
+	c.add(float64(r.ByOrder.Uploads), fewTotal, "why", "by-order")
 }
 
 // add adds to a counter. Labels are name, value, and so on.

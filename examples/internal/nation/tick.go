@@ -180,8 +180,9 @@ func (t *tick) release(ctx context.Context) error {
 		return err
 	}
 	t.report.Cut = r
-	t.counters.add(float64(r.New), releasedTotal)
-	t.log.Info("cut", "time", r.Cut.Time, "new", r.New, "changed", r.Changed, "gone", r.Gone, "warnings", r.Warnings)
+	t.counters.cut(r)
+	t.log.Info("cut", "time", r.Cut.Time, "new", r.New, "changed", r.Changed, "gone", r.Gone,
+		"fewWaitedOut", r.WaitedOut.Uploads, "fewByOrder", r.ByOrder.Uploads, "warnings", r.Warnings)
 	return nil
 }
 
