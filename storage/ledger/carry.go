@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/gaenkit/gaen/keys"
 )
 
 // orderStep is how many units one step of an order changes, so that it never
@@ -28,6 +30,15 @@ type OrderReport struct {
 
 	// Repeated is set where the order had been done before.
 	Repeated bool
+
+	// Notes are what the operator must not miss, in sentences: that an order about
+	// others' keys is of effect here alone, that partners are not told of what is
+	// reinstated.
+	Notes []string
+}
+
+func newReport(r *OrderRecord) *OrderReport {
+	return &OrderReport{OrderRecord: *r, Notes: r.Effects.notes(r.Action)}
 }
 
 // Preview says what an order would do now, and changes nothing. What arrives
@@ -43,26 +54,33 @@ func (l *Ledger) Preview(ctx context.Context, o *Order) (*OrderReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := &OrderReport{OrderRecord: *o.record(l.identity, log.Now)}
+	record := o.record(l.identity, log.Now)
 	if o.Action.holds() {
-		have, _, err := l.readHolds(ctx)
-		if err == nil && o.sameHolds(have) {
-			report.Refusal = &OrderError{Action: o.Action, Reason: RefusedAlready}
-		}
-		return report, err
+		_, _, why, err := l.lookAtHolds(ctx, o, log)
+		return previewed(record, why), err
 	}
 	s, err := l.survey(ctx, o, log, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	s.describe(&report.OrderRecord)
-	report.Effects = s.effects()
-	report.Refusal = s.refusal()
-	if report.Refusal != nil && report.Refusal.Reason == RefusedUnconfirmed {
-		report.Unconfirmed, report.Refusal = true, nil
-	}
+	s.describe(record)
+	record.Effects = s.effects()
+	report := previewed(record, s.refusal())
 	report.Groups, err = s.forecast(ctx)
 	return report, err
+}
+
+// previewed returns the report of a preview: why the order would be refused, if it
+// would.
+func previewed(record *OrderRecord, why *OrderError) *OrderReport {
+	if why != nil && record.Action.holds() {
+		record.Effects = why.Effects
+	}
+	report := newReport(record)
+	if report.Refusal = why; why != nil && why.Reason == RefusedUnconfirmed {
+		report.Unconfirmed, report.Refusal = true, nil
+	}
+	return report
 }
 
 // describe enters into a record what the order is about.
@@ -154,7 +172,9 @@ func (l *Ledger) takeUp(ctx context.Context, o *Order) (*OrderReport, error) {
 	case c.record.Done && c.record.Refused != "":
 		return nil, c.record.refusal()
 	case c.record.Done:
-		return &OrderReport{OrderRecord: *c.record, Repeated: true}, nil
+		report := newReport(c.record)
+		report.Repeated = true
+		return report, nil
 	}
 	if err := o.check(); err != nil {
 		return nil, c.refuse(ctx, invalid(o, err))
@@ -190,24 +210,77 @@ func (c *carrying) refuse(ctx context.Context, why *OrderError) error {
 
 // changeHolds holds or resumes.
 func (c *carrying) changeHolds(ctx context.Context) (*OrderReport, error) {
-	have, version, err := c.ledger.readHolds(ctx)
+	have, version, why, err := c.ledger.lookAtHolds(ctx, c.order, c.log)
 	if err != nil {
 		return nil, err
 	}
-	if c.order.sameHolds(have) {
-		return nil, c.refuse(ctx, &OrderError{Action: c.order.Action, Reason: RefusedAlready})
+	if why != nil {
+		return nil, c.refuse(ctx, why)
 	}
 	value, err := json.Marshal(c.order.newHolds(have))
 	if err != nil {
 		return nil, err
 	}
 	c.record.Done, c.record.Steps = true, 1
+	c.record.Effects.Unknown = c.order.Confirm
 	swap, err := c.record.swap(c.version)
 	if err != nil {
 		return nil, err
 	}
 	err = c.ledger.Swap(ctx, NewNonce(), Swap{Name: holdsRegister, Version: version, Value: value}, swap)
-	return &OrderReport{OrderRecord: *c.record}, err
+	return newReport(c.record), err
+}
+
+// lookAtHolds returns what is held, and why an order to hold or resume may not be
+// carried out, nil if it may.
+func (l *Ledger) lookAtHolds(ctx context.Context, o *Order, log *Log) (have Holds, version int64, why *OrderError, err error) {
+	have, version, err = l.readHolds(ctx)
+	if err != nil {
+		return have, version, nil, err
+	}
+	if o.sameHolds(have) {
+		return have, version, &OrderError{Action: o.Action, Reason: RefusedAlready, Detail: "Order.Holds"}, nil
+	}
+	strange, err := l.strangers(ctx, o, log)
+	if err == nil && strange != o.Confirm {
+		why = &OrderError{Action: o.Action, Reason: RefusedUnconfirmed, Confirm: o.Confirm, Effects: Effects{Unknown: strange}}
+	}
+	return have, version, why, err
+}
+
+// strangers returns of how many of the origins and sources that an order is to hold
+// the ledger has nothing. To resume them is safe.
+func (l *Ledger) strangers(ctx context.Context, o *Order, log *Log) (n int, err error) {
+	if o.Action != OrderHold {
+		return 0, nil
+	}
+	for _, s := range with(nil, o.Holds.Sources) {
+		if s != Own && log.Tallies[tallyOffered+string(s)] == 0 {
+			n++
+		}
+	}
+	for _, origin := range with(nil, o.Holds.Origins) {
+		known, err := l.hasUnitOf(ctx, origin)
+		if err != nil {
+			return 0, err
+		}
+		if !known {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (l *Ledger) hasUnitOf(ctx context.Context, origin keys.Region) (bool, error) {
+	for rec, err := range l.store.Find(ctx, Query{Origin: origin}) {
+		if err != nil {
+			return false, err
+		}
+		if rec.Unit != nil {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // newHolds returns what is held after the order.
@@ -256,7 +329,9 @@ func (c *carrying) changeUnits(ctx context.Context) (*OrderReport, error) {
 		}
 		rest = rest[n:]
 	}
-	return &OrderReport{OrderRecord: *c.record, Groups: groups}, nil
+	report := newReport(c.record)
+	report.Groups = groups
+	return report, nil
 }
 
 // errMoved ends a step whose units are not as they were when they were looked

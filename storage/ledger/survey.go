@@ -141,11 +141,13 @@ func (s *survey) refusal() *OrderError {
 	switch n := e.Changes(); {
 	case o.Action == OrderErase && s.nothing > 0: // keys of it were set aside
 	case len(s.units) == 0:
-		return refuse(RefusedUnknown, "")
+		return refuse(RefusedUnknown, o.Select.field())
+	case e.none() && e.Refused > 0 && o.Action == OrderRevise:
+		return refuse(RefusedNotOurs, "Order.ReportType: it only rises, and the operator states that of own units alone that stand")
 	case e.none() && e.Refused > 0:
-		return refuse(RefusedNotOurs, "")
+		return refuse(RefusedNotOurs, o.Select.field()+": the operator undoes what an operator did, and no erasure")
 	case e.none():
-		return refuse(RefusedAlready, "")
+		return refuse(RefusedAlready, o.Select.field())
 	case o.Confirm > 0 && o.Confirm != n:
 		return refuse(RefusedUnconfirmed, "")
 	case o.Confirm == 0 && s.all:
