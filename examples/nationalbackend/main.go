@@ -151,6 +151,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/nation"
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -170,7 +171,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type command struct {
 	config         *nation.Config
 	kit, consent   string
-	order          orderFlags
+	order          orders.Flags
 	keyFile        string
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -195,7 +196,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	f.SetOutput(stderr)
 	config := f.String("config", "backend.json", "configuration `file`")
 	if args[0] == "order" {
-		c.order.define(f)
+		c.order.Define(f)
 	}
 	if args[0] == "issue" {
 		f.StringVar(&c.kit, "kit", "", "kind of test: LAB_RESULT, RAPID_RESULT, RAPID_SELF_REPORTED; empty leaves it to the phone")

@@ -20,8 +20,11 @@ const orderStep = 5000
 type OrderReport struct {
 	OrderRecord
 
-	// Groups are the own withdrawals that coming cuts tell, by origin.
+	// Groups are the own withdrawals that coming cuts tell, by origin. Cut is the
+	// time of the cut by which all is told that the order withdraws, zero if there
+	// is nothing to tell, or if the order had been done before.
 	Groups []WithdrawnGroup
+	Cut    time.Time
 
 	// Unconfirmed says of a preview that the order will be carried out only if
 	// Confirm is the number of changes, and Refusal why it will not be at all.
@@ -66,7 +69,7 @@ func (l *Ledger) Preview(ctx context.Context, o *Order) (*OrderReport, error) {
 	s.describe(record)
 	record.Effects = s.effects()
 	report := previewed(record, s.refusal())
-	report.Groups, err = s.forecast(ctx)
+	report.Groups, report.Cut, err = s.forecast(ctx)
 	return report, err
 }
 
@@ -88,13 +91,15 @@ func (s *survey) describe(r *OrderRecord) {
 	r.Units, r.Uploads, r.Arrived = len(s.units), s.uploads(), s.arrived
 }
 
-// Selected returns the units that an order would be about now, for what a preview
-// says of them elsewhere. Holds are about none.
-func (l *Ledger) Selected(ctx context.Context, o *Order) ([]UnitID, error) {
+// Withdrawn returns the units, of those that an order to withdraw is about, that are
+// withdrawn once it is done, or are so already; not those that it spares. It is the
+// same before and after, for what is said elsewhere of whom the order reaches. Of any
+// other order it is none.
+func (l *Ledger) Withdrawn(ctx context.Context, o *Order) ([]UnitID, error) {
 	if err := o.check(); err != nil {
 		return nil, invalid(o, err)
 	}
-	if o.Action.holds() {
+	if !o.Action.Withdraws() {
 		return nil, nil
 	}
 	log, err := l.store.Log(ctx, math.MaxInt64)
@@ -105,9 +110,11 @@ func (l *Ledger) Selected(ctx context.Context, o *Order) ([]UnitID, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]UnitID, len(s.units))
+	var ids []UnitID
 	for i := range s.units {
-		ids[i] = s.units[i].id
+		if s.units[i].gone {
+			ids = append(ids, s.units[i].id)
+		}
 	}
 	return ids, nil
 }
@@ -318,7 +325,7 @@ func (c *carrying) changeUnits(ctx context.Context) (*OrderReport, error) {
 		}
 		c.record.Effects.Unknown = s.unknown
 	}
-	groups, err := s.forecast(ctx)
+	groups, cut, err := s.forecast(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -330,7 +337,7 @@ func (c *carrying) changeUnits(ctx context.Context) (*OrderReport, error) {
 		rest = rest[n:]
 	}
 	report := newReport(c.record)
-	report.Groups = groups
+	report.Groups, report.Cut = groups, cut
 	return report, nil
 }
 

@@ -31,30 +31,39 @@ type WithdrawnGroup struct {
 const maxCompared = 1000
 
 // forecast says which groups the withdrawals of an order will be told with, and
-// when.
-func (s *survey) forecast(ctx context.Context) ([]WithdrawnGroup, error) {
+// when: the last of them by the cut of that time.
+func (s *survey) forecast(ctx context.Context) (groups []WithdrawnGroup, last time.Time, err error) {
 	told := s.told()
-	if !s.order.Action.Withdraws() || len(told) == 0 {
-		return nil, nil
+	if !s.order.Action.Withdraws() || len(told) == 0 && !s.tellsForeign() {
+		return nil, last, nil
 	}
 	o, err := s.ledger.outlook(ctx)
 	if err != nil {
-		return nil, err
+		return nil, last, err
 	}
-	var groups []WithdrawnGroup
+	last = o.time
 	for origin, uploads := range told {
 		g := WithdrawnGroup{Origin: origin, Uploads: len(uploads)}
 		for _, n := range uploads {
 			g.Keys += n
 		}
 		if g.Together, err = s.together(ctx, origin, uploads, o.groups[g.id()].Uploads); err != nil {
-			return nil, err
+			return nil, last, err
 		}
 		s.schedule(&g, o)
+		if g.Cut.After(last) {
+			last = g.Cut
+		}
 		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b WithdrawnGroup) int { return a.Origin.Compare(b.Origin) })
-	return groups, nil
+	return groups, last, nil
+}
+
+// tellsForeign reports whether the order withdraws released units that only partners
+// brought, of which the next cut tells our own packages.
+func (s *survey) tellsForeign() bool {
+	return slices.ContainsFunc(s.units, func(u surveyed) bool { return u.fate.foreign && u.fate.in == fateReleased })
 }
 
 // id names the group as the ledger does.

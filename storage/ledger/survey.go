@@ -30,7 +30,8 @@ type surveyed struct {
 	hash   string
 	upload string // its own, or its partner's
 	fate   fate
-	claims int // sources
+	claims int  // sources
+	gone   bool // withdrawn, once the order is done
 }
 
 // survey looks up what an order is about.
@@ -106,6 +107,7 @@ func (s *survey) add(u *Unit) bool {
 	}
 	su := surveyed{id: id, hash: hashOf(s.ledger.identity, id), upload: u.Upload, claims: claims}
 	su.fate = o.apply(u)
+	su.gone = u.SourceWithdrew || u.operatorWithdrew()
 	s.units = append(s.units, su)
 	return true
 }

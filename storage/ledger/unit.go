@@ -226,3 +226,16 @@ func (u *Unit) Pending() (Event, Wait) {
 		return next, WaitChange
 	}
 }
+
+// Withdrawn returns the unit as the operator's withdrawal by name would leave it, if
+// the cut that tells of it gave it that number: for what is said before it is done. A
+// unit that is not released is never numbered then.
+func (u *Unit) Withdrawn(number int64) *Unit {
+	then := u.Clone()
+	then.OperatorWithdrew = true
+	if e, wait := then.Pending(); wait != WaitNothing {
+		e.Number = number
+		then.Events = append(then.Events, e)
+	}
+	return then
+}

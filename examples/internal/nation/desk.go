@@ -9,59 +9,68 @@ import (
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/examples/internal/partner"
+	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
-// A Preview says what an order would do here, and on phones.
-type Preview struct {
-	*ledger.OrderReport
-	Phones []*distribution.Foresight `json:",omitempty"` // of what withdraws: for each package, what phones would forget
+// Office takes the operator's orders. What they change is published, and told to
+// partners, by the ticks after the next cut.
+func (b *Backend) Office() *orders.Office {
+	return &orders.Office{
+		Ledger: b.ledger, Log: b.log, Reach: b.reach,
+		Explain: func(ctx context.Context, in ledger.Inquiry) (any, error) { return b.Explain(ctx, in) },
+	}
 }
 
-// Preview says what an order of the operator would do, and changes nothing.
-func (b *Backend) Preview(ctx context.Context, o *ledger.Order) (*Preview, error) {
-	report, err := b.ledger.Preview(ctx, o)
-	if err != nil || !o.Action.Withdraws() {
-		return &Preview{OrderReport: report}, err
+// reach says whom the withdrawals of an order reach: what is published here, and
+// everybody who was ever sent keys.
+func (b *Backend) reach(ctx context.Context, o *ledger.Order) (*orders.Reach, error) {
+	var all []orders.Forecast
+	packages := make([]*distribution.Forecast, len(b.outputs))
+	for i, out := range b.outputs {
+		var err error
+		if packages[i], err = out.Forecast(ctx, keys.ReportConfirmedTest); err != nil {
+			return nil, err
+		}
+		all = append(all, packages[i])
 	}
-	ids, err := b.ledger.Selected(ctx, o)
+	partners, err := b.partners(ctx)
 	if err != nil {
 		return nil, err
 	}
-	preview := &Preview{OrderReport: report}
-	for _, out := range b.outputs {
-		if out.Layout.Name() == deploy.Deltaset {
-			continue // whose clients forget whatever they are told to
-		}
-		packages, err := out.Foresee(ctx, keys.ReportConfirmedTest, ids...)
-		if err != nil {
-			return nil, err
-		}
-		preview.Phones = append(preview.Phones, packages...)
+	for _, p := range partners {
+		all = append(all, p)
 	}
-	return preview, nil
+	if err := orders.Foresee(ctx, b.ledger, o, all...); err != nil {
+		return nil, err
+	}
+	reach := &orders.Reach{}
+	for i, out := range b.outputs {
+		for _, f := range packages[i].Foresights() {
+			reach.Packages = append(reach.Packages, orders.NewPackageReach(out.Layout.Name(), out.Layout.Name() == deploy.Deltaset, f, out.Closes))
+		}
+	}
+	for _, p := range partners {
+		reach.Partners = append(reach.Partners, &orders.PartnerReach{Foresight: p.Foresight})
+	}
+	return reach, nil
 }
 
-// Order carries out an order of the operator. What it changes is published, and
-// told to partners, by the ticks after the next cut.
-func (b *Backend) Order(ctx context.Context, o *ledger.Order) (*ledger.OrderReport, error) {
-	report, err := b.ledger.Order(ctx, o)
-	if err == nil {
-		b.log.Info("order", "id", report.ID, "action", report.Action, "by", report.By, "units", report.Units, "immediately", report.Immediately)
+// partners begins a forecast for everybody who was ever sent keys: those whom nothing
+// is sent any more among them.
+func (b *Backend) partners(ctx context.Context) ([]*federation.Forecast, error) {
+	configured := map[ledger.Source]bool{}
+	for i := range b.config.Instances {
+		configured[b.config.Instances[i].Name] = true
 	}
-	return report, err
-}
-
-// Orders returns the records of orders.
-func (b *Backend) Orders(ctx context.Context) ([]ledger.OrderRecord, error) {
-	return b.ledger.Orders(ctx)
+	return orders.Partners(ctx, b.ledger, b.active.Load().exchanges, configured)
 }
 
 // Desk takes orders of those who have credentials, by HTTP's basic authentication:
 //
-//	POST /orders/preview  what an order would do, here and on phones; changes nothing
-//	POST /orders          carries it out
+//	POST /orders/preview  what an order would do: here, on phones, at partners; changes nothing
+//	POST /orders          carries it out, and says the same
 //	GET  /orders          the records of all orders, oldest first
 //	POST /explain         where a key has been: {"keyData": …, "origin": …, "rollingStartIntervalNumber": …}
 //	GET  /books           what became of every key
@@ -81,20 +90,10 @@ func (b *Backend) newDesk(s partner.Secrets) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("orders.operators: %w", err)
 	}
-	return orders.NewDesk(who, b.log, map[string]orders.Answer{
-		"POST /orders/preview": ordered(b.Preview),
-		"POST /orders":         ordered(b.Order),
-		"GET /orders":          told(b.Orders),
-		"GET /books":           told(b.balance),
-		"POST /repair":         told(b.Repair),
-		"POST /explain": func(ctx context.Context, _ string, body []byte) (any, error) {
-			in, err := orders.ParseInquiry(body)
-			if err != nil {
-				return nil, orders.Invalid(err)
-			}
-			return b.Explain(ctx, in)
-		},
-	}), nil
+	answers := b.Office().Answers()
+	answers["GET /books"] = orders.Told(b.balance)
+	answers["POST /repair"] = orders.Told(b.Repair)
+	return orders.NewDesk(who, b.log, answers), nil
 }
 
 // balance is the books, and what is wrong with them.
@@ -119,20 +118,4 @@ func (b *Backend) balance(ctx context.Context) (*balance, error) {
 // reads all of it.
 func (b *Backend) Repair(ctx context.Context) ([]*distribution.Report, error) {
 	return b.outputs.Repair(ctx)
-}
-
-// ordered answers with what becomes of the order in a body.
-func ordered[T any](work func(context.Context, *ledger.Order) (T, error)) orders.Answer {
-	return func(ctx context.Context, by string, body []byte) (any, error) {
-		o, err := orders.Parse(body, by)
-		if err != nil {
-			return nil, orders.Invalid(err)
-		}
-		return work(ctx, o)
-	}
-}
-
-// told answers what nothing more need be said of.
-func told[T any](work func(context.Context) (T, error)) orders.Answer {
-	return func(ctx context.Context, _ string, _ []byte) (any, error) { return work(ctx) }
 }
