@@ -23,21 +23,21 @@ type OrderReport struct {
 	// Groups are the own withdrawals that coming cuts tell, by origin. Cut is the
 	// time of the cut by which all is told that the order withdraws, zero if there
 	// is nothing to tell, or if the order had been done before.
-	Groups []WithdrawnGroup
-	Cut    time.Time
+	Groups []WithdrawnGroup `json:"groups,omitempty"`
+	Cut    time.Time        `json:"cut,omitzero"`
 
 	// Unconfirmed says of a preview that the order will be carried out only if
 	// Confirm is the number of changes, and Refusal why it will not be at all.
-	Unconfirmed bool
-	Refusal     *OrderError
+	Unconfirmed bool        `json:"unconfirmed,omitzero"`
+	Refusal     *OrderError `json:"refusal,omitempty"`
 
 	// Repeated is set where the order had been done before.
-	Repeated bool
+	Repeated bool `json:"repeated,omitzero"`
 
 	// Notes are what the operator must not miss, in sentences: that an order about
 	// others' keys is of effect here alone, that partners are not told of what is
 	// reinstated.
-	Notes []string
+	Notes []string `json:"notes,omitempty"`
 }
 
 func newReport(r *OrderRecord) *OrderReport {

@@ -11,19 +11,19 @@ import (
 // A WithdrawnGroup is the own withdrawals of one origin that a cut will tell
 // together, those of an [Order] among them.
 type WithdrawnGroup struct {
-	Origin  keys.Region
-	Keys    int // of the order
-	Uploads int // of the order
+	Origin  keys.Region `json:"origin"`
+	Keys    int         `json:"keys"`    // of the order
+	Uploads int         `json:"uploads"` // of the order
 
 	// Together is how many uploads the group has as things stand, with those of
 	// other withdrawals that wait. Fewer than the policy asks for say much of
 	// each. Of an order of more than 1,000 uploads it is at least so many.
-	Together int
+	Together int `json:"together"`
 
 	// Cut is the time of the cut that tells them at the latest, and Small is
 	// set if the group is too small and goes nevertheless, unless others join it.
-	Cut   time.Time
-	Small bool
+	Cut   time.Time `json:"cut"`
+	Small bool      `json:"small,omitzero"`
 }
 
 // maxCompared is for how many uploads of an order it is looked up whether

@@ -31,11 +31,11 @@ const (
 // An OrderError says why an order was refused. Nothing was changed but the record
 // of it; of another's ID, not even that.
 type OrderError struct {
-	Action  Action
-	Reason  RefusalReason
-	Detail  string  // begins with the field; of RefusedUnconfirmed, what else there is to say
-	Confirm int     // the number that was confirmed
-	Effects Effects // that it would have
+	Action  Action        `json:"action,omitempty"`
+	Reason  RefusalReason `json:"reason"`
+	Detail  string        `json:"detail,omitempty"` // begins with the field; of RefusedUnconfirmed, what else there is to say
+	Confirm int           `json:"confirm,omitzero"` // the number that was confirmed
+	Effects Effects       `json:"effects,omitzero"` // that it would have
 }
 
 // Wants returns the number that [Order.Confirm] must have.

@@ -28,7 +28,7 @@ type Office struct {
 // it does to the ledger, and, of what withdraws, who hears of it.
 type Report struct {
 	*ledger.OrderReport
-	Reach *Reach `json:",omitempty"`
+	Reach *Reach `json:"reach,omitempty"`
 }
 
 // Preview says what an order would do, and changes nothing.
