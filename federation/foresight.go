@@ -57,6 +57,10 @@ type Forecast struct {
 	last     int // the span that they would be in; beyond all if there is none
 	why      string
 
+	// state is what has become of what a span told; nil if it is always there to be
+	// had.
+	state func(j int) ToldState
+
 	// delivers is what becomes of a telling on its way.
 	delivers func(j int, u *ledger.Unit, what telling, e ledger.Event, why string, refused []int) (telling, string)
 }
@@ -97,7 +101,21 @@ func (p *Push) Forecast(ctx context.Context) (*Forecast, error) {
 		}
 		return what, why
 	}
+	f.state = stateOf(whole.ranges)
 	return f, nil
+}
+
+// stateOf tells what has become of ranges. One that was sent in part is due.
+func stateOf(ranges []*pushRange) func(j int) ToldState {
+	return func(j int) ToldState {
+		switch g := ranges[j]; {
+		case !g.Expired.IsZero():
+			return ToldExpired
+		case !g.gap && !g.done():
+			return ToldDue
+		}
+		return ToldSent
+	}
 }
 
 // Partners returns the instances of which the ledger keeps that something was, or was
@@ -126,6 +144,12 @@ func Forsaken(ctx context.Context, l *ledger.Ledger, name ledger.Source, why str
 	}
 	f := newForecast(l, name)
 	f.view, f.refused, f.last, f.why = state.view(name), state.refused(), len(state.ranges), why
+	f.state = func(j int) ToldState {
+		if stateOf(state.ranges)(j) == ToldSent {
+			return ToldSent
+		}
+		return ToldExpired // what has not been sent will not be
+	}
 	f.delivers = func(j int, u *ledger.Unit, what telling, e ledger.Event, why string, refused []int) (telling, string) {
 		return f.view.delivers(j, u, what, e, why, &state.ranges[j].Rules, refused)
 	}
@@ -164,6 +188,16 @@ func (f *Forecast) Add(family *ledger.Unit, withdrawn map[ledger.UnitID]bool) {
 	}
 }
 
+func (f *Forecast) stateIn(j int) ToldState {
+	switch {
+	case j == f.last:
+		return ToldDue
+	case f.state == nil:
+		return ToldSent
+	}
+	return f.state(j)
+}
+
 // add counts a unit.
 func (f *Forecast) add(u *ledger.Unit) {
 	f.Units++
@@ -183,7 +217,14 @@ func (f *Forecast) add(u *ledger.Unit) {
 				has, absence = false, refusedByPartner
 			}
 		case withdrawal:
-			has, told = false, j == f.last
+			switch f.stateIn(j) {
+			case ToldDue:
+				told = true
+			case ToldExpired:
+				untoldBy = string(ToldExpired)
+			default:
+				has = false
+			}
 		case untold:
 			untoldBy = why
 		case leftOut:

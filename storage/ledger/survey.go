@@ -107,7 +107,7 @@ func (s *survey) add(u *Unit) bool {
 	}
 	su := surveyed{id: id, hash: hashOf(s.ledger.identity, id), upload: u.Upload, claims: claims}
 	su.fate = o.apply(u)
-	su.gone = u.SourceWithdrew || u.operatorWithdrew()
+	su.gone = u.Gone()
 	s.units = append(s.units, su)
 	return true
 }

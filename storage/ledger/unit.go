@@ -153,6 +153,10 @@ func (u *Unit) operatorWithdrew() bool {
 	return u.Own()
 }
 
+// Gone reports whether the unit is withdrawn, by its source or the operator, whatever
+// cuts have told of it so far.
+func (u *Unit) Gone() bool { return u.SourceWithdrew || u.operatorWithdrew() }
+
 // Sources returns the sources whose claims stand and are not held.
 func (u *Unit) Sources() Sources {
 	var names []string

@@ -57,14 +57,27 @@ func (b *Backend) reach(ctx context.Context, o *ledger.Order) (*orders.Reach, er
 	return reach, nil
 }
 
-// partners begins a forecast for everybody who was ever sent keys: those whom nothing
-// is sent any more among them.
+// partners begins a forecast for everybody who was ever sent keys.
 func (b *Backend) partners(ctx context.Context) ([]*federation.Forecast, error) {
-	configured := map[ledger.Source]bool{}
-	for i := range b.config.Instances {
-		configured[b.config.Instances[i].Name] = true
+	pushes := map[ledger.Source]*federation.Push{}
+	for _, x := range b.active.Load().exchanges {
+		pushes[x.Name] = x.Push
 	}
-	return orders.Partners(ctx, b.ledger, b.active.Load().exchanges, configured)
+	var senders []orders.Sender
+	for i := range b.config.Instances {
+		name := b.config.Instances[i].Name
+		senders = append(senders, orders.Sender{Name: name, Push: pushes[name]})
+	}
+	return orders.Partners(ctx, b.ledger, senders)
+}
+
+// Owing returns the withdrawals that partners have not been told, or cannot be.
+func (b *Backend) Owing(ctx context.Context) ([]*orders.Arrears, error) {
+	partners, err := b.partners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return orders.Owing(ctx, b.ledger, partners)
 }
 
 // Desk takes orders of those who have credentials, by HTTP's basic authentication:
@@ -91,25 +104,32 @@ func (b *Backend) newDesk(s partner.Secrets) (http.Handler, error) {
 		return nil, fmt.Errorf("orders.operators: %w", err)
 	}
 	answers := b.Office().Answers()
-	answers["GET /books"] = orders.Told(b.balance)
+	answers["GET /books"] = orders.Told(b.Balance)
 	answers["POST /repair"] = orders.Told(b.Repair)
 	return orders.NewDesk(who, b.log, answers), nil
 }
 
-// balance is the books, and what is wrong with them.
-type balance struct {
+// A Balance is the books, and what is wrong with them.
+type Balance struct {
 	*ledger.Stats
-	Unbalanced string `json:",omitempty"`
+	Arrears    []*orders.Arrears `json:",omitempty"`
+	Unbalanced string            `json:",omitempty"`
 }
 
-func (b *Backend) balance(ctx context.Context) (*balance, error) {
-	stats, err := b.Books(ctx)
+// Balance returns the books, with the withdrawals that partners have not been told.
+// That something is lost is said in them.
+func (b *Backend) Balance(ctx context.Context) (*Balance, error) {
+	stats, lost := b.Books(ctx)
 	if stats == nil {
+		return nil, lost
+	}
+	owing, err := b.Owing(ctx)
+	if err != nil {
 		return nil, err
 	}
-	found := &balance{Stats: stats}
-	if err != nil {
-		found.Unbalanced = err.Error()
+	found := &Balance{Stats: stats, Arrears: owing}
+	if lost != nil {
+		found.Unbalanced = lost.Error()
 	}
 	return found, nil
 }

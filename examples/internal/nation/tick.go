@@ -267,7 +267,13 @@ func (t *tick) prune(ctx context.Context) error {
 	for _, name := range r.Expired {
 		t.log.Error("a consumer stood still until its keys expired", "consumer", name)
 	}
-	_, err = t.tokens.Prune(ctx)
+	if _, err := t.tokens.Prune(ctx); err != nil {
+		return err
+	}
+	owing, err := t.Owing(ctx)
+	if err == nil {
+		t.counters.owing(owing)
+	}
 	return err
 }
 

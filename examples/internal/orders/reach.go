@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/distribution"
-	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -125,35 +124,44 @@ func foresee(ctx context.Context, l *ledger.Ledger, ids []ledger.UnitID, forecas
 	return nil
 }
 
-// Partners begins a forecast for each exchange that sends keys, and for all others
-// whom the ledger says that something was sent: those that are configured are sent
+// A Sender is a partner that is configured. Push is nil where it is sent nothing.
+type Sender struct {
+	Name ledger.Source
+	Push *federation.Push
+}
+
+// Partners begins a forecast for each partner that is sent keys, and for all others
+// to whom the ledger says that something was sent: those that are configured are sent
 // nothing any more, and the others are no partners any more.
-func Partners(ctx context.Context, l *ledger.Ledger, exchanges []*partner.Exchange, configured map[ledger.Source]bool) ([]*federation.Forecast, error) {
-	var all []*federation.Forecast
-	at := map[ledger.Source]bool{}
-	for _, x := range exchanges {
-		if x.Push == nil {
-			continue
-		}
-		f, err := x.Push.Forecast(ctx)
-		if err != nil {
-			return nil, err
-		}
-		all, at[x.Name] = append(all, f), true
-	}
+func Partners(ctx context.Context, l *ledger.Ledger, senders []Sender) ([]*federation.Forecast, error) {
 	names, err := federation.Partners(ctx, l)
 	if err != nil {
 		return nil, err
 	}
+	why := map[ledger.Source]string{}
 	for _, name := range names {
-		if at[name] {
+		why[name] = federation.UntoldRemoved
+	}
+	var all []*federation.Forecast
+	for _, s := range senders {
+		if s.Push == nil {
+			if why[s.Name] != "" {
+				why[s.Name] = federation.UntoldExportOff
+			}
 			continue
 		}
-		why := federation.UntoldRemoved
-		if configured[name] {
-			why = federation.UntoldExportOff
+		delete(why, s.Name)
+		f, err := s.Push.Forecast(ctx)
+		if err != nil {
+			return nil, err
 		}
-		f, err := federation.Forsaken(ctx, l, name, why)
+		all = append(all, f)
+	}
+	for _, name := range names {
+		if why[name] == "" {
+			continue
+		}
+		f, err := federation.Forsaken(ctx, l, name, why[name])
 		if err != nil {
 			return nil, err
 		}
