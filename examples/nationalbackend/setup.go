@@ -45,6 +45,23 @@ func (c *command) books(ctx context.Context) (err error) {
 	return errors.Join(orders.Print(c.stdout, balance), err)
 }
 
+// reconcile prints the books, and what is published that is not as it was planned.
+func (c *command) reconcile(ctx context.Context) (err error) {
+	b, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	found, err := b.Reconcile(ctx)
+	if err != nil {
+		return err
+	}
+	if wrong := found.Wrong(); wrong != "" {
+		err = errors.New(wrong)
+	}
+	return errors.Join(orders.Print(c.stdout, found), err)
+}
+
 // repair has what is published be as it was planned.
 func (c *command) repair(ctx context.Context) (err error) {
 	b, err := c.open(ctx)

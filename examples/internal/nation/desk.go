@@ -87,6 +87,7 @@ func (b *Backend) Owing(ctx context.Context) ([]*orders.Arrears, error) {
 //	GET  /orders          the records of all orders, oldest first
 //	POST /explain         where a key has been: {"keyData": …, "origin": …, "rollingStartIntervalNumber": …}
 //	GET  /books           what became of every key
+//	POST /reconcile       the books, and what is published that is not as it was planned; changes nothing
 //	POST /repair          has what is published be as it was planned: {}
 //
 // What a request holds is said by [orders.Parse] and [orders.ParseInquiry].
@@ -105,6 +106,7 @@ func (b *Backend) newDesk(s partner.Secrets) (http.Handler, error) {
 	}
 	answers := b.Office().Answers()
 	answers["GET /books"] = orders.Told(b.Balance)
+	answers["POST /reconcile"] = orders.Told(b.Reconcile)
 	answers["POST /repair"] = orders.Told(b.Repair)
 	return orders.NewDesk(who, b.log, answers), nil
 }
@@ -132,6 +134,35 @@ func (b *Backend) Balance(ctx context.Context) (*Balance, error) {
 		found.Unbalanced = lost.Error()
 	}
 	return found, nil
+}
+
+// A Reconciliation is the books, and what is published held against them.
+type Reconciliation struct {
+	Books *Balance
+	Trees []*deploy.Difference
+}
+
+// Wrong returns what is wrong, empty if nothing is.
+func (r *Reconciliation) Wrong() string {
+	if r.Books.Unbalanced != "" {
+		return r.Books.Unbalanced
+	}
+	for _, d := range r.Trees {
+		if d.Wrong() {
+			return fmt.Sprintf("%s: what is published is not what was planned", d.Output)
+		}
+	}
+	return ""
+}
+
+// Reconcile compares all that is published with the ledger, and changes nothing.
+func (b *Backend) Reconcile(ctx context.Context) (*Reconciliation, error) {
+	books, err := b.Balance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	trees, err := deploy.Reconcile(ctx, b.ledger, b.store, b.bucket, b.remake)
+	return &Reconciliation{books, trees}, err
 }
 
 // Repair has what is published be as it was planned, whatever the bucket lists: it
