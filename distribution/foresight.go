@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -36,15 +37,15 @@ func (f *Foresight) String() string {
 
 // Foresee says what phones would make of the withdrawal of units, package by
 // package, were the next cut to number it. It changes nothing. Units that the ledger
-// does not know are passed over.
+// does not know are passed over. Of many units, use [Publisher.Forecast].
 //
 // Phones are those that read the files of every base window, those to be written
 // among them, in an app that takes keys without report type for whenMissing
 // ([Phone.WhenMissing]). A phone that reads only roll-ups, or came later, may have
 // met fewer states of a key, and forget more.
 func (p *Publisher) Foresee(ctx context.Context, whenMissing keys.ReportType, ids ...ledger.UnitID) ([]*Foresight, error) {
-	r := newRun(p)
-	if err := r.readBooks(ctx); err != nil {
+	f, err := p.Forecast(ctx, whenMissing)
+	if err != nil {
 		return nil, err
 	}
 	withdrawn := make(map[ledger.UnitID]bool, len(ids))
@@ -56,18 +57,51 @@ func (p *Publisher) Foresee(ctx context.Context, whenMissing keys.ReportType, id
 	if err != nil {
 		return nil, err
 	}
-	var all []*Foresight
-	for _, s := range r.sinks() {
-		f := r.newForeseeing(s, whenMissing)
-		for _, family := range families {
-			f.foresee(family, withdrawn)
-		}
-		all = append(all, f.Foresight)
+	for _, family := range families {
+		f.Add(family, withdrawn)
 	}
-	return all, nil
+	return f.Foresights(), nil
 }
 
-// foreseeing is one Foresee for one package.
+// A Forecast is Foresee, key by key, so that there may be any number of them.
+type Forecast struct{ packages []*foreseeing }
+
+// Forecast begins a forecast, by the plans there are now.
+func (p *Publisher) Forecast(ctx context.Context, whenMissing keys.ReportType) (*Forecast, error) {
+	r := newRun(p)
+	if err := r.readBooks(ctx); err != nil {
+		return nil, err
+	}
+	f := &Forecast{}
+	for _, s := range r.sinks() {
+		f.packages = append(f.packages, r.newForeseeing(s, whenMissing))
+	}
+	return f, nil
+}
+
+// Add counts a key: a family of the ledger's ([ledger.Ledger.Families]), of whose
+// units those are to be withdrawn. No key is to be added twice.
+func (f *Forecast) Add(family *ledger.Unit, withdrawn map[ledger.UnitID]bool) {
+	for _, p := range f.packages {
+		p.foresee(family, withdrawn)
+	}
+}
+
+// Foresights returns what was counted, package by package.
+func (f *Forecast) Foresights() (all []*Foresight) {
+	for _, p := range f.packages {
+		all = append(all, p.Foresight)
+	}
+	return all
+}
+
+// Closes returns the end of the base window that a cut of that time is in: what it
+// changes is published from then on.
+func (p *Publisher) Closes(cut time.Time) time.Time {
+	return windowAt(p.layout, base(p.layout), cut.Add(-1)).End
+}
+
+// foreseeing is a forecast for one package.
 type foreseeing struct {
 	*Foresight
 	now         *packageSink
@@ -128,13 +162,10 @@ func (f *foreseeing) foresee(family *ledger.Unit, withdrawn map[ledger.UnitID]bo
 func (f *foreseeing) withdraw(family *ledger.Unit, withdrawn map[ledger.UnitID]bool) *ledger.Unit {
 	then := family.Clone()
 	for _, u := range unitsOf(then) {
-		if !withdrawn[u.ID()] || !u.Released() {
-			continue
-		}
-		u.OperatorWithdrew = true
-		if e, wait := u.Pending(); wait != ledger.WaitNothing {
-			e.Number = f.number
-			u.Events = append(u.Events, e)
+		if withdrawn[u.ID()] && u.Released() {
+			siblings := u.Siblings
+			*u = *u.Withdrawn(f.number)
+			u.Siblings = siblings
 		}
 	}
 	return then

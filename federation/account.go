@@ -282,32 +282,41 @@ type Arrears struct {
 	Gone       int `json:"gone"`       // batches that were pruned: whoever has not read them is told none of it
 }
 
-// Arrears counts what a nation cannot be told of what is in the batches that are kept.
-// It reads all of them.
-func (h *Hub) Arrears(ctx context.Context, n *Nation) (*Arrears, error) {
-	if err := n.check(); err != nil {
-		return nil, err
+// Arrears counts what nations cannot be told of what is in the batches that are kept,
+// one count for each. It reads all of them once.
+func (h *Hub) Arrears(ctx context.Context, nations ...*Nation) ([]*Arrears, error) {
+	all := make([]*Arrears, len(nations))
+	for i, n := range nations {
+		if err := n.check(); err != nil {
+			return nil, err
+		}
+		all[i] = &Arrears{}
 	}
 	list, err := h.list(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	a := &Arrears{}
 	for i := range list.batches {
 		units, err := h.readUnits(ctx, list.batches[i].span)
 		if err != nil {
 			return nil, err
 		}
-		if units == nil {
-			a.Gone++
-		}
-		for _, family := range units {
-			for _, u := range unitsOf(family) {
-				list.tellings(n, u, func(t Told) { a.count(t, list.batches[i].tag) })
+		for j, a := range all {
+			if units == nil {
+				a.Gone++
 			}
+			a.countBatch(list, nations[j], units, list.batches[i].tag)
 		}
 	}
-	return a, nil
+	return all, nil
+}
+
+func (a *Arrears) countBatch(list *listing, n *Nation, units []*ledger.Unit, tag string) {
+	for _, family := range units {
+		for _, u := range unitsOf(family) {
+			list.tellings(n, u, func(t Told) { a.count(t, tag) })
+		}
+	}
 }
 
 // count counts what one batch cannot tell.

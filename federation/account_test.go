@@ -360,10 +360,10 @@ func TestHubAccount(t *testing.T) {
 	h.upload(&germany, "3", revoked(late), h.make(de, 1)[0])
 	h.release()
 	check("withdrawn at once", &france, late, "key sent, withdrawal sent; ")
-	if a := must(h.hub.Arrears(t.Context(), &italy)); a.Untold != 2 || a.Reinstated != 0 {
+	if a := h.arrears(&italy); a.Untold != 2 || a.Reinstated != 0 {
 		t.Errorf("arrears: %+v", a)
 	}
-	if a := must(h.hub.Arrears(t.Context(), &france)); *a != (federation.Arrears{}) {
+	if a := h.arrears(&france); *a != (federation.Arrears{}) {
 		t.Errorf("arrears: %+v", a)
 	}
 	must(h.ledger.Withdraw(t.Context(), ledger.IDOf(&back)))
@@ -372,7 +372,7 @@ func TestHubAccount(t *testing.T) {
 	must(h.ledger.Reinstate(t.Context(), ledger.IDOf(&back)))
 	h.release()
 	check("reinstated", &france, back, "key sent, reinstatement not-deliverable batch-passed;  has")
-	if a := must(h.hub.Arrears(t.Context(), &france)); a.Reinstated != 1 {
+	if a := h.arrears(&france); a.Reinstated != 1 {
 		t.Errorf("arrears: %+v", a)
 	}
 	another := federation.Nation{Name: "another", Region: ch, Relays: keys.Only(de)}
@@ -383,12 +383,18 @@ func TestHubAccount(t *testing.T) {
 	h.release()
 	must(h.ledger.Reinstate(t.Context(), ledger.IDOf(&back)))
 	h.release()
-	if a := must(h.hub.Arrears(t.Context(), &france)); a.Reinstated != 2 {
+	if a := h.arrears(&france); a.Reinstated != 2 {
 		t.Errorf("arrears, reinstated twice: %+v", a)
 	}
-	if a := must(h.hub.Arrears(t.Context(), &germany)); *a != (federation.Arrears{}) {
+	if a := h.arrears(&germany); *a != (federation.Arrears{}) {
 		t.Errorf("arrears: %+v", a)
 	}
+}
+
+// arrears returns what a nation cannot be told.
+func (h *hubSite) arrears(n *federation.Nation) *federation.Arrears {
+	h.t.Helper()
+	return must(h.hub.Arrears(h.t.Context(), n, &germany))[0]
 }
 
 // compareDownload holds an account against the batches that a nation is given.

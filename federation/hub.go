@@ -157,7 +157,17 @@ func (h *Hub) Release(ctx context.Context, opts *ledger.ReleaseOptions) (*ledger
 	if err := h.record(ctx); err != nil {
 		return report, fmt.Errorf("federation: hub: recording batches: %w", err)
 	}
+	if report != nil {
+		h.relist()
+	}
 	return report, nil
+}
+
+// relist has this process see the batches that it has just recorded.
+func (h *Hub) relist() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.listed = time.Time{}
 }
 
 // Download returns the batch that follows a place, as a nation is given it; nil if

@@ -231,6 +231,9 @@ func (j *job) openOutputs(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if opts.Invalidator, err = j.config.Invalidator(ctx); err != nil {
+		return usageError{err}
+	}
 	opts.Progress = func(p distribution.Progress) {
 		j.progress.step("publishing %d of %d: %s", p.Done, p.Total, p.Object)
 	}

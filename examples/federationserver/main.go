@@ -126,13 +126,34 @@
 // sent is kept for it, for as long as the ledger keeps keys. The file is read again
 // when it has changed; one that cannot be used changes nothing, and is logged.
 //
+// # Orders
+//
+// The operator has a say, too: a nation's bad upload is taken out of what is handed
+// out, a nation or an origin is held.
+//
+//	order -action ACTION [flags]  say what an order would do; -do does it
+//	orders                        print the orders that were given
+//	explain < key                 print where a key has been
+//	books                         print what became of every key and withdrawal
+//
+// They are those of examples/nationalbackend, with the same flags and answers, and so
+// is the desk that takes orders over HTTP: serve -orders 127.0.0.1:9091 -operators
+// FILE, a line name:secret for each. To name a nation's upload, say -source as well.
+//
+// A key is the word of the nation that brought it. What the operator withdraws is
+// therefore of effect here alone: from the next cut on no batch carries it, whoever
+// reads it. Nations that have it are not told, nor are peers, and the answer to the
+// order counts them. What nations of the European protocol are given is what others
+// have signed, and stays.
+//
 // # Monitoring
 //
 // On an address of its own (-monitor) there are /healthz, which is 200 as long as
 // the ledger answers and cuts are made, and /metrics, in the text format of
 // Prometheus: requests, keys that came and went, and for each nation when it last
 // uploaded and how many batches it has not asked for, since when; for each peer when
-// it was last pulled from and pushed to, and how often that failed. Counts of keys
+// it was last pulled from and pushed to, and how often that failed; and for each the
+// withdrawals of keys that it has and has not been told, as books counts them, too. Counts of keys
 // and times of uploads are those of the hours that are over: what a small nation
 // brings at a time may be the keys of one person. Logs are JSON, on the standard
 // error; neither has key data or tokens in it.
@@ -216,6 +237,10 @@ var commands = map[string]command{
 	"token drop":         tokenDrop,
 	"peer init":          peerInit,
 	"peer check":         peerCheck,
+	"order":              giveOrder,
+	"orders":             listOrders,
+	"explain":            explain,
+	"books":              printBooks,
 }
 
 const synopsis = `usage: federationserver serve [flags]
@@ -224,6 +249,7 @@ const synopsis = `usage: federationserver serve [flags]
        federationserver token rotate|list [flags]
        federationserver token drop [flags] SECRET
        federationserver peer init|check [flags]
+       federationserver order|orders|explain|books [flags]
 with -h for the flags of each, and go doc for what they mean`
 
 // dispatch runs the command that the first argument, or the first two, name.

@@ -207,6 +207,7 @@ type process struct {
 	base     string // of the protocol
 	european string // of the European one, if it is served
 	monitor  string
+	desk     string // of orders, if they are taken
 	ended    chan error
 	log      *record
 }
@@ -277,7 +278,7 @@ func (s *site) begin(flags ...string) (*process, error) {
 		p.ended <- p.cmd.Wait()
 		close(p.ended)
 	}()
-	for p.base == "" || p.monitor == "" || p.european == "" && slices.Contains(flags, "-efgs") {
+	for p.base == "" || p.monitor == "" || p.european == "" && slices.Contains(flags, "-efgs") || p.desk == "" && slices.Contains(flags, "-orders") {
 		select {
 		case a := <-addresses:
 			switch a[0] {
@@ -285,6 +286,8 @@ func (s *site) begin(flags ...string) (*process, error) {
 				p.base = a[1]
 			case "monitoring":
 				p.monitor = a[1]
+			case "taking orders":
+				p.desk = a[1]
 			case "serving efgs":
 				p.european = a[1]
 			}

@@ -32,6 +32,36 @@ type monitor struct {
 
 	ending   atomic.Bool
 	released atomic.Pointer[releaseState]
+	arrears  atomic.Pointer[arrearsState]
+}
+
+// arrearsState is what was counted of the withdrawals that are not told, when, and how
+// long that took.
+type arrearsState struct {
+	*arrears
+	at   time.Time
+	took time.Duration
+}
+
+// metrics writes what nations and peers have not been told.
+func (a *arrearsState) metrics(e *exposition.Writer) {
+	if a == nil {
+		return
+	}
+	e.Family("federation_untold_withdrawals", exposition.Gauge, "Withdrawals in batches that a nation does not take, as of a cut.")
+	for _, id := range slices.Sorted(maps.Keys(a.Nations)) {
+		e.Value(float64(a.Nations[id].Untold), "nation", string(id))
+	}
+	e.Family("federation_peer_owed_withdrawals", exposition.Gauge, "Withdrawals of keys that a peer has, on their way to it.")
+	for _, p := range a.Peers {
+		e.Value(float64(p.Owed), "peer", string(p.Partner))
+	}
+	e.Family("federation_peer_untold_withdrawals", exposition.Gauge, "Withdrawals of keys that a peer has and that it cannot be told, by why.")
+	for _, p := range a.Peers {
+		for _, why := range slices.Sorted(maps.Keys(p.Untold)) {
+			e.Value(float64(p.Untold[why]), "peer", string(p.Partner), "why", why)
+		}
+	}
 }
 
 // releaseState is how the last look for a cut went.
@@ -87,6 +117,7 @@ func (m *monitor) metrics(w http.ResponseWriter, r *http.Request) {
 	m.process(e)
 	m.peering.metrics(e)
 	m.gateway.metrics(e)
+	m.arrears.Load().metrics(e)
 	if err := m.nations(ctx, e); err != nil {
 		m.log(fmt.Errorf("metrics: %w", err))
 		http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)

@@ -110,6 +110,7 @@ func TestCutNudgesPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &server{ledger: l, hub: hub, peering: p, log: log, monitor: &monitor{}}
+	s.office = &office{ledger: l, hub: hub, registry: newRegistry(l), peers: p.file.get}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := p.start(ctx, time.Hour)
 	defer func() { cancel(); <-over }()

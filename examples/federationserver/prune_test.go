@@ -47,6 +47,7 @@ func TestPruneWaitsForPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &server{ledger: l, hub: hub, peering: p, log: log, monitor: &monitor{}}
+	s.office = &office{ledger: l, hub: hub, registry: newRegistry(l), peers: p.file.get}
 	c := &connection{peering: p, peer: p.file.get()[0]}
 
 	ie := &federation.Nation{Name: "ie", Region: keys.MustRegion("IE")}

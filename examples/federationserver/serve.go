@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -35,6 +36,8 @@ type options struct {
 	every           time.Duration
 	drain           time.Duration
 	policyGiven     bool
+	orders          string
+	operators       string
 	gatewayOptions
 }
 
@@ -56,6 +59,8 @@ func serveOptions(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.allowGap, "allow-gap", false, "allow the first cut to be more than 24 hours after the last")
 	f.StringVar(&o.peers, "peers", "", "`file` of the federation servers of which this one is a client; empty for none")
 	f.DurationVar(&o.peerEvery, "peer-every", time.Minute, "how often to exchange keys with each of them, beside each cut")
+	f.StringVar(&o.orders, "orders", "", "`address` of this host alone at which orders are taken; empty for none")
+	f.StringVar(&o.operators, "operators", "", "`file` of those who may give orders, a line name:secret for each")
 	f.Int64Var(&o.batch, "batch", 1000, "`keys` that a batch has at most")
 	f.DurationVar(&o.every, "every", 5*time.Second, "how often to look whether a cut is due")
 	o.gatewayOptions.flags(f)
@@ -80,6 +85,13 @@ func (o *options) check() error {
 		return usage("-peer-every: %s, want more than nothing", o.peerEvery)
 	case o.drain <= 0:
 		return usage("-drain: %s, want more than nothing", o.drain)
+	case (o.orders == "") != (o.operators == ""):
+		return usage("-orders and -operators go together")
+	}
+	if o.orders != "" {
+		if err := orders.CheckListen(o.orders); err != nil {
+			return usage("-orders: %w", err)
+		}
 	}
 	p := o.policy()
 	if err := p.Check(); err != nil {
@@ -117,6 +129,8 @@ type server struct {
 	peering   *peering // nil without peers
 	gateway   *gateway // nil without the European protocol
 	monitor   *monitor
+	office    *office
+	desk      *watched[http.Handler] // nil if no orders are taken
 }
 
 // run serves until the context ends, or something does that it cannot do without.
@@ -153,6 +167,16 @@ func (s *server) open(ctx context.Context, store ledger.Store) (err error) {
 	if s.gatewayOptions.listen != "" {
 		if s.gateway, err = newGateway(s, registry); err != nil {
 			return err
+		}
+	}
+	s.office = &office{ledger: s.ledger, hub: s.hub, registry: registry}
+	if s.peering != nil {
+		s.office.peers = s.peering.file.get
+	}
+	if s.orders != "" {
+		made := func() (http.Handler, error) { return newDesk(s.office.desk(s.log), s.office, s.operators) }
+		if s.desk, err = watch([]string{s.operators}, made, s.failed("operators")); err != nil {
+			return usage("-operators: %w", err)
 		}
 	}
 	s.monitor = &monitor{gateway: s.gateway, hub: s.hub, ledger: s.ledger, registry: registry, sightings: s.sightings, counts: s.counts, peering: s.peering, log: s.failed("monitor")}
@@ -199,6 +223,10 @@ func (s *server) serve(ctx context.Context) error {
 	fronts := []*front{{Server: public, what: "serving"}}
 	if s.options.monitor != "" {
 		fronts = append(fronts, &front{Server: private, what: "monitoring"})
+	}
+	if s.desk != nil {
+		desk := interop.NewHTTPServer(s.orders, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.desk.get().ServeHTTP(w, r) }))
+		fronts = append(fronts, &front{Server: desk, what: "taking orders"})
 	}
 	if s.gateway != nil {
 		fronts = append(fronts, &front{Server: s.gateway.public(), what: "serving efgs"})

@@ -62,8 +62,30 @@ func (s *server) release(ctx context.Context, opts *ledger.ReleaseOptions) error
 		}
 		s.peering.nudge()
 		s.gateway.nudge()
+		s.countArrears(ctx)
 	}
 	return nil
+}
+
+// arrearsShare is the part of the time that goes at most into counting arrears, which
+// reads all that is kept.
+const arrearsShare = 20
+
+// countArrears counts what nations and peers have not been told, unless that takes too
+// long to be done again already.
+func (s *server) countArrears(ctx context.Context) {
+	begin := time.Now()
+	if had := s.monitor.arrears.Load(); had != nil && begin.Sub(had.at) < arrearsShare*had.took {
+		return
+	}
+	a, err := s.office.arrears(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.failed("arrears")(err)
+		}
+		return
+	}
+	s.monitor.arrears.Store(&arrearsState{arrears: a, at: begin, took: time.Since(begin)})
 }
 
 // prune removes what is too old, unless a peer is still to be sent it, and reports

@@ -172,6 +172,7 @@ func TestNothingIsRemovedByAClockThatJumped(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &server{options: &options{every: time.Hour}, log: slog.New(slog.DiscardHandler), ledger: l, hub: hub, sightings: newSightings(hub, l), monitor: &monitor{}}
+	s.office = &office{ledger: l, hub: hub, registry: newRegistry(l)}
 	stop := make(chan struct{})
 	close(stop)
 	tick := func() {
@@ -495,6 +496,7 @@ func TestAllowGap(t *testing.T) {
 	s := &server{
 		options: &options{every: time.Hour}, log: slog.New(slog.DiscardHandler), ledger: l, hub: hub,
 		sightings: newSightings(hub, l), monitor: &monitor{},
+		office: &office{ledger: l, hub: hub, registry: newRegistry(l)},
 	}
 	stopped := make(chan struct{})
 	close(stopped)

@@ -12,6 +12,9 @@
 //	nationalbackend order -config backend.json -action roll-back -upload ID
 //	                                             says what an order would do; -do does it
 //	nationalbackend orders -config backend.json  prints the orders that were given
+//	nationalbackend reconcile -config backend.json
+//	                                             prints the books, and what is published
+//	                                             that is not as it was planned
 //	nationalbackend repair -config backend.json  has what is published be as planned,
 //	                                             whatever the bucket says of it
 //	nationalbackend explain -config backend.json < key
@@ -93,7 +96,22 @@
 // The books are counts, as JSON, of what each source brought and what became of it:
 // in the ledger, and at everybody who is sent keys or shown archives. Each key is
 // counted once for each of them; if one is missing, the exit status is 1. They are
-// taken while nothing else runs, or may be out by what comes in between.
+// taken while nothing else runs, or may be out by what comes in between. With them are
+// the arrears: for each partner the withdrawals of keys that it has that are on their
+// way, and those that it cannot be told, by why; serve shows them as metrics.
+//
+// The subcommand reconcile prints the books and holds all that is published against
+// them: which objects are missing, or do not say what was planned. It changes nothing,
+// and the exit status is 1 if there are any; repair makes them again.
+//
+// # A cache before the bucket
+//
+// Built with the tag "cloud", it has CloudFront forget what it replaces (such as
+// indexes), with the credentials that the tools of AWS would find:
+//
+//	"api": {"invalidate": {"cloudfront": "E1EXAMPLE", "prefix": "/"}}
+//
+// What CloudFront could not be told in one look it is told in the next.
 //
 // # Orders
 //
@@ -112,8 +130,8 @@
 //	curl -u ada:$SECRET -H 'Content-Type: application/json' http://127.0.0.1:9091/orders/preview \
 //		-d '{"action": "roll-back", "select": {"uploads": ["ID"]}, "why": "wrong sample"}'
 //
-// POST /orders does it, GET /orders has the records, and POST /explain, GET /books
-// and POST /repair are the subcommands of these names; see Desk in
+// POST /orders does it, GET /orders has the records, and POST /explain, GET /books,
+// POST /reconcile and POST /repair are the subcommands of these names; see Desk in
 // examples/internal/nation. A request without credentials learns nothing; what is
 // ordered is recorded under the name that came with it.
 //
@@ -152,6 +170,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/nation"
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -171,7 +190,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type command struct {
 	config         *nation.Config
 	kit, consent   string
-	order          orderFlags
+	order          orders.Flags
 	keyFile        string
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -180,7 +199,8 @@ type command struct {
 var commands = map[string]func(*command, context.Context) error{
 	"init": (*command).init, "check": (*command).check, "serve": (*command).serve, "tick": (*command).tick,
 	"books": (*command).books, "issue": (*command).issue, "explain": (*command).explain, "repair": (*command).repair,
-	"order": (*command).giveOrder, "orders": (*command).listOrders,
+	"reconcile": (*command).reconcile,
+	"order":     (*command).giveOrder, "orders": (*command).listOrders,
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -188,7 +208,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, makeCertificates(args[1:], stdout, stderr))
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue|order|orders|explain|repair -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
+		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue|order|orders|explain|reconcile|repair -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
 		return exitUsage
 	}
 	c := &command{stdin: os.Stdin, stdout: stdout, stderr: stderr}
@@ -196,7 +216,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	f.SetOutput(stderr)
 	config := f.String("config", "backend.json", "configuration `file`")
 	if args[0] == "order" {
-		c.order.define(f)
+		c.order.Define(f)
 	}
 	if args[0] == "issue" {
 		f.StringVar(&c.kit, "kit", "", "kind of test: LAB_RESULT, RAPID_RESULT, RAPID_SELF_REPORTED; empty leaves it to the phone")

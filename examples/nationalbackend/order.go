@@ -1,181 +1,41 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"os"
-	"strings"
-	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/orders"
-	"github.com/gaenkit/gaen/keys"
-	"github.com/gaenkit/gaen/storage/ledger"
 )
 
-// orderFlags are an operator's order as the command line has it.
-type orderFlags struct {
-	order    ledger.Order
-	do       bool
-	keysFile string
-}
-
-func (o *orderFlags) define(f *flag.FlagSet) {
-	s := &o.order.Select
-	f.BoolVar(&o.do, "do", false, "carry it out; without it, only what it would do is printed")
-	f.Func("action", "withdraw, roll-back, erase, reinstate, revise, admit, hold or resume", func(v string) error {
-		o.order.Action = ledger.Action(v)
-		return nil
-	})
-	f.Func("upload", "`id` of an upload; may be repeated", func(v string) error {
-		s.Uploads = append(s.Uploads, v)
-		return nil
-	})
-	f.StringVar(&o.keysFile, "keys", "", "`file` of keys, one a line: the origin and the key in base64 or hexadecimal; - is the standard input")
-	f.Func("origin", "`country`; to hold or resume, may be repeated", func(v string) error {
-		r, err := keys.ParseRegion(v)
-		s.Origin, o.order.Holds.Origins = r, append(o.order.Holds.Origins, r)
-		return err
-	})
-	f.Func("source", "`name` of an instance, or own; to hold or resume, may be repeated", func(v string) error {
-		s.Source = ledger.Source(v)
-		o.order.Holds.Sources = append(o.order.Holds.Sources, s.Source)
-		return nil
-	})
-	f.Func("kit", "kind of test: LAB_RESULT, RAPID_RESULT, RAPID_SELF_REPORTED, UNSTATED", func(v string) error {
-		t, err := keys.ParseTestType(v)
-		s.TestType = keys.Some(t)
-		return err
-	})
-	f.Func("from", "accepted at this `time` or later, RFC 3339", timeFlag(&s.From))
-	f.Func("to", "accepted before this `time`", timeFlag(&s.To))
-	f.BoolVar(&s.All, "all", false, "every key there is")
-	f.Func("to-type", "what revise states: confirmed-test or clinical", func(v string) error {
-		types := map[string]keys.ReportType{"confirmed-test": keys.ReportConfirmedTest, "clinical": keys.ReportConfirmedClinicalDiagnosis}
-		t, ok := types[v]
-		if !ok {
-			return errors.New("want confirmed-test or clinical")
-		}
-		o.order.ReportType = keys.Some(t)
-		return nil
-	})
-	f.BoolVar(&o.order.Immediately, "immediately", false, "the next cut takes the withdrawals, however few they are")
-	f.IntVar(&o.order.Confirm, "confirm", 0, "how many keys it changes, as it was printed; needed for many, or all")
-	f.Func("previewed", "the `time` that was printed with that; what has come since is counted", timeFlag(&o.order.Previewed))
-	f.StringVar(&o.order.ID, "id", "", "of an order that was cut off, to go on with")
-	f.StringVar(&o.order.By, "by", "", "who orders it, for the record")
-	f.StringVar(&o.order.Why, "why", "", "why, for the record")
-}
-
-func timeFlag(to *time.Time) func(string) error {
-	return func(v string) (err error) {
-		*to, err = time.Parse(time.RFC3339, v)
-		return err
-	}
-}
-
-// finish completes an order from what is not on the command line.
-func (o *orderFlags) finish(stdin io.Reader) error {
-	if o.order.Action == ledger.OrderHold || o.order.Action == ledger.OrderResume {
-		o.order.Select.Origin, o.order.Select.Source = keys.Region{}, ""
-	} else {
-		o.order.Holds = ledger.Holds{}
-	}
-	switch o.keysFile {
-	case "":
-		return nil
-	case "-":
-		return o.readKeys(stdin)
-	}
-	f, err := os.Open(o.keysFile)
+// atOffice works at the office of the back end.
+func (c *command) atOffice(ctx context.Context, work func(*orders.Office) error) (err error) {
+	b, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return o.readKeys(f)
-}
-
-// maxKeyLines is how many keys a file of an order may have.
-const maxKeyLines = 10_000
-
-// readKeys reads keys, which stand in a file and not on the command line, where
-// others on the machine could read them. Errors name the line, not what is in it.
-func (o *orderFlags) readKeys(r io.Reader) error {
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		words := strings.Fields(lines.Text())
-		if len(words) == 0 {
-			continue
-		}
-		if n > maxKeyLines {
-			return fmt.Errorf("-keys: more than %d lines", maxKeyLines)
-		}
-		if len(words) != 2 {
-			return fmt.Errorf("-keys: line %d: want an origin and a key", n)
-		}
-		origin, err := keys.ParseRegion(words[0])
-		if err != nil {
-			return fmt.Errorf("-keys: line %d: that is no origin", n)
-		}
-		data, err := orders.ParseKeyData(words[1])
-		if err != nil {
-			return fmt.Errorf("-keys: line %d: the key: %w", n, err)
-		}
-		o.order.Select.Units = append(o.order.Select.Units, ledger.UnitID{Origin: origin, KeyData: data})
-	}
-	return lines.Err()
+	defer func() { err = errors.Join(err, b.Close()) }()
+	return work(b.Office())
 }
 
 // giveOrder prints what an order would do, or does it and prints that.
-func (c *command) giveOrder(ctx context.Context) (err error) {
-	if err := c.order.finish(os.Stdin); err != nil {
+func (c *command) giveOrder(ctx context.Context) error {
+	if err := c.order.Finish(c.stdin); err != nil {
 		return usageError{err}
 	}
-	b, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	if !c.order.do {
-		preview, err := b.Preview(ctx, &c.order.order)
-		if err != nil {
-			return err
-		}
-		return c.print(preview)
-	}
-	report, err := b.Order(ctx, &c.order.order)
-	if err != nil && c.order.order.ID != "" {
-		return fmt.Errorf("%w\n(to go on with it: -id %s)", err, c.order.order.ID)
-	}
-	if err != nil {
-		return err
-	}
-	return c.print(report)
+	return c.atOffice(ctx, func(f *orders.Office) error { return f.Give(ctx, &c.order, c.stdout) })
 }
 
 // listOrders prints the records of orders.
-func (c *command) listOrders(ctx context.Context) (err error) {
-	b, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	records, err := b.Orders(ctx)
-	if err != nil {
-		return err
-	}
-	return c.print(records)
+func (c *command) listOrders(ctx context.Context) error {
+	return c.atOffice(ctx, func(f *orders.Office) error { return f.List(ctx, c.stdout) })
 }
 
-// print prints v as JSON.
-func (c *command) print(v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err == nil {
-		_, err = fmt.Fprintf(c.stdout, "%s\n", text)
+// explain prints where a key has been.
+func (c *command) explain(ctx context.Context) error {
+	in, err := orders.ReadInquiry(c.keyFile, c.stdin)
+	if err != nil {
+		return usageError{fmt.Errorf("the key: %w", err)}
 	}
-	return err
+	return c.atOffice(ctx, func(f *orders.Office) error { return f.Ask(ctx, in, c.stdout) })
 }

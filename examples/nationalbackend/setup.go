@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
 )
@@ -35,15 +35,31 @@ func (c *command) books(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	stats, err := b.Books(ctx)
-	if stats != nil {
-		text, failed := json.MarshalIndent(stats, "", "  ")
-		if failed != nil {
-			return failed
-		}
-		fmt.Fprintf(c.stdout, "%s\n", text)
+	balance, err := b.Balance(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	if balance.Unbalanced != "" {
+		err = errors.New(balance.Unbalanced)
+	}
+	return errors.Join(orders.Print(c.stdout, balance), err)
+}
+
+// reconcile prints the books, and what is published that is not as it was planned.
+func (c *command) reconcile(ctx context.Context) (err error) {
+	b, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	found, err := b.Reconcile(ctx)
+	if err != nil {
+		return err
+	}
+	if wrong := found.Wrong(); wrong != "" {
+		err = errors.New(wrong)
+	}
+	return errors.Join(orders.Print(c.stdout, found), err)
 }
 
 // repair has what is published be as it was planned.

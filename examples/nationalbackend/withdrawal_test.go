@@ -1,15 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/nation"
+	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -86,9 +91,113 @@ func (c *country) cuts() []time.Time {
 	return times
 }
 
+// windows returns what the hours of a package revoke, by the end of each.
+func (c *country) windows(pkg string) map[time.Time][]keys.KeyData {
+	c.j.t.Helper()
+	found := map[time.Time][]keys.KeyData{}
+	err := filepath.WalkDir(c.j.path(c.id, "www"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(path, "/country/"+pkg+"/") || !strings.Contains(path, "/hour/") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !bytes.HasPrefix(text, []byte("PK")) {
+			return err // an index
+		}
+		a, err := export.Open(bytes.NewReader(text), int64(len(text)), nil)
+		if err != nil {
+			return err
+		}
+		content, err := a.Unverified().Content()
+		if err != nil {
+			return err
+		}
+		for _, k := range content.RevisedKeys {
+			if k.ReportType == keys.Some(keys.ReportRevoked) {
+				found[content.End] = append(found[content.End], k.KeyData)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		c.j.t.Fatal(err)
+	}
+	return found
+}
+
+// cutReport is what a process logs of a cut.
+type cutReport struct {
+	Msg          string
+	Time         time.Time
+	Gone         int
+	FewWaitedOut int
+	FewByOrder   int
+}
+
+// report returns what a process has logged of a cut, and waits for the line.
+func (c *country) report(cut time.Time) (r cutReport, ok bool) {
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		for line := range strings.Lines(c.text()) {
+			if json.Unmarshal([]byte(line), &r) == nil && r.Msg == "cut" && r.Time.Equal(cut) {
+				return r, true
+			}
+		}
+		if time.Since(start) > 10*time.Second {
+			return cutReport{}, false
+		}
+	}
+}
+
+// orderedAt is a withdrawal that was ordered: of an upload, when, and whether at once.
+type orderedAt struct {
+	upload      string
+	cut         time.Time // the last before the order
+	immediately bool
+}
+
+// groupedIn fails the test if a window of a package revokes keys of fewer uploads than
+// the policy asks for, though none of them had waited for the longest time, or was
+// ordered immediately; or if the report of its cut does not count exactly those. It
+// returns how many windows had to do with few.
+func (c *country) groupedIn(pkg string, ordered map[keys.KeyData]orderedAt) (few int) {
+	c.j.t.Helper()
+	p := ledger.DefaultPolicy()
+	for end, gone := range c.windows(pkg) {
+		uploads := map[string]bool{}
+		waited, asked := false, false
+		for _, k := range gone {
+			o, ok := ordered[k]
+			if !ok {
+				c.j.t.Errorf("%s: the window up to %s revokes a key that nobody withdrew", pkg, end)
+				continue
+			}
+			uploads[o.upload] = true
+			waited = waited || !end.Before(o.cut.Add(p.WithdrawalWait))
+			asked = asked || o.immediately
+		}
+		r, ok := c.report(end)
+		switch counted := r.FewWaitedOut + r.FewByOrder; {
+		case !ok || r.Gone != len(gone):
+			c.j.t.Errorf("%s: the window up to %s revokes %d keys, its cut reports %+v", pkg, end, len(gone), r)
+		case len(uploads) >= p.MinWithdrawnUploads && counted != 0:
+			c.j.t.Errorf("%s: the window up to %s revokes %d uploads, its cut counts %d as too few", pkg, end, len(uploads), counted)
+		case len(uploads) >= p.MinWithdrawnUploads:
+		case !waited && !asked:
+			c.j.t.Errorf("%s: the window up to %s revokes %d uploads, and none has waited", pkg, end, len(uploads))
+		case counted != len(uploads) || r.FewWaitedOut > 0 && !waited || r.FewByOrder > 0 && !asked:
+			c.j.t.Errorf("%s: the window up to %s revokes %d uploads; waited: %t, by order: %t; its cut counts %+v", pkg, end, len(uploads), waited, asked, r)
+		}
+		if len(uploads) < p.MinWithdrawnUploads {
+			few++
+		}
+	}
+	return few
+}
+
 // TestWithdrawal is an upload that is withdrawn: at once and everywhere if it has not
 // left; after the wait of withdrawals that are too few, in the archives of two
-// nations, if it has; and with the next cut, if the order says immediately.
+// nations, if it has; with the next cut, if there are enough of them, or if the order
+// says immediately. No window of the archives has too few for any other reason, and
+// what the process reports of its cuts counts those.
 func TestWithdrawal(t *testing.T) {
 	if testing.Short() {
 		t.Skip("programs are built and run")
@@ -103,7 +212,21 @@ func TestWithdrawal(t *testing.T) {
 	const wait = 2 * time.Hour
 
 	good, slow, quick := de.submit(3), de.submit(4), de.submit(2)
-	ie.comesToShow("EUR", good, slow, quick)
+	var many []keys.DiagnosisKey // of as many uploads as are enough
+	for range ledger.DefaultPolicy().MinWithdrawnUploads {
+		many = append(many, de.submit(1)...)
+	}
+	ie.comesToShow("EUR", good, slow, quick, many)
+	ordered := map[keys.KeyData]orderedAt{}
+	withdrawn := func(ks []keys.DiagnosisKey, cut time.Time, immediately, apart bool) {
+		for _, k := range ks {
+			o := orderedAt{upload: fmt.Sprintf("%x", ks[0].KeyData[:]), cut: cut, immediately: immediately}
+			if apart {
+				o.upload = fmt.Sprintf("%x", k.KeyData[:])
+			}
+			ordered[k.KeyData] = o
+		}
+	}
 
 	var never []keys.DiagnosisKey
 	for { // an hour is two seconds, so a cut may come in between
@@ -114,9 +237,11 @@ func TestWithdrawal(t *testing.T) {
 		}
 		t.Logf("a cut was quicker: %+v", r.Effects)
 		slow = append(slow, never...)
+		withdrawn(never, time.Time{}, false, false)
 	}
 
 	before := int64(len(de.cuts()))
+	withdrawn(slow[:4], de.cuts()[before-1], false, false)
 	r := de.order(slow[:4])
 	after := int64(len(de.cuts())) // the first cut that certainly passes it over
 	if r.Effects.Released != 4 || len(r.Groups) != 1 || !r.Groups[0].Small {
@@ -133,6 +258,7 @@ func TestWithdrawal(t *testing.T) {
 		t.Errorf("told by the cut of %s, and that of %s was as good", cuts[told], cuts[told-1])
 	}
 
+	withdrawn(quick, time.Time{}, true, false)
 	r = de.order(quick, "-immediately")
 	after = int64(len(de.cuts()))
 	if r.Effects.Urgent != 2 {
@@ -144,6 +270,20 @@ func TestWithdrawal(t *testing.T) {
 		t.Errorf("told by cut %d, and the next after the order was %d", told, after)
 	}
 	t.Logf("told by the cut %s after the order", de.cuts()[told].Sub(r.Given).Round(time.Minute))
+
+	withdrawn(many, time.Time{}, false, true)
+	r = de.order(many)
+	after = int64(len(de.cuts()))
+	if r.Effects.Released != len(many) || len(r.Groups) != 1 || r.Groups[0].Small {
+		t.Errorf("the order: %+v", r)
+	}
+	ie.hears(de, slices.Concat(many, quick, slow)...)
+	if told = de.told(many[0]); told > after {
+		t.Errorf("%d uploads are told by cut %d, and the next after the order was %d", len(many), told, after)
+	}
+	if few := de.groupedIn("DE", ordered); few < 2 {
+		t.Errorf("%d windows have few withdrawals, and two orders were such", few)
+	}
 
 	for _, c := range []*country{de, ie} {
 		for _, s := range c.explain(never[0]).Packages {

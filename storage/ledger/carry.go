@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/gaenkit/gaen/keys"
 )
 
 // orderStep is how many units one step of an order changes, so that it never
@@ -18,16 +20,28 @@ const orderStep = 5000
 type OrderReport struct {
 	OrderRecord
 
-	// Groups are the own withdrawals that coming cuts tell, by origin.
-	Groups []WithdrawnGroup
+	// Groups are the own withdrawals that coming cuts tell, by origin. Cut is the
+	// time of the cut by which all is told that the order withdraws, zero if there
+	// is nothing to tell, or if the order had been done before.
+	Groups []WithdrawnGroup `json:"groups,omitempty"`
+	Cut    time.Time        `json:"cut,omitzero"`
 
 	// Unconfirmed says of a preview that the order will be carried out only if
 	// Confirm is the number of changes, and Refusal why it will not be at all.
-	Unconfirmed bool
-	Refusal     *OrderError
+	Unconfirmed bool        `json:"unconfirmed,omitzero"`
+	Refusal     *OrderError `json:"refusal,omitempty"`
 
 	// Repeated is set where the order had been done before.
-	Repeated bool
+	Repeated bool `json:"repeated,omitzero"`
+
+	// Notes are what the operator must not miss, in sentences: that an order about
+	// others' keys is of effect here alone, that partners are not told of what is
+	// reinstated.
+	Notes []string `json:"notes,omitempty"`
+}
+
+func newReport(r *OrderRecord) *OrderReport {
+	return &OrderReport{OrderRecord: *r, Notes: r.Effects.notes(r.Action)}
 }
 
 // Preview says what an order would do now, and changes nothing. What arrives
@@ -43,26 +57,33 @@ func (l *Ledger) Preview(ctx context.Context, o *Order) (*OrderReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := &OrderReport{OrderRecord: *o.record(l.identity, log.Now)}
+	record := o.record(l.identity, log.Now)
 	if o.Action.holds() {
-		have, _, err := l.readHolds(ctx)
-		if err == nil && o.sameHolds(have) {
-			report.Refusal = &OrderError{Action: o.Action, Reason: RefusedAlready}
-		}
-		return report, err
+		_, _, why, err := l.lookAtHolds(ctx, o, log)
+		return previewed(record, why), err
 	}
 	s, err := l.survey(ctx, o, log, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	s.describe(&report.OrderRecord)
-	report.Effects = s.effects()
-	report.Refusal = s.refusal()
-	if report.Refusal != nil && report.Refusal.Reason == RefusedUnconfirmed {
+	s.describe(record)
+	record.Effects = s.effects()
+	report := previewed(record, s.refusal())
+	report.Groups, report.Cut, err = s.forecast(ctx)
+	return report, err
+}
+
+// previewed returns the report of a preview: why the order would be refused, if it
+// would.
+func previewed(record *OrderRecord, why *OrderError) *OrderReport {
+	if why != nil && record.Action.holds() {
+		record.Effects = why.Effects
+	}
+	report := newReport(record)
+	if report.Refusal = why; why != nil && why.Reason == RefusedUnconfirmed {
 		report.Unconfirmed, report.Refusal = true, nil
 	}
-	report.Groups, err = s.forecast(ctx)
-	return report, err
+	return report
 }
 
 // describe enters into a record what the order is about.
@@ -70,13 +91,15 @@ func (s *survey) describe(r *OrderRecord) {
 	r.Units, r.Uploads, r.Arrived = len(s.units), s.uploads(), s.arrived
 }
 
-// Selected returns the units that an order would be about now, for what a preview
-// says of them elsewhere. Holds are about none.
-func (l *Ledger) Selected(ctx context.Context, o *Order) ([]UnitID, error) {
+// Withdrawn returns the units, of those that an order to withdraw is about, that are
+// withdrawn once it is done, or are so already; not those that it spares. It is the
+// same before and after, for what is said elsewhere of whom the order reaches. Of any
+// other order it is none.
+func (l *Ledger) Withdrawn(ctx context.Context, o *Order) ([]UnitID, error) {
 	if err := o.check(); err != nil {
 		return nil, invalid(o, err)
 	}
-	if o.Action.holds() {
+	if !o.Action.Withdraws() {
 		return nil, nil
 	}
 	log, err := l.store.Log(ctx, math.MaxInt64)
@@ -87,9 +110,11 @@ func (l *Ledger) Selected(ctx context.Context, o *Order) ([]UnitID, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]UnitID, len(s.units))
+	var ids []UnitID
 	for i := range s.units {
-		ids[i] = s.units[i].id
+		if s.units[i].gone {
+			ids = append(ids, s.units[i].id)
+		}
 	}
 	return ids, nil
 }
@@ -154,7 +179,9 @@ func (l *Ledger) takeUp(ctx context.Context, o *Order) (*OrderReport, error) {
 	case c.record.Done && c.record.Refused != "":
 		return nil, c.record.refusal()
 	case c.record.Done:
-		return &OrderReport{OrderRecord: *c.record, Repeated: true}, nil
+		report := newReport(c.record)
+		report.Repeated = true
+		return report, nil
 	}
 	if err := o.check(); err != nil {
 		return nil, c.refuse(ctx, invalid(o, err))
@@ -190,24 +217,77 @@ func (c *carrying) refuse(ctx context.Context, why *OrderError) error {
 
 // changeHolds holds or resumes.
 func (c *carrying) changeHolds(ctx context.Context) (*OrderReport, error) {
-	have, version, err := c.ledger.readHolds(ctx)
+	have, version, why, err := c.ledger.lookAtHolds(ctx, c.order, c.log)
 	if err != nil {
 		return nil, err
 	}
-	if c.order.sameHolds(have) {
-		return nil, c.refuse(ctx, &OrderError{Action: c.order.Action, Reason: RefusedAlready})
+	if why != nil {
+		return nil, c.refuse(ctx, why)
 	}
 	value, err := json.Marshal(c.order.newHolds(have))
 	if err != nil {
 		return nil, err
 	}
 	c.record.Done, c.record.Steps = true, 1
+	c.record.Effects.Unknown = c.order.Confirm
 	swap, err := c.record.swap(c.version)
 	if err != nil {
 		return nil, err
 	}
 	err = c.ledger.Swap(ctx, NewNonce(), Swap{Name: holdsRegister, Version: version, Value: value}, swap)
-	return &OrderReport{OrderRecord: *c.record}, err
+	return newReport(c.record), err
+}
+
+// lookAtHolds returns what is held, and why an order to hold or resume may not be
+// carried out, nil if it may.
+func (l *Ledger) lookAtHolds(ctx context.Context, o *Order, log *Log) (have Holds, version int64, why *OrderError, err error) {
+	have, version, err = l.readHolds(ctx)
+	if err != nil {
+		return have, version, nil, err
+	}
+	if o.sameHolds(have) {
+		return have, version, &OrderError{Action: o.Action, Reason: RefusedAlready, Detail: "Order.Holds"}, nil
+	}
+	strange, err := l.strangers(ctx, o, log)
+	if err == nil && strange != o.Confirm {
+		why = &OrderError{Action: o.Action, Reason: RefusedUnconfirmed, Confirm: o.Confirm, Effects: Effects{Unknown: strange}}
+	}
+	return have, version, why, err
+}
+
+// strangers returns of how many of the origins and sources that an order is to hold
+// the ledger has nothing. To resume them is safe.
+func (l *Ledger) strangers(ctx context.Context, o *Order, log *Log) (n int, err error) {
+	if o.Action != OrderHold {
+		return 0, nil
+	}
+	for _, s := range with(nil, o.Holds.Sources) {
+		if s != Own && log.Tallies[tallyOffered+string(s)] == 0 {
+			n++
+		}
+	}
+	for _, origin := range with(nil, o.Holds.Origins) {
+		known, err := l.hasUnitOf(ctx, origin)
+		if err != nil {
+			return 0, err
+		}
+		if !known {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (l *Ledger) hasUnitOf(ctx context.Context, origin keys.Region) (bool, error) {
+	for rec, err := range l.store.Find(ctx, Query{Origin: origin}) {
+		if err != nil {
+			return false, err
+		}
+		if rec.Unit != nil {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // newHolds returns what is held after the order.
@@ -245,7 +325,7 @@ func (c *carrying) changeUnits(ctx context.Context) (*OrderReport, error) {
 		}
 		c.record.Effects.Unknown = s.unknown
 	}
-	groups, err := s.forecast(ctx)
+	groups, cut, err := s.forecast(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +336,9 @@ func (c *carrying) changeUnits(ctx context.Context) (*OrderReport, error) {
 		}
 		rest = rest[n:]
 	}
-	return &OrderReport{OrderRecord: *c.record, Groups: groups}, nil
+	report := newReport(c.record)
+	report.Groups, report.Cut = groups, cut
+	return report, nil
 }
 
 // errMoved ends a step whose units are not as they were when they were looked

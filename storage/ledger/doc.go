@@ -50,8 +50,14 @@
 // refused too. What has not been released is gone at once, from everything.
 // What has is told by the cuts, withdrawals in groups that say little of each,
 // unless the order says immediately; [ReleaseReport.WaitedOut] and
-// [ReleaseReport.ByOrder] count what went in smaller ones. The methods for
-// single orders, such as [Ledger.Withdraw], do the same and leave no record.
+// [ReleaseReport.ByOrder] count what went in smaller ones.
+//
+// [Ledger.Withdraw], [Ledger.Reinstate], [Ledger.RollBack], [Ledger.Erase],
+// [Ledger.Admit], [Ledger.Hold] and [Ledger.Resume] do the same to the units, in
+// one step, and are for programs and not for people: they ask for no confirmation
+// and leave no record. Use them in tests, and where a program of one's own keeps the
+// record, in a transaction that it shares with the store ([Ledger.With]). What a
+// partner withdraws is neither: it comes in a [Delivery], as its own word.
 //
 // # Registers
 //

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -17,7 +18,9 @@ type Effects struct {
 	Spared    int `json:"spared,omitzero"`    // another good own upload brought it, and it stays
 	Refused   int `json:"refused,omitzero"`   // not the operator's to change
 
-	Unknown int `json:"unknown,omitzero"` // units and uploads named that the ledger does not have
+	// Unknown are units and uploads that are named and that the ledger does not
+	// have; to hold, origins and sources of which it has nothing.
+	Unknown int `json:"unknown,omitzero"`
 
 	// Of those that are changed: units that only partners brought, of which an
 	// operator's word stays local; and units that are reinstated here, though
@@ -35,8 +38,27 @@ func (e *Effects) Units() int {
 	return e.Waiting + e.Released + e.Cancelled + e.Already + e.Spared + e.Refused
 }
 
-// Changes returns how many of them it changes: the number to confirm.
+// Changes returns how many of them it changes.
 func (e *Effects) Changes() int { return e.Waiting + e.Released + e.Cancelled + e.Spared }
+
+// confirms returns the number to confirm.
+func (e *Effects) confirms(a Action) int {
+	if a.holds() {
+		return e.Unknown
+	}
+	return e.Changes()
+}
+
+// notes says in sentences what the operator must not miss.
+func (e *Effects) notes(a Action) (all []string) {
+	if e.Foreign > 0 && a.Withdraws() {
+		all = append(all, fmt.Sprintf("%d units only others brought: they are withdrawn here alone, and nobody who has them is told, as the origin's word is not the operator's", e.Foreign))
+	}
+	if e.Untold > 0 {
+		all = append(all, fmt.Sprintf("%d units are reinstated here alone: partners have been told of their withdrawal and cannot be told otherwise", e.Untold))
+	}
+	return all
+}
 
 // none reports whether nothing is changed.
 func (e *Effects) none() bool { return e.Changes()+e.Urgent == 0 }

@@ -61,7 +61,7 @@ func ExampleLedger_Order() {
 	}
 	// Output:
 	// true and nobody has them yet
-	// ledger: order to roll-back: everything that it selects was so before
+	// ledger: order to roll-back: Selection.Uploads: everything that it selects was so before
 	// duty officer: roll-back of 1 upload: ""
 	// duty officer: roll-back of 1 upload: "already"
 }

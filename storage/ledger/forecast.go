@@ -11,19 +11,19 @@ import (
 // A WithdrawnGroup is the own withdrawals of one origin that a cut will tell
 // together, those of an [Order] among them.
 type WithdrawnGroup struct {
-	Origin  keys.Region
-	Keys    int // of the order
-	Uploads int // of the order
+	Origin  keys.Region `json:"origin"`
+	Keys    int         `json:"keys"`    // of the order
+	Uploads int         `json:"uploads"` // of the order
 
 	// Together is how many uploads the group has as things stand, with those of
 	// other withdrawals that wait. Fewer than the policy asks for say much of
 	// each. Of an order of more than 1,000 uploads it is at least so many.
-	Together int
+	Together int `json:"together"`
 
 	// Cut is the time of the cut that tells them at the latest, and Small is
 	// set if the group is too small and goes nevertheless, unless others join it.
-	Cut   time.Time
-	Small bool
+	Cut   time.Time `json:"cut"`
+	Small bool      `json:"small,omitzero"`
 }
 
 // maxCompared is for how many uploads of an order it is looked up whether
@@ -31,30 +31,39 @@ type WithdrawnGroup struct {
 const maxCompared = 1000
 
 // forecast says which groups the withdrawals of an order will be told with, and
-// when.
-func (s *survey) forecast(ctx context.Context) ([]WithdrawnGroup, error) {
+// when: the last of them by the cut of that time.
+func (s *survey) forecast(ctx context.Context) (groups []WithdrawnGroup, last time.Time, err error) {
 	told := s.told()
-	if !s.order.Action.Withdraws() || len(told) == 0 {
-		return nil, nil
+	if !s.order.Action.Withdraws() || len(told) == 0 && !s.tellsForeign() {
+		return nil, last, nil
 	}
 	o, err := s.ledger.outlook(ctx)
 	if err != nil {
-		return nil, err
+		return nil, last, err
 	}
-	var groups []WithdrawnGroup
+	last = o.time
 	for origin, uploads := range told {
 		g := WithdrawnGroup{Origin: origin, Uploads: len(uploads)}
 		for _, n := range uploads {
 			g.Keys += n
 		}
 		if g.Together, err = s.together(ctx, origin, uploads, o.groups[g.id()].Uploads); err != nil {
-			return nil, err
+			return nil, last, err
 		}
 		s.schedule(&g, o)
+		if g.Cut.After(last) {
+			last = g.Cut
+		}
 		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b WithdrawnGroup) int { return a.Origin.Compare(b.Origin) })
-	return groups, nil
+	return groups, last, nil
+}
+
+// tellsForeign reports whether the order withdraws released units that only partners
+// brought, of which the next cut tells our own packages.
+func (s *survey) tellsForeign() bool {
+	return slices.ContainsFunc(s.units, func(u surveyed) bool { return u.fate.foreign && u.fate.in == fateReleased })
 }
 
 // id names the group as the ledger does.

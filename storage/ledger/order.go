@@ -75,7 +75,9 @@ type Order struct {
 	// Confirm is the number of changes ([Effects.Changes]) in a preview that the
 	// operator has seen. An order that changes more than MaxUnconfirmed units,
 	// or that selects all that the ledger has and is not by name, is refused
-	// without it; and with it, if by now it would change another number.
+	// without it; and with it, if by now it would change another number. To hold
+	// origins and sources of which the ledger has nothing, which may be slips of
+	// the pen, it is how many of them there are ([Effects.Unknown]).
 	Confirm int
 
 	// Previewed is the time of that preview. What has been accepted since and
@@ -121,7 +123,9 @@ func (o *Order) signed() error {
 		return fmt.Errorf("Order.By: %d bytes, want 1 to %d printable ones: who orders it", len(o.By), maxOrderBy)
 	case len(o.Why) < 1 || len(o.Why) > maxOrderWhy || !printable(o.Why):
 		return fmt.Errorf("Order.Why: %d bytes, want 1 to %d printable ones: why", len(o.Why), maxOrderWhy)
-	case mayHoldKey(o.Why) || mayHoldKey(o.By):
+	case mayHoldKey(o.By):
+		return fmt.Errorf("Order.By: holds what may be a key, of which the record must keep nothing")
+	case mayHoldKey(o.Why):
 		return fmt.Errorf("Order.Why: holds what may be a key, of which the record must keep nothing")
 	case o.ID != "" && !orderID(o.ID):
 		return fmt.Errorf("Order.ID: %d bytes, want 1 to %d of A-Z, a-z, 0-9, '.', '_', '-'", len(o.ID), maxOrderID)
@@ -188,7 +192,10 @@ func (o *Order) check() error {
 	switch o.Action {
 	case OrderWithdraw, OrderReinstate:
 	case OrderHold, OrderResume:
-		if o.Confirm != 0 || o.Select.All || o.Select.ranges() || len(o.Select.Units)+len(o.Select.Uploads) > 0 {
+		if o.Action == OrderResume && o.Confirm != 0 {
+			return wrong("Confirm", "to %s needs none", o.Action)
+		}
+		if o.Select.All || o.Select.ranges() || len(o.Select.Units)+len(o.Select.Uploads) > 0 {
 			return wrong("Select", "to %s selects no units", o.Action)
 		}
 		return o.Holds.check()

@@ -389,7 +389,7 @@ func TestOrderRevise(t *testing.T) {
 func TestOrderHold(t *testing.T) {
 	s := open(t, nil)
 	hold := order(ledger.OrderHold, ledger.Selection{})
-	hold.Holds.Sources = []ledger.Source{"p"}
+	hold.Holds.Sources, hold.Confirm = []ledger.Source{"p"}, 1 // before it brings anything
 	if r := s.give(hold); !r.Done || r.Steps != 1 {
 		t.Errorf("held: %+v", r.OrderRecord)
 	}
@@ -514,7 +514,7 @@ func TestOrdersPruned(t *testing.T) {
 	s := open(t, nil)
 	give := func() {
 		o := order(ledger.OrderHold, ledger.Selection{})
-		o.Holds.Sources = []ledger.Source{ledger.Source(fmt.Sprintf("p%d", s.now.Unix()))}
+		o.Holds.Sources, o.Confirm = []ledger.Source{ledger.Source(fmt.Sprintf("p%d", s.now.Unix()))}, 1
 		s.give(o)
 	}
 	give()

@@ -59,6 +59,8 @@ func (s *Selection) check() error {
 		return wrong("Units", "%d, at most %d", len(s.Units), maxNamed)
 	case slices.ContainsFunc(s.Units, func(id UnitID) bool { return !id.valid() }):
 		return wrong("Units", "one has no origin, or no key data")
+	case len(s.Units) > 0 && !s.Origin.IsZero() && !slices.ContainsFunc(s.Units, func(id UnitID) bool { return id.Origin == s.Origin }):
+		return wrong("Origin", "none of the units that are named has it")
 	case len(s.Uploads) > maxNamed:
 		return wrong("Uploads", "%d, at most %d", len(s.Uploads), maxNamed)
 	case slices.ContainsFunc(s.Uploads, func(id string) bool { return checkUploadID(id) != nil }):
@@ -75,6 +77,17 @@ func (s *Selection) check() error {
 		return wrong("To", "is not after From")
 	}
 	return nil
+}
+
+// field returns the field by which s selects, above all.
+func (s *Selection) field() string {
+	switch {
+	case len(s.Units) > 0:
+		return "Selection.Units"
+	case len(s.Uploads) > 0:
+		return "Selection.Uploads"
+	}
+	return "Order.Select"
 }
 
 // source returns whose claims count.

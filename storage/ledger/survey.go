@@ -30,7 +30,8 @@ type surveyed struct {
 	hash   string
 	upload string // its own, or its partner's
 	fate   fate
-	claims int // sources
+	claims int  // sources
+	gone   bool // withdrawn, once the order is done
 }
 
 // survey looks up what an order is about.
@@ -106,6 +107,7 @@ func (s *survey) add(u *Unit) bool {
 	}
 	su := surveyed{id: id, hash: hashOf(s.ledger.identity, id), upload: u.Upload, claims: claims}
 	su.fate = o.apply(u)
+	su.gone = u.Gone()
 	s.units = append(s.units, su)
 	return true
 }
@@ -141,11 +143,13 @@ func (s *survey) refusal() *OrderError {
 	switch n := e.Changes(); {
 	case o.Action == OrderErase && s.nothing > 0: // keys of it were set aside
 	case len(s.units) == 0:
-		return refuse(RefusedUnknown, "")
+		return refuse(RefusedUnknown, o.Select.field())
+	case e.none() && e.Refused > 0 && o.Action == OrderRevise:
+		return refuse(RefusedNotOurs, "Order.ReportType: it only rises, and the operator states that of own units alone that stand")
 	case e.none() && e.Refused > 0:
-		return refuse(RefusedNotOurs, "")
+		return refuse(RefusedNotOurs, o.Select.field()+": the operator undoes what an operator did, and no erasure")
 	case e.none():
-		return refuse(RefusedAlready, "")
+		return refuse(RefusedAlready, o.Select.field())
 	case o.Confirm > 0 && o.Confirm != n:
 		return refuse(RefusedUnconfirmed, "")
 	case o.Confirm == 0 && s.all:

@@ -153,6 +153,10 @@ func (u *Unit) operatorWithdrew() bool {
 	return u.Own()
 }
 
+// Gone reports whether the unit is withdrawn, by its source or the operator, whatever
+// cuts have told of it so far.
+func (u *Unit) Gone() bool { return u.SourceWithdrew || u.operatorWithdrew() }
+
 // Sources returns the sources whose claims stand and are not held.
 func (u *Unit) Sources() Sources {
 	var names []string
@@ -225,4 +229,17 @@ func (u *Unit) Pending() (Event, Wait) {
 	default:
 		return next, WaitChange
 	}
+}
+
+// Withdrawn returns the unit as the operator's withdrawal by name would leave it, if
+// the cut that tells of it gave it that number: for what is said before it is done. A
+// unit that is not released is never numbered then.
+func (u *Unit) Withdrawn(number int64) *Unit {
+	then := u.Clone()
+	then.OperatorWithdrew = true
+	if e, wait := then.Pending(); wait != WaitNothing {
+		e.Number = number
+		then.Events = append(then.Events, e)
+	}
+	return then
 }

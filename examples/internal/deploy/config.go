@@ -66,6 +66,15 @@ type API struct {
 	// withdrawn. The app must be configured for it; see distribution.Revocable.
 	PublicationMap string `json:"publicationMap"`
 	MinimumRisk    int    `json:"minimumRisk"` // by the map "cwa", keys below are left out
+
+	Invalidate Invalidate `json:"invalidate,omitzero"`
+}
+
+// Invalidate names the cache before the bucket that is told what was replaced; none is
+// told if it is empty. It needs a program that was built with the tag "cloud".
+type Invalidate struct {
+	CloudFront string `json:"cloudfront"`       // id of the distribution
+	Prefix     string `json:"prefix,omitempty"` // path at which the bucket's objects are served; empty is "/"
 }
 
 // Package is a package that says for itself what is in it. Origins, visited

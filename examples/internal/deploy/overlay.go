@@ -28,6 +28,8 @@ type overlay struct {
 var (
 	_ storage.Bucket = (*overlay)(nil)
 	_ storage.Stater = (*overlay)(nil)
+
+	_ storage.Replacer = (*overlay)(nil)
 )
 
 func newOverlay(below storage.Bucket) *overlay {
@@ -74,6 +76,15 @@ func (o *overlay) Put(ctx context.Context, name string, r io.Reader, opts *stora
 		return storage.Attributes{}, fmt.Errorf("%w: below", fs.ErrExist)
 	case !errors.Is(err, fs.ErrNotExist):
 		return storage.Attributes{}, err
+	}
+	return storage.Put(ctx, o.above, name, r, opts)
+}
+
+// Replace keeps an object in memory, if it is as it was read.
+func (o *overlay) Replace(ctx context.Context, name, etag string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	had, err := o.Stat(ctx, name)
+	if err != nil || had.ETag != etag {
+		return storage.Attributes{}, fmt.Errorf("%w: it is another, or gone", storage.ErrPrecondition)
 	}
 	return storage.Put(ctx, o.above, name, r, opts)
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/signing"
@@ -39,6 +40,9 @@ type Backend struct {
 	log      *slog.Logger
 	now      func() time.Time
 	ledger   *ledger.Ledger
+	store    ledger.Store
+	bucket   storage.Bucket
+	remake   func(*ledger.Ledger, storage.Bucket) (deploy.Outputs, error) // without what tells a cache
 	tokens   *submit.Tokens
 	outputs  deploy.Outputs
 	counters *counters
@@ -107,7 +111,7 @@ func (b *Backend) openLedger(ctx context.Context, clock func() time.Time) error 
 	if err != nil {
 		return fmt.Errorf("paths.ledger: %w", err)
 	}
-	b.closers = append(b.closers, closing)
+	b.closers, b.store = append(b.closers, closing), store
 	if b.ledger, err = ledger.Open(ctx, store, b.config.ledgerOptions()); err != nil {
 		return err
 	}
@@ -141,7 +145,15 @@ func (b *Backend) openOutputs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.outputs, err = b.config.newOutputs(b.ledger, bucket, archives, metadata, b.log)
+	cache, err := b.config.Invalidator(ctx)
+	if err != nil {
+		return err
+	}
+	b.bucket = bucket
+	b.remake = func(l *ledger.Ledger, bucket storage.Bucket) (deploy.Outputs, error) {
+		return b.config.newOutputs(l, bucket, archives, metadata, nil, b.log)
+	}
+	b.outputs, err = b.config.newOutputs(b.ledger, bucket, archives, metadata, cache, b.log)
 	return err
 }
 
@@ -157,7 +169,7 @@ func (b *Backend) metadataSigner() (*signing.Signer, error) {
 	return signing.NewSigner(b.config.MetadataIdentity(), key, nil)
 }
 
-func (c *Config) newOutputs(l *ledger.Ledger, bucket storage.Bucket, ring *signing.Ring, metadata *signing.Signer, log *slog.Logger) (deploy.Outputs, error) {
+func (c *Config) newOutputs(l *ledger.Ledger, bucket storage.Bucket, ring *signing.Ring, metadata *signing.Signer, cache distribution.Invalidator, log *slog.Logger) (deploy.Outputs, error) {
 	trees, err := c.Trees(metadata)
 	if err != nil {
 		return nil, err
@@ -171,7 +183,7 @@ func (c *Config) newOutputs(l *ledger.Ledger, bucket storage.Bucket, ring *signi
 		}
 	}
 	opts := c.Publisher()
-	opts.Logger = log
+	opts.Logger, opts.Invalidator = log, cache
 	return deploy.NewOutputs(l, bucket, trees, ring, &opts)
 }
 
@@ -284,7 +296,11 @@ func (c *Config) Rehearse(ctx context.Context) error {
 	if b.tokens, err = c.newTokens(l, time.Now); err != nil {
 		return err
 	}
-	if _, err := c.newOutputs(l, memstore.New(nil), ring, nil, nil); err != nil {
+	cache, err := c.Invalidator(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := c.newOutputs(l, memstore.New(nil), ring, nil, cache, nil); err != nil {
 		return err
 	}
 	_, err = b.activate(s)

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
@@ -162,9 +162,8 @@ func (o *Orders) check() error {
 	if o.Listen == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(o.Listen)
-	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("listen: %q, want an address of this host alone, such as 127.0.0.1:9091", o.Listen)
+	if err := orders.CheckListen(o.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
 	}
 	if err := o.Operators.Check(); err != nil {
 		return fmt.Errorf("operators: %w", err)

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/exposition"
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/federation"
+	"github.com/gaenkit/gaen/storage/ledger"
 	"github.com/gaenkit/gaen/storage/ledger/submit"
 )
 
@@ -21,10 +23,13 @@ var (
 	submissionsTotal     = metric{"gaen_submissions_total", "Submissions of phones, by what became of them."}
 	submissionsLateTotal = metric{"gaen_submissions_late_total", "Submissions that were not answered on the beat, so that the time of an answer may tell what became of one."}
 	releasedTotal        = metric{"gaen_released_keys_total", "Keys that the cuts of this process let go."}
+	fewTotal             = metric{"gaen_few_withdrawn_uploads_total", "Uploads whose withdrawal the cuts of this process told in the company of fewer than the policy asks for, by why."}
 	pulledTotal          = metric{"gaen_pulled_keys_total", "Keys that servers handed out, by what became of them."}
 	givenUpBatches       = metric{"gaen_given_up_batches", "Batches that could not be verified and whose keys are lost, of those that the server still has."}
 	pushedTotal          = metric{"gaen_pushed_keys_total", "Keys that servers were sent."}
 	pushedGoneTotal      = metric{"gaen_pushed_withdrawals_total", "Withdrawals that servers were sent."}
+	owedWithdrawals      = metric{"gaen_owed_withdrawals", "Withdrawals of keys that a server has, on their way to it, as of the last cut."}
+	untoldWithdrawals    = metric{"gaen_untold_withdrawals", "Withdrawals of keys that a server has and that it cannot be told, by why, as of the last cut."}
 	archivesTotal        = metric{"gaen_archives_written_total", "Archives that were published."}
 	objectsFailedTotal   = metric{"gaen_objects_failed_total", "Objects that could not be published; they are tried again."}
 	deferredTotal        = metric{"gaen_publications_deferred_total", "Looks after which the last cut was not published, since some server had not been sent it."}
@@ -68,9 +73,16 @@ func newCounters(resolution time.Duration) *counters {
 		c.add(0, submissionsTotal, "kind", kind.String())
 	}
 	c.add(0, submissionsLateTotal)
-	c.add(0, releasedTotal)
 	c.add(0, archivesTotal)
+	c.cut(&ledger.ReleaseReport{})
 	return c
+}
+
+// cut counts what a cut of this process let go.
+func (c *counters) cut(r *ledger.ReleaseReport) {
+	c.add(float64(r.New), releasedTotal)
+	c.add(float64(r.WaitedOut.Uploads), fewTotal, "why", "waited-out")
+	c.add(float64(r.ByOrder.Uploads), fewTotal, "why", "by-order")
 }
 
 // add adds to a counter. Labels are name, value, and so on.
@@ -103,6 +115,24 @@ func (c *counters) pulled(r *federation.PullReport) {
 	c.add(float64(r.Rejected), pulledTotal, "instance", name, "outcome", "rejected")
 	if !r.Time.IsZero() { // else it was not looked up
 		c.set(float64(len(r.GivenUp)), givenUpBatches, "instance", name)
+	}
+}
+
+// owing sets what partners have not been told. What is no longer so is 0.
+func (c *counters) owing(all []*orders.Arrears) {
+	c.mu.Lock()
+	for s := range c.now {
+		if s.metric == owedWithdrawals || s.metric == untoldWithdrawals {
+			c.now[s] = 0
+		}
+	}
+	c.mu.Unlock()
+	for _, a := range all {
+		name := string(a.Partner)
+		c.set(float64(a.Owed), owedWithdrawals, "instance", name)
+		for why, n := range a.Untold {
+			c.set(float64(n), untoldWithdrawals, "instance", name, "why", why)
+		}
 	}
 }
 

@@ -9,62 +9,85 @@ import (
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/examples/internal/partner"
+	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
-// A Preview says what an order would do here, and on phones.
-type Preview struct {
-	*ledger.OrderReport
-	Phones []*distribution.Foresight `json:",omitempty"` // of what withdraws: for each package, what phones would forget
+// Office takes the operator's orders. What they change is published, and told to
+// partners, by the ticks after the next cut.
+func (b *Backend) Office() *orders.Office {
+	return &orders.Office{
+		Ledger: b.ledger, Log: b.log, Reach: b.reach,
+		Explain: func(ctx context.Context, in ledger.Inquiry) (any, error) { return b.Explain(ctx, in) },
+	}
 }
 
-// Preview says what an order of the operator would do, and changes nothing.
-func (b *Backend) Preview(ctx context.Context, o *ledger.Order) (*Preview, error) {
-	report, err := b.ledger.Preview(ctx, o)
-	if err != nil || !o.Action.Withdraws() {
-		return &Preview{OrderReport: report}, err
+// reach says whom the withdrawals of an order reach: what is published here, and
+// everybody who was ever sent keys.
+func (b *Backend) reach(ctx context.Context, o *ledger.Order) (*orders.Reach, error) {
+	var all []orders.Forecast
+	packages := make([]*distribution.Forecast, len(b.outputs))
+	for i, out := range b.outputs {
+		var err error
+		if packages[i], err = out.Forecast(ctx, keys.ReportConfirmedTest); err != nil {
+			return nil, err
+		}
+		all = append(all, packages[i])
 	}
-	ids, err := b.ledger.Selected(ctx, o)
+	partners, err := b.partners(ctx)
 	if err != nil {
 		return nil, err
 	}
-	preview := &Preview{OrderReport: report}
-	for _, out := range b.outputs {
-		if out.Layout.Name() == deploy.Deltaset {
-			continue // whose clients forget whatever they are told to
-		}
-		packages, err := out.Foresee(ctx, keys.ReportConfirmedTest, ids...)
-		if err != nil {
-			return nil, err
-		}
-		preview.Phones = append(preview.Phones, packages...)
+	for _, p := range partners {
+		all = append(all, p)
 	}
-	return preview, nil
+	if err := orders.Foresee(ctx, b.ledger, o, all...); err != nil {
+		return nil, err
+	}
+	reach := &orders.Reach{}
+	for i, out := range b.outputs {
+		for _, f := range packages[i].Foresights() {
+			reach.Packages = append(reach.Packages, orders.NewPackageReach(out.Layout.Name(), out.Layout.Name() == deploy.Deltaset, f, out.Closes))
+		}
+	}
+	for _, p := range partners {
+		reach.Partners = append(reach.Partners, &orders.PartnerReach{Foresight: p.Foresight})
+	}
+	return reach, nil
 }
 
-// Order carries out an order of the operator. What it changes is published, and
-// told to partners, by the ticks after the next cut.
-func (b *Backend) Order(ctx context.Context, o *ledger.Order) (*ledger.OrderReport, error) {
-	report, err := b.ledger.Order(ctx, o)
-	if err == nil {
-		b.log.Info("order", "id", report.ID, "action", report.Action, "by", report.By, "units", report.Units, "immediately", report.Immediately)
+// partners begins a forecast for everybody who was ever sent keys.
+func (b *Backend) partners(ctx context.Context) ([]*federation.Forecast, error) {
+	pushes := map[ledger.Source]*federation.Push{}
+	for _, x := range b.active.Load().exchanges {
+		pushes[x.Name] = x.Push
 	}
-	return report, err
+	var senders []orders.Sender
+	for i := range b.config.Instances {
+		name := b.config.Instances[i].Name
+		senders = append(senders, orders.Sender{Name: name, Push: pushes[name]})
+	}
+	return orders.Partners(ctx, b.ledger, senders)
 }
 
-// Orders returns the records of orders.
-func (b *Backend) Orders(ctx context.Context) ([]ledger.OrderRecord, error) {
-	return b.ledger.Orders(ctx)
+// Owing returns the withdrawals that partners have not been told, or cannot be.
+func (b *Backend) Owing(ctx context.Context) ([]*orders.Arrears, error) {
+	partners, err := b.partners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return orders.Owing(ctx, b.ledger, partners)
 }
 
 // Desk takes orders of those who have credentials, by HTTP's basic authentication:
 //
-//	POST /orders/preview  what an order would do, here and on phones; changes nothing
-//	POST /orders          carries it out
+//	POST /orders/preview  what an order would do: here, on phones, at partners; changes nothing
+//	POST /orders          carries it out, and says the same
 //	GET  /orders          the records of all orders, oldest first
 //	POST /explain         where a key has been: {"keyData": …, "origin": …, "rollingStartIntervalNumber": …}
 //	GET  /books           what became of every key
+//	POST /reconcile       the books, and what is published that is not as it was planned; changes nothing
 //	POST /repair          has what is published be as it was planned: {}
 //
 // What a request holds is said by [orders.Parse] and [orders.ParseInquiry].
@@ -81,58 +104,69 @@ func (b *Backend) newDesk(s partner.Secrets) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("orders.operators: %w", err)
 	}
-	return orders.NewDesk(who, b.log, map[string]orders.Answer{
-		"POST /orders/preview": ordered(b.Preview),
-		"POST /orders":         ordered(b.Order),
-		"GET /orders":          told(b.Orders),
-		"GET /books":           told(b.balance),
-		"POST /repair":         told(b.Repair),
-		"POST /explain": func(ctx context.Context, _ string, body []byte) (any, error) {
-			in, err := orders.ParseInquiry(body)
-			if err != nil {
-				return nil, orders.Invalid(err)
-			}
-			return b.Explain(ctx, in)
-		},
-	}), nil
+	answers := b.Office().Answers()
+	answers["GET /books"] = orders.Told(b.Balance)
+	answers["POST /reconcile"] = orders.Told(b.Reconcile)
+	answers["POST /repair"] = orders.Told(b.Repair)
+	return orders.NewDesk(who, b.log, answers), nil
 }
 
-// balance is the books, and what is wrong with them.
-type balance struct {
+// A Balance is the books, and what is wrong with them.
+type Balance struct {
 	*ledger.Stats
-	Unbalanced string `json:",omitempty"`
+	Arrears    []*orders.Arrears `json:",omitempty"`
+	Unbalanced string            `json:",omitempty"`
 }
 
-func (b *Backend) balance(ctx context.Context) (*balance, error) {
-	stats, err := b.Books(ctx)
+// Balance returns the books, with the withdrawals that partners have not been told.
+// That something is lost is said in them.
+func (b *Backend) Balance(ctx context.Context) (*Balance, error) {
+	stats, lost := b.Books(ctx)
 	if stats == nil {
+		return nil, lost
+	}
+	owing, err := b.Owing(ctx)
+	if err != nil {
 		return nil, err
 	}
-	found := &balance{Stats: stats}
-	if err != nil {
-		found.Unbalanced = err.Error()
+	found := &Balance{Stats: stats, Arrears: owing}
+	if lost != nil {
+		found.Unbalanced = lost.Error()
 	}
 	return found, nil
+}
+
+// A Reconciliation is the books, and what is published held against them.
+type Reconciliation struct {
+	Books *Balance
+	Trees []*deploy.Difference
+}
+
+// Wrong returns what is wrong, empty if nothing is.
+func (r *Reconciliation) Wrong() string {
+	if r.Books.Unbalanced != "" {
+		return r.Books.Unbalanced
+	}
+	for _, d := range r.Trees {
+		if d.Wrong() {
+			return fmt.Sprintf("%s: what is published is not what was planned", d.Output)
+		}
+	}
+	return ""
+}
+
+// Reconcile compares all that is published with the ledger, and changes nothing.
+func (b *Backend) Reconcile(ctx context.Context) (*Reconciliation, error) {
+	books, err := b.Balance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	trees, err := deploy.Reconcile(ctx, b.ledger, b.store, b.bucket, b.remake)
+	return &Reconciliation{books, trees}, err
 }
 
 // Repair has what is published be as it was planned, whatever the bucket lists: it
 // reads all of it.
 func (b *Backend) Repair(ctx context.Context) ([]*distribution.Report, error) {
 	return b.outputs.Repair(ctx)
-}
-
-// ordered answers with what becomes of the order in a body.
-func ordered[T any](work func(context.Context, *ledger.Order) (T, error)) orders.Answer {
-	return func(ctx context.Context, by string, body []byte) (any, error) {
-		o, err := orders.Parse(body, by)
-		if err != nil {
-			return nil, orders.Invalid(err)
-		}
-		return work(ctx, o)
-	}
-}
-
-// told answers what nothing more need be said of.
-func told[T any](work func(context.Context) (T, error)) orders.Answer {
-	return func(ctx context.Context, _ string, _ []byte) (any, error) { return work(ctx) }
 }

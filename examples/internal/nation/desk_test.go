@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/examples/internal/partner"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
@@ -65,17 +69,26 @@ func TestDesk(t *testing.T) {
 		return fmt.Sprintf(`{"action": "withdraw", "select": {"units": [%s]}, "why": "wrong sample"%s}`, strings.Join(units, ","), do)
 	}
 	status, text := a.ask(ada, "POST", "/orders/preview", order(""))
-	var preview Preview
+	var preview orders.Report
 	if err := json.Unmarshal([]byte(text), &preview); status != 200 || err != nil {
 		t.Fatalf("%d %s, %v", status, text, err)
 	}
-	if preview.OrderReport == nil || preview.Effects.Released != 3 || len(preview.Phones) != 3 {
-		t.Errorf("the preview: %s", text)
+	if preview.OrderReport == nil || preview.Effects.Released != 3 || preview.Reach == nil {
+		t.Fatalf("the preview: %s", text)
 	}
-	for _, f := range preview.Phones {
-		if f.Keys != 3 {
-			t.Errorf("on phones: %s", f)
+	next := w.clock().Truncate(time.Hour).Add(time.Hour)
+	seen := ""
+	for _, p := range preview.Reach.Packages {
+		seen += fmt.Sprintf("%s %s %d kept %d retracted; ", p.Layout, p.Package, p.Kept[distribution.KeptConfirmedTest], p.Retracted)
+		if p.Keys != 3 || p.By.Before(next) || p.By.After(next.Add(2*time.Hour)) {
+			t.Errorf("in %s %s: %s, by %s", p.Layout, p.Package, p, p.By)
 		}
+	}
+	if want := "cwa DE 3 kept 0 retracted; cwa EUR 3 kept 0 retracted; nhs DE 3 kept 0 retracted; deltaset DE 0 kept 3 retracted; deltaset EUR 0 kept 3 retracted; "; seen != want {
+		t.Errorf("the packages: %q, want %q", seen, want)
+	}
+	if p := preview.Reach.Partners; len(p) != 1 || p[0].Told != 3 || !p[0].By.Equal(next) {
+		t.Errorf("the partners: %+v", p)
 	}
 	a.shows("EUR", bad, good)
 	if status, text = a.ask(ada, "GET", "/orders", ""); status != 200 || strings.TrimSpace(text) != "[]" {
@@ -86,6 +99,10 @@ func TestDesk(t *testing.T) {
 	}
 	if status, text = a.ask(ada, "POST", "/orders", order("")); status != 200 {
 		t.Errorf("the order is answered %d %s", status, text)
+	}
+	var answer orders.Report
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || !reflect.DeepEqual(answer.Reach, preview.Reach) {
+		t.Errorf("the order says %s of whom it reaches, %v; the preview did otherwise", text, err)
 	}
 	if status, text = a.ask(ada, "POST", "/orders", order("")); status != 422 || !strings.Contains(text, "already") {
 		t.Errorf("given again it is answered %d %s", status, text)

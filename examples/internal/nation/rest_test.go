@@ -137,10 +137,10 @@ func (r *restless) some() ledger.Selection {
 func (r *restless) order(c *country, o *ledger.Order) {
 	r.t.Helper()
 	o.By, o.Why = "ada", "at random"
-	if _, err := c.backend.Preview(r.t.Context(), o); err != nil {
+	if _, err := c.backend.Office().Preview(r.t.Context(), o); err != nil {
 		r.t.Fatal(err)
 	}
-	_, err := c.backend.Order(r.t.Context(), o)
+	_, err := c.backend.Office().Order(r.t.Context(), o)
 	if _, refused := errors.AsType[*ledger.OrderError](err); err != nil && !refused {
 		r.t.Fatal(err)
 	}

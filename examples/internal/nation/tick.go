@@ -180,8 +180,9 @@ func (t *tick) release(ctx context.Context) error {
 		return err
 	}
 	t.report.Cut = r
-	t.counters.add(float64(r.New), releasedTotal)
-	t.log.Info("cut", "time", r.Cut.Time, "new", r.New, "changed", r.Changed, "gone", r.Gone, "warnings", r.Warnings)
+	t.counters.cut(r)
+	t.log.Info("cut", "time", r.Cut.Time, "new", r.New, "changed", r.Changed, "gone", r.Gone,
+		"fewWaitedOut", r.WaitedOut.Uploads, "fewByOrder", r.ByOrder.Uploads, "warnings", r.Warnings)
 	return nil
 }
 
@@ -266,7 +267,13 @@ func (t *tick) prune(ctx context.Context) error {
 	for _, name := range r.Expired {
 		t.log.Error("a consumer stood still until its keys expired", "consumer", name)
 	}
-	_, err = t.tokens.Prune(ctx)
+	if _, err := t.tokens.Prune(ctx); err != nil {
+		return err
+	}
+	owing, err := t.Owing(ctx)
+	if err == nil {
+		t.counters.owing(owing)
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -35,6 +36,16 @@ func ParseCredentials(text string) (Credentials, error) {
 		return nil, errors.New("nobody may give orders: want a line name:secret for each who may")
 	}
 	return c, nil
+}
+
+// CheckListen returns an error unless a desk may listen at an address: one of this
+// host alone, since names and secrets come as they are.
+func CheckListen(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q, want an address of this host alone, such as 127.0.0.1:9091", addr)
+	}
+	return nil
 }
 
 // who returns the name of who makes a request, by the basic authentication of HTTP.

@@ -31,7 +31,10 @@ func (e invalid) Unwrap() error { return e.error }
 // NewDesk returns a handler of what is asked by those who have credentials, by
 // method and path. What is wrong is said as {"error": …}: 409 is an order that wants
 // to be confirmed, 422 one that is refused, 400 what cannot be understood. Who asked
-// for what is logged, without what it was about.
+// for what is logged, without what it was about, and so is what is not done: for the
+// requests of which the ledger keeps no record this line is the only one. Those are
+// what could not be understood, an order without a name, a reason or an id as they must
+// be, and another order by an id that has been used.
 func NewDesk(c Credentials, log *slog.Logger, answers map[string]Answer) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, a := range answers {
@@ -57,6 +60,7 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := read(w, r)
 	if err != nil {
+		d.log.Warn("orders: not done", "by", by, "status", err.status)
 		write(w, err.status, refusal{Error: err.Error()})
 		return
 	}
@@ -93,25 +97,42 @@ type refusal struct {
 	Error   string               `json:"error"`
 	Reason  ledger.RefusalReason `json:"reason,omitzero"`
 	Changes int                  `json:"changes,omitzero"` // the number that Confirm must have
+	ID      string               `json:"id,omitzero"`      // to go on with, of an order that was cut off
 }
 
 func (d *desk) reply(w http.ResponseWriter, ctx context.Context, by string, body []byte) {
 	v, err := d.answer(ctx, by, body)
-	order, isOrder := errors.AsType[*ledger.OrderError](err)
-	_, isInvalid := errors.AsType[invalid](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		write(w, http.StatusOK, v)
-	case isOrder && order.Reason == ledger.RefusedUnconfirmed:
-		write(w, http.StatusConflict, refusal{err.Error(), order.Reason, order.Effects.Changes()})
-	case isOrder:
-		write(w, http.StatusUnprocessableEntity, refusal{Error: err.Error(), Reason: order.Reason})
-	case isInvalid:
-		write(w, http.StatusBadRequest, refusal{Error: err.Error()})
-	default:
-		d.log.Error("orders: failed", "by", by, "err", err)
-		write(w, http.StatusInternalServerError, refusal{Error: "it failed; the log says why. An order is given again with its id"})
+		return
 	}
+	status, why := refuse(err)
+	if status == http.StatusInternalServerError {
+		d.log.Error("orders: failed", "by", by, "id", why.ID, "err", err)
+	} else {
+		d.log.Warn("orders: not done", "by", by, "status", status, "reason", why.Reason)
+	}
+	write(w, status, why)
+}
+
+// refuse returns the answer to what is not done.
+func refuse(err error) (status int, why refusal) {
+	if _, ok := errors.AsType[invalid](err); ok {
+		return http.StatusBadRequest, refusal{Error: err.Error()}
+	}
+	if order, ok := errors.AsType[*ledger.OrderError](err); ok {
+		why = refusal{Error: err.Error(), Reason: order.Reason}
+		if order.Reason != ledger.RefusedUnconfirmed {
+			return http.StatusUnprocessableEntity, why
+		}
+		why.Changes = order.Wants()
+		return http.StatusConflict, why
+	}
+	why = refusal{Error: "it failed; the log says why"}
+	if cut, ok := errors.AsType[*Unfinished](err); ok && cut.ID != "" {
+		why = refusal{Error: why.Error + ". Give the order again with this id", ID: cut.ID}
+	}
+	return http.StatusInternalServerError, why
 }
 
 func write(w http.ResponseWriter, status int, v any) {

@@ -98,7 +98,7 @@ func (tr *trial) orderWithFault(o ledger.Order, n int, v Verdict) bool {
 	o.ID = upload
 	switch o.Action {
 	case ledger.OrderHold:
-		o.Holds.Sources = []ledger.Source{ledger.Source(upload)}
+		o.Holds.Sources, o.Confirm = []ledger.Source{ledger.Source(upload)}, 1 // of which the ledger has nothing
 	case ledger.OrderRollBack, ledger.OrderErase:
 		o.Select.Uploads = []string{upload}
 	}

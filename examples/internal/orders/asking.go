@@ -1,8 +1,6 @@
-package main
+package orders
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gaenkit/gaen/examples/internal/orders"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -18,35 +15,14 @@ import (
 // maxInquiry is how long what names a key may be.
 const maxInquiry = 1 << 10
 
-// explain prints where a key has been. The key comes from a file or from standard
-// input, and never from the command line, where everybody on the machine could see
-// it.
-func (c *command) explain(ctx context.Context) (err error) {
-	in, err := c.readInquiry()
-	if err != nil {
-		return usageError{fmt.Errorf("the key: %w", err)}
-	}
-	b, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	explanation, err := b.Explain(ctx, in)
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(explanation, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(c.stdout, "%s\n", text)
-	return err
-}
-
-func (c *command) readInquiry() (in ledger.Inquiry, err error) {
-	r := c.stdin
-	if c.keyFile != "-" {
-		f, err := os.Open(c.keyFile)
+// ReadInquiry reads which key is asked for, from a file or, as "-", from standard
+// input: never from the command line, where everybody on the machine could see it.
+// The key data are in hexadecimal or base64, and after them, if they are known, come
+// the first interval and the origin. No error quotes what it was read from.
+func ReadInquiry(file string, stdin io.Reader) (in ledger.Inquiry, err error) {
+	r := stdin
+	if file != "-" {
+		f, err := os.Open(file)
 		if err != nil {
 			return in, err
 		}
@@ -63,14 +39,12 @@ func (c *command) readInquiry() (in ledger.Inquiry, err error) {
 	return parseInquiry(string(text))
 }
 
-// parseInquiry reads key data in hexadecimal or base64, and, if they are known, the
-// first interval and the origin. No error quotes what it was read from.
 func parseInquiry(text string) (in ledger.Inquiry, err error) {
 	fields := strings.Fields(text)
 	if len(fields) < 1 || len(fields) > 3 {
 		return in, fmt.Errorf("%d words, want one to three: the key data, its first interval, its origin", len(fields))
 	}
-	if in.KeyData, err = orders.ParseKeyData(fields[0]); err != nil {
+	if in.KeyData, err = ParseKeyData(fields[0]); err != nil {
 		return in, fmt.Errorf("key data: %w", err)
 	}
 	if len(fields) > 1 {

@@ -1,0 +1,100 @@
+package nation
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/orders/orderstest"
+)
+
+// files returns all that is published.
+func (c *country) files() map[string]string {
+	c.w.t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(filepath.Join(c.dir, "www"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[path] = string(text)
+		return err
+	})
+	if err != nil {
+		c.w.t.Fatal(err)
+	}
+	return all
+}
+
+// TestReconcile loses and alters what is published: that is said, and nothing is
+// changed by saying it, and repaired it is as it was.
+func TestReconcile(t *testing.T) {
+	w := newWorld(t)
+	germany := w.country(de)
+	germany.config.API.Layouts = []string{deploy.CWA, deploy.NHS, deploy.Deltaset}
+	germany.open()
+	germany.submit(3)
+	for range 4 {
+		w.hour(nil, germany)
+	}
+	reconcile := func() *Reconciliation {
+		t.Helper()
+		before, there := orderstest.Contents(t, germany.backend.ledger), germany.files()
+		r, err := germany.backend.Reconcile(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(orderstest.Contents(t, germany.backend.ledger), before) || !reflect.DeepEqual(germany.files(), there) {
+			t.Error("something is changed")
+		}
+		return r
+	}
+	if r := reconcile(); r.Wrong() != "" || len(r.Trees) != 3 {
+		t.Fatalf("of what nobody touched it says %q: %+v", r.Wrong(), r.Trees)
+	}
+	whole := germany.files()
+	var lost, altered string
+	for _, path := range slices.Sorted(func(yield func(string) bool) {
+		for path := range whole {
+			if !yield(path) {
+				return
+			}
+		}
+	}) {
+		switch {
+		case strings.Contains(path, "/hour/") && strings.HasPrefix(whole[path], "PK"):
+			lost = path
+		case strings.Contains(path, "/country/") && strings.HasPrefix(whole[path], "["):
+			altered = path
+		}
+	}
+	if err := os.Remove(lost); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(altered, []byte("[]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := reconcile()
+	var differs []string
+	for _, d := range r.Trees {
+		for _, name := range d.Differs {
+			differs = append(differs, filepath.Join(germany.dir, "www", name))
+		}
+	}
+	if slices.Sort(differs); r.Wrong() == "" || !slices.Equal(differs, slices.Sorted(slices.Values([]string{lost, altered}))) {
+		t.Errorf("it says %q, and that these differ: %q; want %q and %q", r.Wrong(), differs, lost, altered)
+	}
+	if _, err := germany.backend.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := germany.files()
+	r = reconcile()
+	if r.Wrong() != "" || now[lost] != whole[lost] || now[altered] != whole[altered] {
+		t.Errorf("after the repair it says %q; what was lost is as it was: %t, what was altered: %t", r.Wrong(), now[lost] == whole[lost], now[altered] == whole[altered])
+	}
+}

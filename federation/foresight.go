@@ -1,0 +1,248 @@
+package federation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// A Foresight says what a partner would be told of units, were they to be withdrawn
+// now. Each is in one of its terms: Units = Told + Untold + Unchanged. It may be
+// printed and marshalled.
+type Foresight struct {
+	Partner   ledger.Source  `json:"partner"`
+	Units     int            `json:"units"`
+	Told      int            `json:"told"`                // the partner is told, with the run after the cut that tells of them
+	Untold    map[string]int `json:"untold,omitempty"`    // the partner has them and cannot be told, by why
+	Unchanged map[string]int `json:"unchanged,omitempty"` // the partner never had them, or has been told before, by why
+}
+
+// Why a partner that has a unit cannot be told of its withdrawal, beside what an
+// [Account] says of what is not deliverable.
+const (
+	UntoldForeign   = operatorWithdrew // only others brought it, and an operator's word is of effect here alone
+	UntoldExportOff = "export-off"     // nothing is sent to the partner any more
+	UntoldRemoved   = "removed"        // it is no partner any more
+)
+
+// refusedByPartner is why a partner never had a unit.
+const refusedByPartner = "refused"
+
+// String returns the foresight as a line, for people.
+func (f *Foresight) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: of %d units it would be told %d", f.Partner, f.Units, f.Told)
+	for _, why := range slices.Sorted(maps.Keys(f.Untold)) {
+		fmt.Fprintf(&b, "; it has and cannot be told %d (%s)", f.Untold[why], why)
+	}
+	for _, why := range slices.Sorted(maps.Keys(f.Unchanged)) {
+		fmt.Fprintf(&b, "; nothing changes for %d (%s)", f.Unchanged[why], why)
+	}
+	return b.String()
+}
+
+// A Forecast counts what a partner would be told, unit by unit, by what was recorded
+// of it when the forecast began. It changes nothing.
+type Forecast struct {
+	*Foresight
+	identity ledger.Identity
+	number   int64 // of the withdrawals
+	view     *view
+	refused  refusals
+	last     int // the span that they would be in; beyond all if there is none
+	why      string
+
+	// state is what has become of what a span told; nil if it is always there to be
+	// had.
+	state func(j int) ToldState
+
+	// delivers is what becomes of a telling on its way.
+	delivers func(j int, u *ledger.Unit, what telling, e ledger.Event, why string, refused []int) (telling, string)
+}
+
+func newForecast(l *ledger.Ledger, name ledger.Source) *Forecast {
+	return &Forecast{
+		Foresight: &Foresight{Partner: name, Untold: map[string]int{}, Unchanged: map[string]int{}},
+		identity:  l.Identity(), number: math.MaxInt64, why: UntoldForeign,
+	}
+}
+
+// Forecast begins a forecast for the partner, by the rules of today.
+func (p *Push) Forecast(ctx context.Context) (*Forecast, error) {
+	s, err := p.books(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := p.ledger.Log(ctx, math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	f := newForecast(p.ledger, p.name)
+	f.number = log.Last.Last + 1
+	whole := *s.state
+	if ahead := whole.ranges[len(whole.ranges)-1]; ahead.From.Number < log.Last.Last {
+		// What has been cut is sent before the cut to come tells of its withdrawal.
+		ahead.To = log.Last.Position()
+		next := &pushRange{From: ahead.To, Rules: p.rules, Total: 1}
+		next.To.Number = math.MaxInt64
+		whole.ranges = append(whole.ranges, next)
+	}
+	whole.withGaps(p.rules)
+	f.view, f.refused, f.last = whole.view(p.name), whole.refused(), len(whole.ranges)-1
+	f.delivers = func(j int, u *ledger.Unit, what telling, e ledger.Event, why string, refused []int) (telling, string) {
+		what, why = f.view.delivers(j, u, what, e, why, &whole.ranges[j].Rules, refused)
+		if whole.ranges[j].gap && what == withdrawal {
+			return untold, rulesOfThen
+		}
+		return what, why
+	}
+	f.state = stateOf(whole.ranges)
+	return f, nil
+}
+
+// stateOf tells what has become of ranges. One that was sent in part is due.
+func stateOf(ranges []*pushRange) func(j int) ToldState {
+	return func(j int) ToldState {
+		switch g := ranges[j]; {
+		case !g.Expired.IsZero():
+			return ToldExpired
+		case !g.gap && !g.done():
+			return ToldDue
+		}
+		return ToldSent
+	}
+}
+
+// Partners returns the instances of which the ledger keeps that something was, or was
+// to be, pushed to them: those that are no longer sent anything among them.
+func Partners(ctx context.Context, l *ledger.Ledger) ([]ledger.Source, error) {
+	registers, err := l.Registers(ctx, registerPrefix)
+	if err != nil {
+		return nil, err
+	}
+	var names []ledger.Source
+	for _, r := range registers {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(r.Name, registerPrefix), "/push")
+		if ok && checkName(ledger.Source(name)) == nil {
+			names = append(names, ledger.Source(name))
+		}
+	}
+	return names, nil
+}
+
+// Forsaken begins a forecast for a partner that is no longer sent anything, for the
+// reason why: of what it has it cannot be told.
+func Forsaken(ctx context.Context, l *ledger.Ledger, name ledger.Source, why string) (*Forecast, error) {
+	state, err := readPushState(ctx, l, name)
+	if err != nil {
+		return nil, err
+	}
+	f := newForecast(l, name)
+	f.view, f.refused, f.last, f.why = state.view(name), state.refused(), len(state.ranges), why
+	f.state = func(j int) ToldState {
+		if stateOf(state.ranges)(j) == ToldSent {
+			return ToldSent
+		}
+		return ToldExpired // what has not been sent will not be
+	}
+	f.delivers = func(j int, u *ledger.Unit, what telling, e ledger.Event, why string, refused []int) (telling, string) {
+		return f.view.delivers(j, u, what, e, why, &state.ranges[j].Rules, refused)
+	}
+	return f, nil
+}
+
+// Forecast begins a forecast for a nation, of what the hub's own operator withdraws:
+// no batch carries it any more, and whoever has read one that did is not told. Nations
+// that check seals read other batches.
+func (h *Hub) Forecast(ctx context.Context, n *Nation) (*Forecast, error) {
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	list, err := h.list(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	f := newForecast(h.ledger, n.Name)
+	f.view, f.last = list.view(n), len(list.spans)
+	f.delivers = func(_ int, u *ledger.Unit, what telling, _ ledger.Event, why string, _ []int) (telling, string) {
+		if what == withdrawal && !n.given(what, u) {
+			return untold, takesNoWithdrawals
+		}
+		return what, why
+	}
+	return f, nil
+}
+
+// Add counts those units of a family ([ledger.Ledger.Families]) that are to be
+// withdrawn. None is to be added twice.
+func (f *Forecast) Add(family *ledger.Unit, withdrawn map[ledger.UnitID]bool) {
+	for _, u := range unitsOf(family) {
+		if withdrawn[u.ID()] {
+			f.add(u)
+		}
+	}
+}
+
+func (f *Forecast) stateIn(j int) ToldState {
+	switch {
+	case j == f.last:
+		return ToldDue
+	case f.state == nil:
+		return ToldSent
+	}
+	return f.state(j)
+}
+
+// add counts a unit.
+func (f *Forecast) add(u *ledger.Unit) {
+	f.Units++
+	if !u.Released() {
+		f.Unchanged[AbsentNotReleased]++
+		return
+	}
+	had, has, told := false, false, false
+	untoldBy, absence := "", AbsentBefore
+	then := u.Withdrawn(f.number)
+	refused := f.refused.of(f.identity, u)
+	f.view.follow(min(f.last, len(f.view.spans)-1), then, func(j int, what telling, e ledger.Event, why string) {
+		switch what, why := f.delivers(j, then, what, e, why, refused); what {
+		case aKey:
+			had, has = true, true
+			if slices.Contains(refused, j) {
+				has, absence = false, refusedByPartner
+			}
+		case withdrawal:
+			switch f.stateIn(j) {
+			case ToldDue:
+				told = true
+			case ToldExpired:
+				untoldBy = string(ToldExpired)
+			default:
+				has = false
+			}
+		case untold:
+			untoldBy = why
+		case leftOut:
+			absence = why
+		}
+	})
+	switch {
+	case told:
+		f.Told++
+	case has && untoldBy != "":
+		f.Untold[untoldBy]++
+	case has:
+		f.Untold[f.why]++
+	case had && absence != refusedByPartner:
+		f.Unchanged[AbsentWithdrawn]++
+	case u.Events[len(u.Events)-1].Partners == ledger.Withdrawn && absence == AbsentBefore:
+		f.Unchanged[AbsentWithdrawn]++
+	default:
+		f.Unchanged[absence]++
+	}
+}
