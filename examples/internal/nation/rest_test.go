@@ -1,7 +1,6 @@
 package nation
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -22,10 +21,13 @@ import (
 	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/federation/interop"
+	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/pgledger"
+	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 )
 
 var (
@@ -37,11 +39,17 @@ var (
 // happen at random.
 type restless struct {
 	*world
-	rand    *rand.Rand
-	hubs    []*hub
-	nations []*country
-	keys    []keys.DiagnosisKey
-	readers []*reader
+	rand      *rand.Rand
+	hub       *hub
+	hubFuse   *fuse
+	reopenHub func()
+	nations   []*country
+	fuses     map[*country]*fuse
+	witnesses map[*country]*witness
+	keys      []keys.DiagnosisKey
+	readers   []*reader
+	ordered   map[*country]map[ledger.UnitID]bool // what its operator has withdrawn last (true), or reinstated
+	crashes   int
 }
 
 // reader follows a package of a nation's delta set from some time on.
@@ -51,58 +59,165 @@ type reader struct {
 	pkg string
 }
 
-// TestAtRest: whatever is submitted, withdrawn, reinstated, held, resumed, pruned and
-// restarted in two nations, once everything rests those who follow a delta set have
-// just what is active and relevant, from whatever time they read on; phones match
-// what is active, and what is not only if they cannot forget it.
+// TestAtRest: whatever is submitted, withdrawn, reinstated, held, resumed and pruned in
+// two nations, by their people and by others that may not, and wherever they and their
+// hub are cut off and restarted, the invariants hold in every hour. Once everything
+// rests those who follow a delta set have just what is active and relevant, from
+// whatever time they read on; phones match what is active, and what is not only if
+// they cannot forget it; and every withdrawal has arrived.
 func TestAtRest(t *testing.T) {
 	n, hours := *restHistories, 30
 	if testing.Short() {
 		n, hours = 1, 5
 	}
 	for i := range n {
-		t.Run(fmt.Sprintf("seed=%d", *restSeed+uint64(i)), func(t *testing.T) {
+		seed := *restSeed + uint64(i)
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			r := newRestless(t, *restSeed+uint64(i))
+			r := newRestless(t, seed)
 			for range hours + r.rand.IntN(hours) {
 				for range r.rand.IntN(4) {
 					r.happen()
 				}
-				if i%2 == 0 && r.rand.IntN(3) == 0 {
+				if seed%2 == 1 && r.rand.IntN(3) == 0 {
 					r.add(20 * time.Hour) // so that keys get too old, and are pruned
 				}
-				r.world.hour(r.hubs, r.nations...)
+				r.hour(true)
 				r.follow()
+				if t.Failed() {
+					return
+				}
 			}
 			r.rest()
 			for _, c := range r.nations {
 				r.checkNation(c)
 			}
+			r.withdrawalsArrived()
 			r.clean(r.keys, r.nations...)
+			t.Logf("%d ticks and cuts were cut off", r.crashes)
 		})
 	}
 }
 
+// newRestless returns the nations of a seed. In one of three, a nation has its ledger
+// in PostgreSQL, where there is one.
 func newRestless(t *testing.T, seed uint64) *restless {
 	w := newWorld(t)
-	r := &restless{world: w, rand: rand.New(rand.NewPCG(seed, 1)), hubs: []*hub{w.hub()}}
+	r := &restless{
+		world: w, rand: rand.New(rand.NewPCG(seed, 1)), hubFuse: &fuse{},
+		fuses: map[*country]*fuse{}, witnesses: map[*country]*witness{}, ordered: map[*country]map[ledger.UnitID]bool{},
+	}
+	r.openHub()
 	in := plain("hub")
 	in.Rules.Rules = federation.Relay()
 	in.Rules.Withdrawals = true
-	for _, region := range []keys.Region{de, fr} {
-		c := w.country(region)
+	for i, region := range []keys.Region{de, fr} {
+		c, f := w.country(region), &fuse{}
 		c.config.API.Layouts = []string{deploy.CWA, deploy.NHS, deploy.Deltaset}
 		c.config.API.PublicationMap = []string{"identity", "revocable"}[r.rand.IntN(2)]
-		c.joins(r.hubs[0], in, interop.Member{})
+		c.config.ObjectStore.Threads, c.config.ObjectStore.RetryBackoff = 1, deploy.Duration(time.Millisecond)
+		c.config.Schedule.AllowGap = true
+		c.joins(r.hub, in, interop.Member{})
+		c.config.Instances[0].URL = f.network(t, r.hub.http.URL)
+		c.opts.Store, c.opts.Bucket = f.store, f.bucket
+		if i == 0 && seed%3 == 2 {
+			c.opts.Store = r.inPostgres(f)
+		}
+		r.fuses[c], r.ordered[c] = f, map[ledger.UnitID]bool{}
 		r.nations = append(r.nations, c.open())
+		r.witnesses[c] = newWitness(c)
+		f.beforeRemoval = r.witnesses[c].look
 	}
 	return r
+}
+
+// inPostgres has a nation's ledger be in a database of its own.
+func (r *restless) inPostgres(f *fuse) func(ledger.Store) ledger.Store {
+	pool := pgtest.Database(r.t)
+	return func(ledger.Store) ledger.Store {
+		store, err := pgledger.Open(r.t.Context(), pool, &pgledger.Options{Clock: r.clock})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return f.store(store)
+	}
+}
+
+// openHub starts the hub, whose ledger is a file, and has it be started again by
+// reopenHub.
+func (r *restless) openHub() {
+	path := filepath.Join(r.t.TempDir(), "hub.db")
+	var open *sqliteledger.Store
+	start := func() ledger.Store {
+		var err error
+		if open, err = sqliteledger.Open(r.t.Context(), path, &sqliteledger.Options{Clock: r.clock}); err != nil {
+			r.t.Fatal(err)
+		}
+		return r.hubFuse.store(open)
+	}
+	r.hub = r.world.hubOn(start())
+	r.reopenHub = func() {
+		open.Close()
+		r.hub.open(start())
+	}
+	r.t.Cleanup(func() { open.Close() })
+}
+
+// hour lets an hour pass, in which everybody does what is due. If it is a rough one,
+// some are cut off in it, and started again.
+func (r *restless) hour(rough bool) {
+	r.t.Helper()
+	r.add(time.Hour)
+	hubCtx := r.hubFuse.arm(r.t.Context(), 0, fails)
+	if rough && r.rand.IntN(5) == 0 {
+		hubCtx = r.hubFuse.arm(r.t.Context(), 1+r.rand.IntN(max(r.hubFuse.usual, 1)), ending(r.rand.IntN(int(endings))))
+	}
+	rested := map[*country]bool{}
+	for _, c := range r.nations {
+		rested[c] = r.tick(c, rough && r.rand.IntN(4) == 0)
+	}
+	_, err := r.hub.hub.Release(hubCtx, &ledger.ReleaseOptions{AllowGap: true})
+	if r.hubFuse.disarm() {
+		r.crashes++
+		r.reopenHub()
+	} else if err != nil {
+		r.t.Fatalf("hub: %v", err)
+	}
+	for _, c := range r.nations {
+		r.witnesses[c].look()
+		r.witnesses[c].check(rested[c])
+		r.nobodyElse(c)
+	}
+	r.booksBalance()
+}
+
+// tick has a nation do what is due, and reports whether all of it was done. If it is
+// rough, it is cut off, and perhaps started again in the same hour.
+func (r *restless) tick(c *country, rough bool) bool {
+	r.t.Helper()
+	f := r.fuses[c]
+	at := 0
+	if rough {
+		at = 1 + r.rand.IntN(max(f.usual, 1))
+	}
+	report, err := c.backend.Tick(f.arm(r.t.Context(), at, ending(r.rand.IntN(int(endings)))))
+	switch blown := f.disarm(); {
+	case blown:
+		r.crashes++
+		c.open()
+		r.witnesses[c].look()
+		r.witnesses[c].check(false)
+		return r.rand.IntN(2) == 0 && r.tick(c, false)
+	case err != nil && !r.hubFuse.burnt():
+		r.t.Fatalf("%s: %v", c.region, err)
+	}
+	return err == nil && !report.Waiting
 }
 
 // happen lets one thing happen to one nation.
 func (r *restless) happen() {
 	c := r.nations[r.rand.IntN(2)]
-	switch r.rand.IntN(9) {
+	switch r.rand.IntN(12) {
 	case 0, 1, 2, 3:
 		r.keys = append(r.keys, c.submit(1)...)
 	case 4:
@@ -115,6 +230,62 @@ func (r *restless) happen() {
 		r.order(c, &ledger.Order{Action: ledger.OrderResume, Holds: ledger.Holds{Origins: []keys.Region{de, fr}}})
 	case 8:
 		c.open()
+	case 9:
+		if k, ok := r.recent(); ok { // that another nation has, too
+			c.submitKeys([]keys.DiagnosisKey{k})
+		}
+	case 10:
+		r.imposture(c)
+	case 11:
+		r.stranger()
+	}
+}
+
+// recent returns a key of yesterday or today, without an origin.
+func (r *restless) recent() (k keys.DiagnosisKey, ok bool) {
+	if len(r.keys) == 0 {
+		return k, false
+	}
+	k = r.keys[len(r.keys)-1-r.rand.IntN(min(len(r.keys), 5))]
+	k.Origin = keys.Region{}
+	return k, r.clock().Sub(k.End()) < 48*time.Hour
+}
+
+// imposture has the nation's hub, or a source that it does not know, withdraw keys
+// that it has not brought.
+func (r *restless) imposture(c *country) {
+	r.t.Helper()
+	d := &ledger.Delivery{Source: "stranger"}
+	origins := []keys.Region{de, fr}
+	if r.rand.IntN(2) == 0 {
+		d.Source, origins = "hub", []keys.Region{c.region} // of which it is sent none
+	}
+	for _, id := range r.some().Units {
+		if slices.Contains(origins, id.Origin) {
+			d.Withdrawals = append(d.Withdrawals, id)
+		}
+	}
+	if _, err := c.backend.ledger.Accept(r.t.Context(), d); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// stranger is a nation that may relay, and uploads to the hub: keys that others have,
+// as its own, and withdrawals of what it has not brought.
+func (r *restless) stranger() {
+	r.t.Helper()
+	n := &federation.Nation{Name: "stranger", Region: ie, Relays: keys.Only(de, fr)}
+	in := &federation.Incoming{Tag: fmt.Sprint(r.rand.Uint64())}
+	for range 2 {
+		if k, ok := r.recent(); ok {
+			k.Origin, k.ConsentToFederate = ie, keys.ConsentUnstated
+			in.Keys = append(in.Keys, k)
+			k.Origin, k.ReportType = []keys.Region{de, fr}[r.rand.IntN(2)], keys.Some(keys.ReportRevoked)
+			in.Keys = append(in.Keys, k)
+		}
+	}
+	if _, err := r.hub.hub.Upload(r.t.Context(), n, in); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
@@ -133,16 +304,39 @@ func (r *restless) some() ledger.Selection {
 	return s
 }
 
-// order gives an order, which the ledger may refuse.
+// order gives an order, which the ledger may refuse. If it is cut off, it is given
+// again.
 func (r *restless) order(c *country, o *ledger.Order) {
 	r.t.Helper()
-	o.By, o.Why = "ada", "at random"
+	o.ID, o.By, o.Why = fmt.Sprintf("%x", r.rand.Uint64()), "ada", "at random"
 	if _, err := c.backend.Preview(r.t.Context(), o); err != nil {
 		r.t.Fatal(err)
 	}
+	var known []ledger.UnitID
+	for _, id := range o.Select.Units {
+		if unitIn(r.t, c.backend.ledger, id) != nil {
+			known = append(known, id)
+		}
+	}
+	if r.rand.IntN(4) == 0 {
+		f := r.fuses[c]
+		_, err := c.backend.Order(f.arm(r.t.Context(), 1+r.rand.IntN(8), ending(r.rand.IntN(int(endings)))), o)
+		if blown := f.disarm(); blown {
+			c.open()
+		} else if _, refused := errors.AsType[*ledger.OrderError](err); err != nil && !refused {
+			r.t.Fatal(err)
+		}
+	}
 	_, err := c.backend.Order(r.t.Context(), o)
-	if _, refused := errors.AsType[*ledger.OrderError](err); err != nil && !refused {
+	if _, refused := errors.AsType[*ledger.OrderError](err); refused {
+		return
+	} else if err != nil {
 		r.t.Fatal(err)
+	}
+	if o.Action == ledger.OrderWithdraw || o.Action == ledger.OrderReinstate {
+		for _, id := range known {
+			r.ordered[c][id] = o.Action == ledger.OrderWithdraw
+		}
 	}
 }
 
@@ -200,7 +394,7 @@ func (r *restless) rest() {
 		r.order(c, &ledger.Order{Action: ledger.OrderResume, Holds: ledger.Holds{Origins: []keys.Region{de, fr}}})
 	}
 	for range 12 {
-		r.world.hour(r.hubs, r.nations...)
+		r.hour(false)
 	}
 }
 
@@ -327,18 +521,7 @@ func (c *country) archives(pkg string) []*export.Content {
 		if err != nil {
 			c.w.t.Fatal(err)
 		}
-		a, err := export.Open(bytes.NewReader(text), int64(len(text)), nil)
-		if err != nil {
-			c.w.t.Fatal(err)
-		}
-		v, err := a.Verify(c.trusted(), nil)
-		if err != nil {
-			c.w.t.Fatal(err)
-		}
-		content, err := v.Content()
-		if err != nil {
-			c.w.t.Fatal(err)
-		}
+		content := c.archive(h.path, text)
 		contents = append(contents, content)
 	}
 	return contents
