@@ -18,7 +18,6 @@ import (
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage"
-	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -59,14 +58,9 @@ type seenFile struct {
 	content *export.Content // until that
 }
 
-func newWitness(c *country) *witness {
-	c.w.t.Helper()
-	bucket, err := filestore.New(c.dir+"/www", nil)
-	if err != nil {
-		c.w.t.Fatal(err)
-	}
+func newWitness(c *country, tree storage.Bucket) *witness {
 	return &witness{
-		t: c.w.t, of: c, bucket: bucket,
+		t: c.w.t, of: c, bucket: tree,
 		units: map[ledger.UnitID]seenUnit{}, files: map[string]*seenFile{}, lines: map[line]map[time.Time]*export.Content{},
 	}
 }
@@ -415,7 +409,7 @@ func (w *witness) checkPackage(out *deploy.Output, pkg *distribution.Package) {
 		}
 		content := fresh[seen.file.Window.Start]
 		if content == nil {
-			content = &export.Content{}
+			content = &export.Content{Start: seen.file.Window.Start, End: seen.file.Window.End}
 			fresh[seen.file.Window.Start] = content
 		}
 		content.Keys = append(content.Keys, seen.content.Keys...)

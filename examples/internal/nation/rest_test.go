@@ -1,17 +1,15 @@
 package nation
 
 import (
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,14 +22,17 @@ import (
 	"github.com/gaenkit/gaen/internal/pgtest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/filestore"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/memledger"
 	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
+	"github.com/gaenkit/gaen/storage/memstore"
 )
 
 var (
-	restHistories = flag.Int("nation.histories", 2, "how many random histories of two nations")
+	restHistories = flag.Int("nation.histories", 3, "how many random histories of two nations")
 	restSeed      = flag.Uint64("nation.seed", 1, "of the first of them")
 )
 
@@ -66,7 +67,7 @@ type reader struct {
 // whatever time they read on; phones match what is active, and what is not only if
 // they cannot forget it; and every withdrawal has arrived.
 func TestAtRest(t *testing.T) {
-	n, hours := *restHistories, 30
+	n, hours := *restHistories, 18
 	if testing.Short() {
 		n, hours = 1, 5
 	}
@@ -76,7 +77,7 @@ func TestAtRest(t *testing.T) {
 			t.Parallel()
 			r := newRestless(t, seed)
 			for range hours + r.rand.IntN(hours) {
-				for range r.rand.IntN(4) {
+				for range r.rand.IntN(5) {
 					r.happen()
 				}
 				if seed%2 == 1 && r.rand.IntN(3) == 0 {
@@ -99,8 +100,7 @@ func TestAtRest(t *testing.T) {
 	}
 }
 
-// newRestless returns the nations of a seed. In one of three, a nation has its ledger
-// in PostgreSQL, where there is one.
+// newRestless returns the nations of a seed.
 func newRestless(t *testing.T, seed uint64) *restless {
 	w := newWorld(t)
 	r := &restless{
@@ -119,28 +119,54 @@ func newRestless(t *testing.T, seed uint64) *restless {
 		c.config.Schedule.AllowGap = true
 		c.joins(r.hub, in, interop.Member{})
 		c.config.Instances[0].URL = f.network(t, r.hub.http.URL)
-		c.opts.Store, c.opts.Bucket = f.store, f.bucket
-		if i == 0 && seed%3 == 2 {
-			c.opts.Store = r.inPostgres(f)
-		}
+		tree := r.place(c, f, seed, i)
 		r.fuses[c], r.ordered[c] = f, map[ledger.UnitID]bool{}
 		r.nations = append(r.nations, c.open())
-		r.witnesses[c] = newWitness(c)
+		r.witnesses[c] = newWitness(c, tree)
 		f.beforeRemoval = r.witnesses[c].look
 	}
 	return r
 }
 
-// inPostgres has a nation's ledger be in a database of its own.
-func (r *restless) inPostgres(f *fuse) func(ledger.Store) ledger.Store {
-	pool := pgtest.Database(r.t)
-	return func(ledger.Store) ledger.Store {
-		store, err := pgledger.Open(r.t.Context(), pool, &pgledger.Options{Clock: r.clock})
+// place says where a nation has its ledger and its tree, by the seed, and returns the
+// tree. Of three histories one has both in files, one the ledger of a nation in
+// PostgreSQL, and one both in memory, where much more can happen in the same time.
+func (r *restless) place(c *country, f *fuse, seed uint64, i int) storage.Bucket {
+	r.t.Helper()
+	c.opts.Store, c.opts.Bucket = f.store, f.bucket
+	if seed%3 == 1 {
+		www := filepath.Join(c.dir, "www")
+		if err := os.MkdirAll(www, 0o755); err != nil {
+			r.t.Fatal(err)
+		}
+		tree, err := filestore.New(www, nil)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		return f.store(store)
+		return tree
 	}
+	tree := memstore.New(nil)
+	c.opts.Bucket = func(storage.Bucket) storage.Bucket { return f.bucket(tree) }
+	open := func() (ledger.Store, error) { return nil, nil }
+	if inMemory := memledger.New(&memledger.Options{Clock: r.clock}); seed%3 == 0 {
+		open = func() (ledger.Store, error) { return inMemory, nil }
+	} else if i == 0 {
+		pool := pgtest.Database(r.t)
+		open = func() (ledger.Store, error) {
+			return pgledger.Open(r.t.Context(), pool, &pgledger.Options{Clock: r.clock})
+		}
+	}
+	c.opts.Store = func(s ledger.Store) ledger.Store {
+		other, err := open()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if other != nil {
+			s = other
+		}
+		return f.store(s)
+	}
+	return tree
 }
 
 // openHub starts the hub, whose ledger is a file, and has it be started again by
@@ -217,10 +243,10 @@ func (r *restless) tick(c *country, rough bool) bool {
 // happen lets one thing happen to one nation.
 func (r *restless) happen() {
 	c := r.nations[r.rand.IntN(2)]
-	switch r.rand.IntN(12) {
+	switch r.rand.IntN(14) {
 	case 0, 1, 2, 3:
 		r.keys = append(r.keys, c.submit(1)...)
-	case 4:
+	case 4, 12, 13:
 		r.order(c, &ledger.Order{Action: ledger.OrderWithdraw, Select: r.some(), Immediately: r.rand.IntN(2) == 0})
 	case 5:
 		r.order(c, &ledger.Order{Action: ledger.OrderReinstate, Select: r.some()})
@@ -296,7 +322,7 @@ func (r *restless) some() ledger.Selection {
 		if len(r.keys) == 0 {
 			break
 		}
-		k := r.keys[r.rand.IntN(len(r.keys))]
+		k := r.keys[len(r.keys)-1-r.rand.IntN(min(len(r.keys), 12))]
 		for _, origin := range []keys.Region{de, fr} { // which of them, the ledger knows
 			s.Units = append(s.Units, ledger.UnitID{Origin: origin, KeyData: k.KeyData})
 		}
@@ -356,11 +382,7 @@ func (r *restless) follow() {
 
 func (r *restless) reader(c *country, pkg string) *reader {
 	r.t.Helper()
-	bucket, err := filestore.New(filepath.Join(c.dir, "www"), nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	client, err := deltaset.NewClient(r.t.TempDir(), deltaset.FromBucket(bucket, "deltaset/"+pkg+"/"), c.trusted(), &deltaset.ClientOptions{Package: pkg, MaxAge: -1, Now: r.clock})
+	client, err := deltaset.NewClient(r.t.TempDir(), deltaset.FromBucket(r.witnesses[c].bucket, "deltaset/"+pkg+"/"), c.trusted(), &deltaset.ClientOptions{Package: pkg, MaxAge: -1, Now: r.clock})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -393,7 +415,7 @@ func (r *restless) rest() {
 	for _, c := range r.nations {
 		r.order(c, &ledger.Order{Action: ledger.OrderResume, Holds: ledger.Holds{Origins: []keys.Region{de, fr}}})
 	}
-	for range 12 {
+	for range 8 {
 		r.hour(false)
 	}
 }
@@ -461,7 +483,7 @@ func (r *restless) checkReaders(c *country, pkg string, want map[keys.KeyData]bo
 func (r *restless) checkPhone(c *country, pkg string, active, gone map[keys.KeyData]bool) {
 	r.t.Helper()
 	phone := &distribution.Phone{}
-	for _, content := range c.archives(pkg) {
+	for _, content := range r.archives(c, pkg) {
 		phone.Read(content)
 	}
 	for k := range active {
@@ -482,7 +504,7 @@ func (r *restless) checkPhone(c *country, pkg string, active, gone map[keys.KeyD
 
 // everRevoked reports whether an hour of a package has a key as revoked.
 func (r *restless) everRevoked(c *country, pkg string, k keys.KeyData) bool {
-	for _, content := range c.archives(pkg) {
+	for _, content := range r.archives(c, pkg) {
 		for _, revised := range content.RevisedKeys {
 			if revised.KeyData == k && revised.ReportType == keys.Some(keys.ReportRevoked) {
 				return true
@@ -493,36 +515,11 @@ func (r *restless) everRevoked(c *country, pkg string, k keys.KeyData) bool {
 }
 
 // archives returns what the hours of a package say, in their order.
-func (c *country) archives(pkg string) []*export.Content {
-	c.w.t.Helper()
-	type hour struct {
-		date string
-		n    int
-		path string
-	}
-	var all []hour
-	root := filepath.Join(c.dir, "www/version/v1/diagnosis-keys/country", pkg, "date")
-	paths, err := filepath.Glob(root + "/*/hour/*/index")
-	if err != nil {
-		c.w.t.Fatal(err)
-	}
-	for _, path := range paths {
-		parts := strings.Split(filepath.ToSlash(strings.TrimPrefix(path, root)), "/")
-		n, err := strconv.Atoi(parts[3])
-		if err != nil {
-			c.w.t.Fatal(err)
-		}
-		all = append(all, hour{parts[1], n, path})
-	}
-	slices.SortFunc(all, func(a, b hour) int { return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.n, b.n)) })
+func (r *restless) archives(c *country, pkg string) []*export.Content {
+	hours := r.witnesses[c].lines[line{deploy.CWA, pkg, "hour"}]
 	var contents []*export.Content
-	for _, h := range all {
-		text, err := os.ReadFile(h.path)
-		if err != nil {
-			c.w.t.Fatal(err)
-		}
-		content := c.archive(h.path, text)
-		contents = append(contents, content)
+	for _, start := range slices.SortedFunc(maps.Keys(hours), time.Time.Compare) {
+		contents = append(contents, hours[start])
 	}
 	return contents
 }
