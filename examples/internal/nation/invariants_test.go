@@ -483,6 +483,57 @@ func (r *restless) nobodyElse(c *country) {
 	}
 }
 
+// holdsHold: what an operator holds is not released for the first time.
+func (r *restless) holdsHold(c *country) {
+	r.t.Helper()
+	cuts := r.witnesses[c].cuts
+	if len(cuts) < 2 {
+		return
+	}
+	for id := range cuts[len(cuts)-1].units {
+		if _, before := cuts[len(cuts)-2].units[id]; !before && r.held[c][id.Origin] && cuts[len(cuts)-1].time.Equal(r.clock().Truncate(time.Hour)) {
+			r.t.Errorf("%s: a unit of %s is released, which is held", c.region, id.Origin)
+		}
+	}
+}
+
+// cutsTakeWithdrawals: no cut passes over a withdrawal, held or not, as long as they
+// are not grouped.
+func (r *restless) cutsTakeWithdrawals(c *country) {
+	r.t.Helper()
+	for rec, err := range c.backend.ledger.Find(r.t.Context(), ledger.Query{}) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if rec.Unit == nil {
+			continue
+		}
+		if _, wait := rec.Unit.Pending(); wait == ledger.WaitWithdrawal {
+			r.t.Errorf("%s: the withdrawal of a unit of %s waits after the cut", c.region, rec.ID.Origin)
+		}
+	}
+}
+
+// nothingWaits is what it means to be at rest.
+func (r *restless) nothingWaits(name string, l *ledger.Ledger) {
+	r.t.Helper()
+	for rec, err := range l.Find(r.t.Context(), ledger.Query{}) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		u := rec.Unit
+		if u == nil {
+			continue
+		}
+		if _, wait := u.Pending(); wait != ledger.WaitNothing && u.Due.Before(r.clock()) {
+			r.t.Errorf("%s: a unit of %s still waits", name, rec.ID.Origin)
+		}
+		if gone := u.SourceWithdrew || u.OperatorWithdrew; u.Released() && gone != (u.At(math.MaxInt64).Own == ledger.Withdrawn) {
+			r.t.Errorf("%s: a unit of %s is withdrawn: %t, and in the log %s", name, rec.ID.Origin, gone, u.At(math.MaxInt64).Own)
+		}
+	}
+}
+
 // everTold reports whether the nation of an origin has told partners that a unit is
 // withdrawn, or does not have it any more.
 func (r *restless) everTold(id ledger.UnitID) bool {
@@ -498,7 +549,7 @@ func (r *restless) everTold(id ledger.UnitID) bool {
 
 // withdrawalsArrived is invariant 9, at rest: who has a unit of a nation that is
 // withdrawn has been told, or the account says that it was not. And nobody has been
-// told of one that is not.
+// told of one that is not, and who has none of a unit will never want it.
 func (r *restless) withdrawalsArrived() {
 	r.t.Helper()
 	for i, c := range r.nations {
@@ -515,6 +566,8 @@ func (r *restless) withdrawalsArrived() {
 			for name, l := range map[string]*ledger.Ledger{"the hub": r.hub.ledger, other.region.String(): other.backend.ledger} {
 				u := unitIn(r.t, l, rec.ID)
 				switch {
+				case u == nil && state == ledger.Active && r.clock().Sub(rec.Unit.Key.End()) < 10*24*time.Hour:
+					r.t.Errorf("%s: %s does not have a unit", c.region, name)
 				case u == nil || !u.Released():
 				case u.At(math.MaxInt64).Partners == state:
 					told++

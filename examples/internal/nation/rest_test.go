@@ -50,6 +50,7 @@ type restless struct {
 	keys      []keys.DiagnosisKey
 	readers   []*reader
 	ordered   map[*country]map[ledger.UnitID]bool // what its operator has withdrawn last (true), or reinstated
+	held      map[*country]map[keys.Region]bool
 	crashes   int
 }
 
@@ -92,7 +93,9 @@ func TestAtRest(t *testing.T) {
 			r.rest()
 			for _, c := range r.nations {
 				r.checkNation(c)
+				r.nothingWaits(c.region.String(), c.backend.ledger)
 			}
+			r.nothingWaits("hub", r.hub.ledger)
 			r.withdrawalsArrived()
 			r.clean(r.keys, r.nations...)
 			t.Logf("%d ticks and cuts were cut off", r.crashes)
@@ -105,7 +108,7 @@ func newRestless(t *testing.T, seed uint64) *restless {
 	w := newWorld(t)
 	r := &restless{
 		world: w, rand: rand.New(rand.NewPCG(seed, 1)), hubFuse: &fuse{},
-		fuses: map[*country]*fuse{}, witnesses: map[*country]*witness{}, ordered: map[*country]map[ledger.UnitID]bool{},
+		fuses: map[*country]*fuse{}, witnesses: map[*country]*witness{}, ordered: map[*country]map[ledger.UnitID]bool{}, held: map[*country]map[keys.Region]bool{},
 	}
 	r.openHub()
 	in := plain("hub")
@@ -120,7 +123,7 @@ func newRestless(t *testing.T, seed uint64) *restless {
 		c.joins(r.hub, in, interop.Member{})
 		c.config.Instances[0].URL = f.network(t, r.hub.http.URL)
 		tree := r.place(c, f, seed, i)
-		r.fuses[c], r.ordered[c] = f, map[ledger.UnitID]bool{}
+		r.fuses[c], r.ordered[c], r.held[c] = f, map[ledger.UnitID]bool{}, map[keys.Region]bool{}
 		r.nations = append(r.nations, c.open())
 		r.witnesses[c] = newWitness(c, tree)
 		f.beforeRemoval = r.witnesses[c].look
@@ -213,6 +216,10 @@ func (r *restless) hour(rough bool) {
 		r.witnesses[c].look()
 		r.witnesses[c].check(rested[c])
 		r.nobodyElse(c)
+		r.holdsHold(c)
+		if rested[c] {
+			r.cutsTakeWithdrawals(c)
+		}
 	}
 	r.booksBalance()
 }
@@ -359,9 +366,14 @@ func (r *restless) order(c *country, o *ledger.Order) {
 	} else if err != nil {
 		r.t.Fatal(err)
 	}
-	if o.Action == ledger.OrderWithdraw || o.Action == ledger.OrderReinstate {
+	switch o.Action {
+	case ledger.OrderWithdraw, ledger.OrderReinstate:
 		for _, id := range known {
 			r.ordered[c][id] = o.Action == ledger.OrderWithdraw
+		}
+	case ledger.OrderHold, ledger.OrderResume:
+		for _, origin := range o.Holds.Origins {
+			r.held[c][origin] = o.Action == ledger.OrderHold
 		}
 	}
 }
