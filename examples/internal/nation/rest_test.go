@@ -347,7 +347,8 @@ func (r *restless) order(c *country, o *ledger.Order) {
 	}
 	var known []ledger.UnitID
 	for _, id := range o.Select.Units {
-		if unitIn(r.t, c.backend.ledger, id) != nil {
+		u := unitIn(r.t, c.backend.ledger, id)
+		if u != nil && !(u.SourceWithdrew && o.Action == ledger.OrderReinstate) { // which is its source's to say
 			known = append(known, id)
 		}
 	}
