@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 )
 
 var (
@@ -314,6 +316,51 @@ func TestOrderTwice(t *testing.T) {
 	if n := len(s.orders()); n != 2 || s.unit(ks[1]).Claims[0].Withdrawn {
 		t.Errorf("%d orders are recorded", n)
 	}
+}
+
+// TestOrderOvertaken: an order of several steps that another process takes to its end
+// between two of them is done once, and its record counts every unit once.
+func TestOrderOvertaken(t *testing.T) {
+	s := open(t, nil)
+	const units = 5200 // more than a step
+	for i := range units / 400 {
+		var ks []keys.DiagnosisKey
+		for range 400 {
+			ks = append(ks, s.key())
+		}
+		s.accept("p", fmt.Sprint(i), ks...)
+	}
+	o := order(ledger.OrderWithdraw, ledger.Selection{Source: "p"})
+	o.ID, o.Confirm = "twice", units
+	steps, overtaken := 0, false
+	slow, err := ledger.Open(t.Context(), ledgertest.Faulty(s.store, func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
+		if c.Op == ledgertest.OpAccept {
+			steps++
+		}
+		if c.Op == ledgertest.OpRegisters && steps > 0 && !overtaken {
+			overtaken = true
+			same := *o
+			s.give(&same)
+		}
+		return ledgertest.Pass
+	}), &ledger.Options{Policy: new(policyOf(s.Ledger))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := slow.Order(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ledger.Effects{Waiting: units, Foreign: units}
+	records := s.orders()
+	if !overtaken || !report.Repeated || report.Effects != want || len(records) != 1 || records[0].Effects != want || records[0].Units != units {
+		t.Errorf("overtaken %t; got %+v, recorded %+v", overtaken, report.OrderRecord, records)
+	}
+}
+
+func policyOf(l *ledger.Ledger) ledger.Policy {
+	p, _ := l.Policy()
+	return p
 }
 
 // TestOrderReaches goes by what partners and own sinks are told of each kind of

@@ -31,6 +31,11 @@ type Options struct {
 	// Clock is for replays and tests, with a ledger made for them; nil is the
 	// ledger's own.
 	Clock func() time.Time
+
+	// Store and Bucket return what is to be used in the place of what was opened,
+	// such as what fails on purpose around it; nil is what was opened.
+	Store  func(ledger.Store) ledger.Store
+	Bucket func(storage.Bucket) storage.Bucket
 }
 
 // A Backend is a national back end. Its methods may be called from several
@@ -82,10 +87,10 @@ func Open(ctx context.Context, c *Config, opts *Options) (b *Backend, err error)
 	if err != nil {
 		return b, err
 	}
-	if err := b.openLedger(ctx, opts.Clock); err != nil {
+	if err := b.openLedger(ctx, opts); err != nil {
 		return b, err
 	}
-	if err := b.openOutputs(ctx); err != nil {
+	if err := b.openOutputs(ctx, opts); err != nil {
 		return b, err
 	}
 	a, err := b.activate(s)
@@ -106,12 +111,16 @@ func (b *Backend) Close() error {
 	return errors.Join(errs...)
 }
 
-func (b *Backend) openLedger(ctx context.Context, clock func() time.Time) error {
-	store, closing, err := deploy.OpenStore(ctx, b.config.place(b.config.Paths.Ledger), clock)
+func (b *Backend) openLedger(ctx context.Context, opts *Options) error {
+	store, closing, err := deploy.OpenStore(ctx, b.config.place(b.config.Paths.Ledger), opts.Clock)
 	if err != nil {
 		return fmt.Errorf("paths.ledger: %w", err)
 	}
-	b.closers, b.store = append(b.closers, closing), store
+	b.closers = append(b.closers, closing)
+	if opts.Store != nil {
+		store = opts.Store(store)
+	}
+	b.store = store
 	if b.ledger, err = ledger.Open(ctx, store, b.config.ledgerOptions()); err != nil {
 		return err
 	}
@@ -123,7 +132,7 @@ func (c *Config) ledgerOptions() *ledger.Options {
 	return &ledger.Options{Policy: c.Release.Policy(), MaxUpload: max(c.Input.MaxKeysPerUpload, c.Submission.MaxKeys)}
 }
 
-func (b *Backend) openOutputs(ctx context.Context) error {
+func (b *Backend) openOutputs(ctx context.Context, opts *Options) error {
 	place := b.config.place(b.config.Paths.Output)
 	if !deploy.IsURL(place) {
 		if err := os.MkdirAll(place, 0o755); err != nil {
@@ -135,6 +144,9 @@ func (b *Backend) openOutputs(ctx context.Context) error {
 		return fmt.Errorf("paths.output: %w", err)
 	}
 	b.closers = append(b.closers, closing)
+	if opts.Bucket != nil {
+		bucket = opts.Bucket(bucket)
+	}
 	archives, err := b.config.Ring(func(place string) (*ecdsa.PrivateKey, error) {
 		return signing.ReadPrivateKeyFile(b.config.place(place))
 	})

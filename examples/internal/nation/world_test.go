@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,6 +82,7 @@ type hub struct {
 	members map[string]interop.Member
 	table   *interop.Directory
 	tokens  *jws.Tokens
+	server  atomic.Pointer[interop.Server]
 	http    *httptest.Server
 	down    bool
 	retry   string // what it says when, if it is down
@@ -90,24 +92,21 @@ type hub struct {
 
 func (w *world) hub() *hub {
 	w.t.Helper()
+	return w.hubOn(memledger.New(&memledger.Options{Clock: w.clock}))
+}
+
+// hubOn returns a hub with its ledger in a store.
+func (w *world) hubOn(store ledger.Store) *hub {
+	w.t.Helper()
 	h := &hub{w: w, members: map[string]interop.Member{}}
 	var err error
-	if h.ledger, err = ledger.Open(w.t.Context(), memledger.New(&memledger.Options{Clock: w.clock}), &ledger.Options{Policy: everything()}); err != nil {
-		w.t.Fatal(err)
-	}
-	if h.hub, err = federation.NewHub(h.ledger, &federation.HubOptions{Fresh: time.Nanosecond}); err != nil {
-		w.t.Fatal(err)
-	}
 	if h.tokens, err = jws.NewSecretTokens([]jws.SecretKey{{Secret: jws.NewSecret()}}, &jws.TokenOptions{Now: w.clock}); err != nil {
 		w.t.Fatal(err)
 	}
 	if h.table, err = interop.NewDirectory(h.members); err != nil {
 		w.t.Fatal(err)
 	}
-	server, err := interop.NewServer(h.hub, h.table, h.tokens, nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	h.open(store)
 	h.http = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if h.before != nil {
 			h.before(r)
@@ -120,10 +119,27 @@ func (w *world) hub() *hub {
 			http.Error(rw, "down", http.StatusServiceUnavailable)
 			return
 		}
-		server.ServeHTTP(rw, r)
+		h.server.Load().ServeHTTP(rw, r)
 	}))
 	w.t.Cleanup(h.http.Close)
 	return h
+}
+
+// open begins to serve what is in a store: again, after a restart.
+func (h *hub) open(store ledger.Store) {
+	h.w.t.Helper()
+	var err error
+	if h.ledger, err = ledger.Open(h.w.t.Context(), store, &ledger.Options{Policy: everything()}); err != nil {
+		h.w.t.Fatal(err)
+	}
+	if h.hub, err = federation.NewHub(h.ledger, &federation.HubOptions{Fresh: time.Nanosecond}); err != nil {
+		h.w.t.Fatal(err)
+	}
+	server, err := interop.NewServer(h.hub, h.table, h.tokens, nil)
+	if err != nil {
+		h.w.t.Fatal(err)
+	}
+	h.server.Store(server)
 }
 
 func (h *hub) release() {
@@ -156,6 +172,7 @@ type country struct {
 	config  *Config
 	backend *Backend
 	phones  *httptest.Server
+	opts    Options // beside clock and logger
 }
 
 // country returns a nation without instances, which is not open yet.
@@ -224,7 +241,8 @@ func (c *country) open() *country {
 		c.w.t.Fatal(err)
 	}
 	var err error
-	if c.backend, err = Open(c.w.t.Context(), c.config, &Options{Clock: c.w.clock, Logger: slog.New(slog.NewJSONHandler(c.w, nil))}); err != nil {
+	c.opts.Clock, c.opts.Logger = c.w.clock, slog.New(slog.NewJSONHandler(c.w, nil))
+	if c.backend, err = Open(c.w.t.Context(), c.config, &c.opts); err != nil {
 		c.w.t.Fatal(err)
 	}
 	c.phones = httptest.NewServer(c.backend.Phones())
@@ -246,6 +264,13 @@ func (c *country) close() {
 func (c *country) submit(n int) []keys.DiagnosisKey {
 	c.w.t.Helper()
 	ks := c.w.keys.Upload(c.w.clock().Add(-3 * time.Hour)).Keys[:n]
+	c.submitKeys(ks)
+	return ks
+}
+
+// submitKeys has a phone submit these keys, with a token.
+func (c *country) submitKeys(ks []keys.DiagnosisKey) {
+	c.w.t.Helper()
 	token, err := c.backend.IssueToken(c.w.t.Context(), submit.Terms{TestType: keys.TestLab, ConsentToFederate: keys.ConsentGiven})
 	if err != nil {
 		c.w.t.Fatal(err)
@@ -268,7 +293,6 @@ func (c *country) submit(n int) []keys.DiagnosisKey {
 	if resp.StatusCode != 200 {
 		c.w.t.Fatal(resp.Status)
 	}
-	return ks
 }
 
 // tick looks once, and must meet no error.
