@@ -10,8 +10,8 @@ var ofCertificates = []protection{
 		pkg: "signing/cms", test: "TestVerifyImpostor",
 	},
 	{
-		row: "X1", file: "signing/cms/list.go",
-		old: "(*found)[listed{t, use}]; ok {", new: "(*found)[listed{t, use}]; ok || use == UseAuthentication {",
+		row: "X1", file: "federation/efgs/caller.go",
+		old: "r.TLS.PeerCertificates[0], cms.UseAuthentication, now)", new: "r.TLS.PeerCertificates[0], cms.UseSigning, now)",
 		pkg: "federation/efgs", test: "TestCertificates",
 	},
 	{

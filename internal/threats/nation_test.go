@@ -127,8 +127,7 @@ var ofNations = []protection{
 	},
 	{
 		row: "N11", file: "federation/efgs/target.go",
-		old: "\td := net.Dialer{Timeout: c.opts.Timeout, Control: c.control}\n",
-		new: "\td := net.Dialer{Timeout: c.opts.Timeout}\n\tif d.Timeout > 0 {\n\t\treturn d.DialContext(ctx, network, addr)\n\t}\n",
+		old: "\tif err != nil || !c.mayCall(to.Addr()) {\n", new: "\tif err != nil {\n",
 		pkg: "federation/efgs", test: "TestCallbackRebinding",
 	},
 	{

@@ -82,6 +82,11 @@ var ofPhones = []protection{
 		pkg: "storage/ledger", test: "TestPolicyCheck",
 	},
 	{
+		row: "P7", file: "storage/ledger/memledger/release.go",
+		old: "(!u.Due.Before(t) || u.Held() || held)", new: "(u.Held() || held)",
+		pkg: "storage/ledger/memledger", test: "TestStore/due",
+	},
+	{
 		row: "P8", file: "storage/ledger/claim.go",
 		old: "\tif another && (u.SourceWithdrew || u.operatorWithdrew()) {\n", new: "\tif another && u.Erase {\n",
 		pkg: "storage/ledger", test: "TestWithdrawnStaysWithdrawn",
