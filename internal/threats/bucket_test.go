@@ -42,7 +42,7 @@ var ofBuckets = []protection{
 	{
 		row: "B4", file: "distribution/bucket.go",
 		old: "\tif etag != \"\" {\n\t\ta, err", new: "\tif etag != \"\" && ctx == nil {\n\t\ta, err",
-		pkg: "distribution", test: "TestPausedRunner",
+		pkg: "distribution", test: "TestPausedRunner/midday in memory",
 	},
 	{
 		row: "B5", file: "distribution/open.go",

@@ -27,7 +27,7 @@ var ofCertificates = []protection{
 	{
 		row: "X3", file: "signing/cms/verifier.go",
 		old: "\tcase entry.Country != country:\n", new: "\tcase entry.Country == \"\":\n",
-		pkg: "federation/efgs", test: "TestCertificates",
+		pkg: "signing/cms", test: "TestVerifyCertificates",
 	},
 	{
 		row: "X3", file: "federation/efgs/receive.go",

@@ -127,7 +127,7 @@ var ofNations = []protection{
 	},
 	{
 		row: "N11", file: "federation/efgs/target.go",
-		old: "\tif err != nil || !c.mayCall(to.Addr()) {\n", new: "\tif err != nil {\n",
+		old: "\tif err != nil || !c.mayCall(to.Addr()) {\n", new: "\tif err != nil || !to.IsValid() {\n",
 		pkg: "federation/efgs", test: "TestCallbackRebinding",
 	},
 	{
@@ -136,9 +136,8 @@ var ofNations = []protection{
 		pkg: "federation/efgs", test: "TestCallbackRedirects",
 	},
 	{
-		row: "N12", file: "federation/departure.go",
-		old: "\t\tslices.SortFunc(all, func(a, b leaving) int { return a.compare(&b.piece) })\n",
-		new: "\t\tslices.SortFunc(all, func(a, b leaving) int { return 0 })\n",
+		row: "N12", file: "federation/piece.go",
+		old: "if c := bytes.Compare(p.Hash[:], q.Hash[:]); c != 0 {", new: "_ = bytes.Compare\n\tif c := int(p.Seq - q.Seq); c != 0 {",
 		pkg: "federation", test: "TestSealedPermuted",
 	},
 	{

@@ -62,9 +62,9 @@ func TestProtections(t *testing.T) {
 			begun := time.Now()
 			out, err := p.run(t, "-overlay="+p.overlay(t))
 			if why := p.survived(out, err); why != "" {
-				t.Errorf("%s: without\n%s\n%s\n%s", p.file, p.old, why, out)
+				t.Fatalf("%s: without\n%s\n%s\n%s", p.file, p.old, why, out)
 			}
-			t.Logf("%s: %.80q: found in %s", p.file, p.old, time.Since(begun).Round(100*time.Millisecond))
+			t.Logf("%s: %.80q: found out in %s", p.file, p.old, time.Since(begun).Round(100*time.Millisecond))
 		})
 	}
 	if found == 0 {
