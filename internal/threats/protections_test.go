@@ -102,7 +102,7 @@ func (p *protection) overlay(t *testing.T) string {
 // run runs the test as CI does.
 func (p *protection) run(t *testing.T, flags ...string) (string, error) {
 	t.Helper()
-	args := slices.Concat([]string{"test", "-short", "-p=1", "-vet=off", "-ldflags=-s -w", "-timeout=3m", "-run=" + p.pattern()}, flags, []string{"./" + p.pkg})
+	args := slices.Concat([]string{"test", "-short", "-p=1", "-vet=off", "-ldflags=-s -w", "-timeout=10m", "-run=" + p.pattern()}, flags, []string{"./" + p.pkg})
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
