@@ -111,6 +111,11 @@ var ofNations = []protection{
 		pkg: "federation/interop", test: "TestNamesTwice",
 	},
 	{
+		row: "N9", file: "federation/internal/jsontext/value.go",
+		old: "\tif !json.Valid(text) {\n", new: "\tif len(bytes.TrimSpace(text)) < 2 {\n",
+		pkg: "federation/internal/jsontext", test: "TestParseRefuses",
+	},
+	{
 		row: "N10", file: "federation/pull.go",
 		old: "\tif plain(tag) {\n", new: "\tif tag != \"\" {\n",
 		pkg: "federation", test: "TestPullTagsBecomeNames",
@@ -144,5 +149,15 @@ var ofNations = []protection{
 		row: "N13", file: "storage/ledger/unit.go",
 		old: "{ return UnitID{k.Origin, k.KeyData} }", new: "{ return UnitID{keys.MustRegion(\"EU\"), k.KeyData} }",
 		pkg: "federation", test: "TestClaimant",
+	},
+	{
+		row: "N15", file: "federation/interop/handout.go",
+		old: "\tif !m.Downloads {\n", new: "\tif m.Name == \"\" {\n",
+		pkg: "federation/interop", test: "TestDownloadRequests",
+	},
+	{
+		row: "N15", file: "federation/interop/receive.go",
+		old: "\tif m.Verifier == nil {\n", new: "\tif m.Name == \"\" {\n",
+		pkg: "federation/interop", test: "TestUploadRequests",
 	},
 }

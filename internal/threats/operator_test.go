@@ -97,6 +97,11 @@ var ofOperators = []protection{
 	{
 		row: "O8", file: "distribution/run.go",
 		old: "\t\tif err := r.ledger.Check(ctx, e.Position); err != nil {\n", new: "\t\tif err := error(nil); err != nil {\n",
+		pkg: "distribution", test: "TestKnowsItsLedger",
+	},
+	{
+		row: "O8", file: "distribution/foreign.go",
+		old: "if _, ours := r.layout.Parse(name); !ours || planned[name] {", new: "if _, ours := r.layout.Parse(name); !ours || len(planned) >= 0 {",
 		pkg: "distribution", test: "TestForeignBucket/the ledger went back",
 	},
 	{
