@@ -111,7 +111,7 @@ var ofHubs = []protection{
 	{
 		row: "H13", file: "federation/rules.go",
 		old: "\tcase k.Provenance != keys.Real:\n", new: "\tcase k.KeyData.IsZero():\n",
-		pkg: "federation", test: "TestPushRefusesToUnmaskPadding",
+		pkg: "federation", test: "TestPushSendsNoPadding",
 	},
 	{
 		row: "H14", file: "federation/internal/remote/answer.go",
