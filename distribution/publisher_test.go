@@ -375,6 +375,39 @@ func TestForeignBucket(t *testing.T) {
 	})
 }
 
+// TestKnowsItsLedger: nothing is published from a ledger whose cuts are not those that
+// its plans go by, as when some of its tables were restored and others were not.
+func TestKnowsItsLedger(t *testing.T) {
+	w := newWorld(t, 1)
+	w.hours(3)
+	w.run()
+	registers, err := w.store.Registers(t.Context(), "distribution/cwa/package/")
+	if err != nil || len(registers) == 0 {
+		t.Fatal(registers, err)
+	}
+	for name, test := range map[string]struct {
+		hours int
+		want  error
+	}{"gone back": {2, ledger.ErrWentBack}, "of another history": {4, ledger.ErrOtherLedger}} {
+		t.Run(name, func(t *testing.T) {
+			other := newWorld(t, 2)
+			other.hours(test.hours)
+			for _, r := range registers {
+				if err := other.store.Swap(t.Context(), ledger.NewNonce(), []ledger.Swap{{Name: r.Name, Value: r.Value}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p, _ := other.publisher(nil, nil)
+			if _, err := p.Run(t.Context()); !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			if n := len(objects(t, other.bucket)); n != 0 {
+				t.Errorf("%d objects were written", n)
+			}
+		})
+	}
+}
+
 // refuses checks that a run changes nothing and says why.
 func refuses(t *testing.T, w *world) {
 	t.Helper()

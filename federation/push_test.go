@@ -943,6 +943,28 @@ func TestPushKnowsItsLedger(t *testing.T) {
 	}
 }
 
+// TestPushSendsNoPadding: what is made up is not sent, whatever else is said of it.
+func TestPushSendsNoPadding(t *testing.T) {
+	p := newPusher(t)
+	phone := keys.FromPhone()
+	phone.AllowPadding = true
+	l := must(ledger.Open(t.Context(), p.store, &ledger.Options{FromPhone: &phone}))
+	up := p.gen.Upload(p.clock).Keys[:2]
+	for i := range up {
+		up[i].ConsentToFederate = keys.ConsentGiven
+	}
+	up[0].Provenance = keys.Padding
+	if r := must(l.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "u", Keys: up}}})); r.Accepted != 2 {
+		t.Fatalf("accepted %+v", r)
+	}
+	p.cut()
+	r := p.run()
+	p.expect([]ledger.UnitID{ledger.IDOf(&up[1])})
+	if want := map[string]int{"padding": 1}; fmt.Sprint(r.LeftOut) != fmt.Sprint(want) {
+		t.Errorf("left out %v, want %v", r.LeftOut, want)
+	}
+}
+
 func TestPushRefusesToUnmaskPadding(t *testing.T) {
 	p := newPusher(t)
 	p.policy.Padding = ledger.Padding{Echoes: 2}

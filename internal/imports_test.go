@@ -62,6 +62,7 @@ var may = map[string][]string{
 	"internal/pgtest":    {},
 	"internal/ringtest":  {},
 	"internal/s3test":    {},
+	"internal/threats":   {},
 }
 
 type listed struct {
@@ -130,7 +131,7 @@ func list(t *testing.T) []listed {
 func TestTopLevel(t *testing.T) {
 	belongs := []string{
 		"keys", "federation", "export", "distribution", "storage", "signing", "examples", "internal",
-		"go.mod", "go.sum", "doc.go", "README.md", "LICENSE",
+		"go.mod", "go.sum", "doc.go", "README.md", "THREATS.md", "LICENSE",
 	}
 	entries, err := os.ReadDir("..")
 	if err != nil {

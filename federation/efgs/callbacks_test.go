@@ -505,16 +505,21 @@ func TestCallbackRebinding(t *testing.T) {
 	}
 }
 
-// TestCallbackRedirects: no redirect is followed, wherever it leads.
+// TestCallbackRedirects: no redirect is followed, wherever it leads; not even to where
+// a call would be answered.
 func TestCallbackRedirects(t *testing.T) {
-	w, to := calling(t, "DE", "FR")
-	to["DE"].set(func(rw http.ResponseWriter, r *http.Request) {
-		http.Redirect(rw, r, to["FR"].URL, http.StatusTemporaryRedirect)
-	})
-	w.subscribe("DE", "a", to["DE"].URL)
-	w.batch()
-	if r := w.run(); r.Failed != 1 || len(to["FR"].took()) != 0 {
-		t.Errorf("%+v", r)
+	for _, country := range []string{"DE", "FR"} {
+		w, to := calling(t, "DE", "FR")
+		to["DE"].set(func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/elsewhere" {
+				http.Redirect(rw, r, to[country].URL+"/elsewhere", http.StatusTemporaryRedirect)
+			}
+		})
+		w.subscribe("DE", "a", to["DE"].URL)
+		w.batch()
+		if r := w.run(); r.Failed != 1 || len(to["DE"].took()) != 1 || len(to["FR"].took()) != 0 {
+			t.Errorf("to %s: %+v", country, r)
+		}
 	}
 }
 

@@ -240,3 +240,22 @@ func TestWithdrawnStaysWithdrawn(t *testing.T) {
 		}
 	}
 }
+
+// TestRemovedStaysWithdrawn has a key come again that was erased: the ledger has a
+// hash of it alone, and takes it from nobody.
+func TestRemovedStaysWithdrawn(t *testing.T) {
+	for _, source := range []ledger.Source{ledger.Own, "p"} {
+		s := open(t, nil)
+		k := s.key()
+		s.accept(ledger.Own, "u", k)
+		s.release()
+		s.order(func() (*ledger.OperatorReceipt, error) { return s.Erase(t.Context(), "u") })
+		s.release()
+		if r, err := s.Prune(t.Context()); err != nil || r.Removed != 1 {
+			t.Fatalf("removed %+v, %v", r, err)
+		}
+		if got := outcome(s.accept(source, "v", k)); got != "key_data withdrawn" {
+			t.Errorf("by %s: got %s", source, got)
+		}
+	}
+}

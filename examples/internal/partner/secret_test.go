@@ -25,7 +25,7 @@ func TestSecrets(t *testing.T) {
 		{Secret{Command: []string{"cat", "f"}}, "in a file"},
 		{Secret{File: "g"}, ""},
 		{Secret{Env: "GAEN_TEST_NOTHING"}, ""},
-		{Secret{Command: []string{"sh", "-c", "echo hunter2 >&2; exit 1"}}, ""},
+		{Secret{Command: []string{"sh", "-c", "echo hunter2; echo hunter2 >&2; exit 1"}}, ""},
 	} {
 		got, err := c.secret.Read(t.Context(), dir)
 		if got != c.want || (err == nil) != (c.want != "") || err != nil && strings.Contains(err.Error(), "hunter2") {

@@ -182,6 +182,33 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// transport answers as a function says.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestDeadline: a request, with its answer, has no more time than the options give it,
+// whatever its caller would wait for.
+func TestDeadline(t *testing.T) {
+	var left time.Duration
+	ask := transport(func(r *http.Request) (*http.Response, error) {
+		until, ok := r.Context().Deadline()
+		if !ok {
+			t.Error("no deadline")
+		}
+		left = time.Until(until)
+		return nil, errors.New("no answer")
+	})
+	s, err := New("p", "https://h", &Options{Timeout: time.Minute, HTTPClient: &http.Client{Transport: ask}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Ask(t.Context(), &Request{Op: "ask", Method: "GET", Path: "/"})
+	if checkFailure(t, err, 0); left > time.Minute {
+		t.Errorf("%s left of a minute", left)
+	}
+}
+
 // TestNoAnswer has what can come in the place of one. Nothing of it is told.
 func TestNoAnswer(t *testing.T) {
 	sends := func(text string) http.HandlerFunc {
