@@ -176,7 +176,7 @@ func (r *run) verifyOurs(name string, archive []byte, want *export.Content) (dig
 	conflict := func(reason, have string, damaged bool) error {
 		return &ConflictError{Name: name, Have: have, Want: hex.EncodeToString(hash[:]), Reason: reason, Damaged: damaged}
 	}
-	a, err := export.Open(bytes.NewReader(archive), int64(len(archive)), &export.ReadOptions{Format: r.layout.Archive().Format})
+	a, err := export.Open(bytes.NewReader(archive), int64(len(archive)), &export.ReadOptions{Format: r.layout.Archive().Format, Hold: true})
 	if err != nil {
 		return digest, conflict("not an archive", err.Error(), true)
 	}

@@ -285,7 +285,7 @@ func (v *verifier) open(f File, archive []byte) (*export.Content, error) {
 	if e, ok := v.layout.(Encoder); ok {
 		return v.openEncoded(e, f, archive)
 	}
-	a, err := export.Open(bytes.NewReader(archive), int64(len(archive)), &export.ReadOptions{Format: v.layout.Archive().Format})
+	a, err := export.Open(bytes.NewReader(archive), int64(len(archive)), &export.ReadOptions{Format: v.layout.Archive().Format, Hold: true})
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type Header struct {
 type Archive struct {
 	open       func() (io.ReadCloser, error) // export.bin
 	opts       ReadOptions
+	held       *held // nil: to be had from open
 	header     Header
 	signatures []Signature
 	info       Info
@@ -29,8 +30,9 @@ type Archive struct {
 }
 
 // Open opens an archive of size bytes. It reads export.bin once, to hash it and
-// to see that every byte is where it should be; nothing of it is kept. The caller
-// leaves r as it is as long as the archive is in use.
+// to see that every byte is where it should be; nothing of it is kept, unless
+// [ReadOptions.Hold] says so. The caller leaves r as it is as long as the archive
+// is in use.
 func Open(r io.ReaderAt, size int64, opts *ReadOptions) (*Archive, error) {
 	o, err := opts.normalize()
 	if err != nil {
@@ -91,11 +93,14 @@ func OpenBin(r io.ReaderAt, size int64, opts *ReadOptions) (*Archive, error) {
 // survey walks through export.bin and keeps what is not a key.
 func (a *Archive) survey() (*survey, error) {
 	s := &survey{}
+	if a.opts.Hold {
+		s.held = &held{}
+	}
 	w, err := a.walk(s.visit)
 	if err != nil {
 		return nil, err
 	}
-	s.walk = w
+	s.walk, a.held = w, s.held
 	a.header = w.header
 	a.info = Info{SHA256: w.sum, BinSize: w.size, Keys: w.count[0], RevisedKeys: w.count[1]}
 	return s, nil

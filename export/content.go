@@ -1,8 +1,9 @@
 package export
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -155,7 +156,10 @@ func inOrder(list []keys.TemporaryExposureKey) []keys.TemporaryExposureKey {
 func compareKeys(a, b keys.TemporaryExposureKey) int { return a.Compare(&b) }
 
 func compareData(a, b *keys.TemporaryExposureKey) int {
-	return bytes.Compare(a.KeyData[:], b.KeyData[:])
+	if c := cmp.Compare(binary.BigEndian.Uint64(a.KeyData[:8]), binary.BigEndian.Uint64(b.KeyData[:8])); c != 0 {
+		return c
+	}
+	return cmp.Compare(binary.BigEndian.Uint64(a.KeyData[8:]), binary.BigEndian.Uint64(b.KeyData[8:]))
 }
 
 // Hash returns the content hash: the SHA-256 of an export.bin with the header

@@ -48,6 +48,11 @@
 // bounded by [Limits], export.bin is streamed each time it is read and never held,
 // and a key that cannot be costs its neighbours nothing.
 //
+// So an archive is inflated when it is opened, to verify it, and again for each
+// range over its keys. Whoever has 32 bytes a key to spare says so by
+// [ReadOptions.Hold], and it is inflated once. What is inflated is read ahead by a
+// goroutine, which ends with the call or range that it reads for.
+//
 // # Errors
 //
 // Every error is an [*Error] with a [Kind] that errors.Is finds.

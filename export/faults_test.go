@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"io"
 	"sync/atomic"
 	"testing"
 
@@ -140,5 +141,35 @@ func TestSizeThatIsNotSo(t *testing.T) {
 		if a, err := export.Open(bytes.NewReader(archive), size, nil); err == nil || kindOf(err) == "" {
 			t.Errorf("size %d of %d: got %v, %v, want an error", size, len(archive), a, err)
 		}
+	}
+}
+
+// sluggishAt gives nothing most of the time, or ever.
+type sluggishAt struct {
+	data []byte
+	n    atomic.Int64
+	ever bool
+}
+
+func (s *sluggishAt) ReadAt(p []byte, off int64) (int, error) {
+	if s.n.Add(1)%10 != 0 || !s.ever {
+		return 0, nil
+	}
+	return bytes.NewReader(s.data).ReadAt(p[:min(len(p), 100)], off)
+}
+
+// What gives neither bytes nor errors is tried again, and not for ever.
+func TestFileThatGivesNothing(t *testing.T) {
+	c := sorted(content(3000))
+	bin := entry(t, mustWrite(t, c, oneSigner(t), nil), "export.bin")
+	a, err := export.OpenBin(&sluggishAt{data: bin, ever: true}, int64(len(bin)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.Unverified().Content(); err != nil || !sameContent(got, c) {
+		t.Errorf("other content: %v", err)
+	}
+	if _, err := export.OpenBin(&sluggishAt{data: bin}, int64(len(bin)), nil); !errors.Is(err, io.ErrNoProgress) || !errors.Is(err, export.KindIO) {
+		t.Errorf("got %v, want %v", err, io.ErrNoProgress)
 	}
 }

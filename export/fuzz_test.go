@@ -62,10 +62,15 @@ func FuzzOpenBin(f *testing.F) {
 		checkMemory(t, 16<<20, func() {
 			a, err := export.OpenBin(bytes.NewReader(data), int64(len(data)), &export.ReadOptions{Limits: fuzzLimits})
 			checkAgainstProtobuf(t, data, a, err)
+			held, heldErr := export.OpenBin(bytes.NewReader(data), int64(len(data)), &export.ReadOptions{Limits: fuzzLimits, Hold: true})
+			if kindOf(heldErr) != kindOf(err) {
+				t.Fatalf("with its keys held: %v, else %v", heldErr, err)
+			}
 			if err != nil {
 				checkError(t, err)
 				return
 			}
+			checkAgainstProtobuf(t, data, held, nil)
 			checkArchive(t, a, signers, trusted)
 		})
 	})

@@ -23,11 +23,19 @@ type rawKey struct {
 // Numbers are cut to 32 bits as every implementation of protocol buffers cuts
 // them, and fields of another type than theirs are unknown fields.
 func parseKey(record []byte) (keys.TemporaryExposureKey, error) {
+	raw, err := parseRaw(record)
+	if err != nil {
+		return keys.TemporaryExposureKey{}, err
+	}
+	return raw.parse()
+}
+
+func parseRaw(record []byte) (rawKey, error) {
 	raw := rawKey{period: keys.IntervalsPerDay}
 	for len(record) > 0 {
 		field, typ, n := consumeTag(record)
 		if n < 0 {
-			return keys.TemporaryExposureKey{}, errMalformed
+			return rawKey{}, errMalformed
 		}
 		record = record[n:]
 		switch typ {
@@ -45,11 +53,11 @@ func parseKey(record []byte) (keys.TemporaryExposureKey, error) {
 			n = protowire.ConsumeFieldValue(field, typ, record)
 		}
 		if n < 0 {
-			return keys.TemporaryExposureKey{}, errMalformed
+			return rawKey{}, errMalformed
 		}
 		record = record[n:]
 	}
-	return raw.parse()
+	return raw, nil
 }
 
 func (raw *rawKey) setNumber(field protowire.Number, v uint64) {

@@ -13,7 +13,8 @@ import (
 type keySet struct {
 	at    func(int) *keys.KeyData
 	seed  maphash.Seed
-	slots []uint32 // place + 1; a power of two of them
+	slots []uint32 // hash and place + 1; a power of two of them
+	place uint32   // the bits of a slot that are the place; the others are of the hash
 }
 
 func newKeySet(n int, at func(int) *keys.KeyData) *keySet {
@@ -21,6 +22,7 @@ func newKeySet(n int, at func(int) *keys.KeyData) *keySet {
 		at:    at,
 		seed:  maphash.MakeSeed(),
 		slots: make([]uint32, 2<<bits.Len(uint(n))),
+		place: 1<<bits.Len(uint(n)) - 1,
 	}
 }
 
@@ -28,14 +30,21 @@ func newKeySet(n int, at func(int) *keys.KeyData) *keySet {
 // returns its place and false.
 func (s *keySet) add(i int) (first int, ok bool) {
 	data := s.at(i)
+	hash := maphash.Bytes(s.seed, data[:])
 	mask := uint64(len(s.slots) - 1)
-	for slot := maphash.Bytes(s.seed, data[:]) & mask; ; slot = (slot + 1) & mask {
-		switch have := s.slots[slot]; {
-		case have == 0:
-			s.slots[slot] = uint32(i) + 1
+	rest := uint32(hash>>32) &^ s.place
+	for slot := hash & mask; ; slot = (slot + 1) & mask {
+		have := s.slots[slot]
+		if have == 0 {
+			s.slots[slot] = rest | (uint32(i) + 1)
 			return i, true
-		case *s.at(int(have - 1)) == *data:
-			return int(have - 1), false
+		}
+		// A key that is somewhere in memory is looked at only if more of the
+		// hash is the same.
+		if have&^s.place == rest {
+			if first := int(have&s.place) - 1; *s.at(first) == *data {
+				return first, false
+			}
 		}
 	}
 }

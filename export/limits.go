@@ -42,8 +42,9 @@ const (
 	// maxGroupDepth is how deep unknown groups are nested.
 	maxGroupDepth = 16
 
-	// readBuffer must be larger than maxRecord.
-	readBuffer = 64 << 10
+	// readBlock is how much of export.bin is read at a time: it stays in the
+	// processor's cache until it is hashed and taken apart.
+	readBlock = 32 << 10
 )
 
 func (l Limits) normalize() (Limits, error) {
@@ -62,6 +63,12 @@ func (l Limits) normalize() (Limits, error) {
 type ReadOptions struct {
 	Format
 	Limits
+
+	// Hold keeps the keys in memory, at 32 bytes each, from when the archive is
+	// opened. Ranging over them then reads nothing, so that export.bin is
+	// inflated and hashed once and not twice, and the file may go or change. If
+	// there is a key that no archive may have, none is held.
+	Hold bool
 }
 
 func (o *ReadOptions) normalize() (ReadOptions, error) {
@@ -73,5 +80,5 @@ func (o *ReadOptions) normalize() (ReadOptions, error) {
 		return ReadOptions{}, err
 	}
 	limits, err := o.Limits.normalize()
-	return ReadOptions{Format: format, Limits: limits}, err
+	return ReadOptions{Format: format, Limits: limits, Hold: o.Hold}, err
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Payload is the keys of an archive. They are read from the file each time they
-// are ranged over, and never held in memory together.
+// are ranged over, and not held in memory together, unless [ReadOptions.Hold] says
+// so.
 type Payload struct{ a *Archive }
 
 // Keys returns the new keys, in the order of the file. It may be ranged over
@@ -47,8 +48,13 @@ func rejectedKey(list protowire.Number, index int, rejection error) error {
 	return &Error{Kind: KindKey, Subject: keyName(list, index), Err: rejection}
 }
 
-// each walks through the file and makes sure that it is the one that was opened.
+// each shows the visitor what is held, or walks through the file and makes sure
+// that it is the one that was opened.
 func (p Payload) each(visit visitor) error {
+	if p.a.held != nil {
+		p.a.held.each(visit)
+		return nil
+	}
 	w, err := p.a.walk(visit)
 	if err != nil {
 		return err

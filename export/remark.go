@@ -51,6 +51,7 @@ func (r *remarker) add(name RemarkName, format string, args ...any) {
 // survey is what the first walk finds out about the keys.
 type survey struct {
 	*walk
+	held     *held // nil if they are not to be, or cannot
 	lists    [2]listSurvey
 	rejected int
 	first    error // of those rejected
@@ -70,7 +71,11 @@ func (s *survey) visit(list protowire.Number, index int, k *keys.TemporaryExposu
 		if s.rejected++; s.first == nil {
 			s.first = rejectedKey(list, index, rejection)
 		}
+		s.held = nil // it has no place for rejections
 		return true
+	}
+	if s.held != nil {
+		s.held.add(list, index, k)
 	}
 	if list == fieldRevisedKeys && !k.ReportType.Present() {
 		s.untyped++
@@ -81,11 +86,25 @@ func (s *survey) visit(list protowire.Number, index int, k *keys.TemporaryExposu
 
 func (l *listSurvey) follow(k *keys.TemporaryExposureKey) {
 	if l.n > 0 {
-		l.notCanonical = l.notCanonical || l.last.Compare(k) > 0
-		l.notByData = l.notByData || compareData(&l.last, k) > 0
+		byData := compareData(&l.last, k)
+		l.notByData = l.notByData || byData > 0
+		if !l.notCanonical && (byData > 0 || !sameMetadata(&l.last, k)) {
+			l.notCanonical = l.last.Compare(k) > 0
+		}
 	}
 	l.last = *k
 	l.n++
+}
+
+// sameMetadata reports what [keys.TemporaryExposureKey.CompareMetadata] reports
+// by 0, in a fraction of the time.
+func sameMetadata(a, b *keys.TemporaryExposureKey) bool {
+	return a.RollingStartIntervalNumber == b.RollingStartIntervalNumber &&
+		a.RollingPeriod == b.RollingPeriod &&
+		a.TransmissionRiskLevel == b.TransmissionRiskLevel &&
+		a.ReportType == b.ReportType &&
+		a.VariantOfConcern == b.VariantOfConcern &&
+		a.DaysSinceOnsetOfSymptoms == b.DaysSinceOnsetOfSymptoms
 }
 
 // remarks returns what is odd about export.bin.

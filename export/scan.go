@@ -1,9 +1,10 @@
 package export
 
 import (
-	"bufio"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"io"
 	"math"
 
@@ -11,17 +12,33 @@ import (
 )
 
 // scanner takes a stream of protocol buffers apart, field by field, without
-// holding more than a record of it.
+// holding more than a block of it, and hashes what it reads while the block is
+// still in the processor's cache.
 //
 // Its errors are of [KindTruncated], [KindMalformed] or [KindTooLarge], and what
 // the stream itself gives.
 type scanner struct {
-	r       *bufio.Reader
+	r       io.Reader
 	subject string // of errors
+
+	buffer *buffer    // nil before the first block
+	ahead  *readAhead // nil: r is read when its bytes are asked for
+	b      []byte     // what is left of what was read
+	err    error      // of r, after b
+
+	hash hash.Hash // of all that was read
+	n    int64     // bytes that were read
 }
 
 func newScanner(r io.Reader, subject string) *scanner {
-	return &scanner{r: bufio.NewReaderSize(r, readBuffer), subject: subject}
+	return &scanner{r: r, subject: subject, hash: sha256.New()}
+}
+
+// stop ends the use of the stream. It must be called.
+func (s *scanner) stop() {
+	if s.ahead != nil {
+		s.ahead.stop()
+	}
 }
 
 // fail returns err as an error of ours. An end in the middle of something is the
@@ -37,9 +54,46 @@ func (s *scanner) malformed(detail string) error {
 	return &Error{Kind: KindMalformed, Subject: s.subject, Err: errors.New(detail)}
 }
 
+// peek returns the next n bytes, at most [maxRecord], or as many as there are and
+// the error of the stream. They are valid until the next call that reads.
+func (s *scanner) peek(n int) ([]byte, error) {
+	for len(s.b) < n {
+		if s.err != nil {
+			return s.b, s.err
+		}
+		s.read()
+	}
+	return s.b[:n], nil
+}
+
+// read puts the next block behind what is left. The first is read here, as that
+// is all there is of most archives.
+func (s *scanner) read() {
+	if s.buffer != nil && s.ahead == nil {
+		s.ahead = newReadAhead(s.r)
+	}
+	left := len(s.b)
+	switch {
+	case s.ahead != nil:
+		next := <-s.ahead.full
+		copy(next.bytes[maxRecord-left:], s.b)
+		s.ahead.empty <- s.buffer
+		s.buffer = next
+	case s.buffer == nil:
+		s.buffer = new(buffer)
+		s.buffer.fill(s.r)
+	default:
+		copy(s.buffer.bytes[maxRecord-left:], s.b)
+		s.buffer.fill(s.r)
+	}
+	s.b, s.err = s.buffer.bytes[maxRecord-left:maxRecord+s.buffer.n], s.buffer.err
+	s.hash.Write(s.b[left:])
+	s.n += int64(s.buffer.n)
+}
+
 // tag returns the number and type of the next field, io.EOF if there is none.
 func (s *scanner) tag() (protowire.Number, protowire.Type, error) {
-	if _, err := s.r.Peek(1); err != nil {
+	if _, err := s.peek(1); err != nil {
 		if err == io.EOF {
 			return 0, 0, io.EOF
 		}
@@ -59,10 +113,11 @@ func (s *scanner) tag() (protowire.Number, protowire.Type, error) {
 func (s *scanner) varint() (uint64, error) {
 	var v uint64
 	for shift := 0; shift < 64; shift += 7 {
-		b, err := s.r.ReadByte()
-		if err != nil {
+		if _, err := s.peek(1); err != nil {
 			return 0, s.fail(err)
 		}
+		b := s.b[0]
+		s.b = s.b[1:]
 		if shift == 63 && b > 1 {
 			break
 		}
@@ -75,11 +130,11 @@ func (s *scanner) varint() (uint64, error) {
 }
 
 func (s *scanner) fixed64() (uint64, error) {
-	b, err := s.r.Peek(8)
+	b, err := s.peek(8)
 	if err != nil {
 		return 0, s.fail(err)
 	}
-	defer s.r.Discard(8)
+	s.b = s.b[8:]
 	return binary.LittleEndian.Uint64(b), nil
 }
 
@@ -93,12 +148,30 @@ func (s *scanner) record() ([]byte, error) {
 	if n > maxRecord {
 		return nil, fail(KindTooLarge, s.subject, "a field of %d bytes, at most %d", n, maxRecord)
 	}
-	b, err := s.r.Peek(int(n))
+	b, err := s.peek(int(n))
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	s.r.Discard(int(n)) // is in the buffer, and stays there
+	s.b = s.b[n:]
 	return b, nil
+}
+
+// shortRecord returns what tag and record return together, and passes over it, if
+// it is a record of a list of keys whose tag and length are a byte each, as those
+// of all keys are that anybody writes, and lies in the block as a whole. Else ok
+// is false, and nothing was passed over.
+func (s *scanner) shortRecord() (list protowire.Number, record []byte, ok bool) {
+	const tag = uint8(fieldKeys<<3 | protowire.Number(protowire.BytesType))
+	if len(s.b) < 2 || s.b[0] != tag && s.b[0] != tag+1<<3 {
+		return 0, nil, false
+	}
+	n := int(s.b[1])
+	if n >= 0x80 || len(s.b) < 2+n {
+		return 0, nil, false
+	}
+	list, record = protowire.Number(s.b[0]>>3), s.b[2:2+n]
+	s.b = s.b[2+n:]
+	return list, record, true
 }
 
 // skip passes over the value of a field that means nothing to us. Of what is
@@ -148,8 +221,14 @@ func (s *scanner) discardBytes() error {
 }
 
 func (s *scanner) discard(n int) error {
-	if _, err := s.r.Discard(n); err != nil {
-		return s.fail(err)
+	for n > len(s.b) {
+		if s.err != nil {
+			return s.fail(s.err)
+		}
+		n -= len(s.b)
+		s.b = nil
+		s.read()
 	}
+	s.b = s.b[n:]
 	return nil
 }

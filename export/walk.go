@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"hash"
 	"io"
 	"time"
 
@@ -24,6 +23,7 @@ type walk struct {
 	visit   visitor
 	stopped bool // by the visitor
 
+	memo    *keyMemo
 	current keys.TemporaryExposureKey // what the visitor is shown
 
 	header Header
@@ -40,15 +40,21 @@ func (a *Archive) walk(visit visitor) (*walk, error) {
 		return nil, err
 	}
 	defer r.Close()
-	in := &hashingReader{r: r, hash: sha256.New()}
-	w := &walk{scanner: newScanner(in, a.opts.BinName), opts: &a.opts, visit: visit}
+	w := &walk{scanner: newScanner(r, a.opts.BinName), opts: &a.opts, visit: visit, memo: newKeyMemo()}
+	defer w.stop()
 	if err := w.fileHeader(); err != nil {
 		return nil, err
 	}
 	for !w.stopped {
+		if list, record, ok := w.shortRecord(); ok {
+			if err := w.key(list, record); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		field, typ, err := w.tag()
 		if err == io.EOF {
-			w.sum, w.size = [sha256.Size]byte(in.hash.Sum(nil)), in.n
+			w.sum, w.size = [sha256.Size]byte(w.hash.Sum(nil)), w.n
 			break
 		}
 		if err != nil {
@@ -64,14 +70,13 @@ func (a *Archive) walk(visit visitor) (*walk, error) {
 // fileHeader reads the bytes before the message.
 func (w *walk) fileHeader() error {
 	want := w.opts.header()
-	got, err := w.r.Peek(len(want))
+	got, err := w.peek(len(want))
 	if err != nil && err != io.EOF {
 		return w.fail(err)
 	}
 	switch {
 	case bytes.Equal(got, want):
-		w.r.Discard(len(want))
-		return nil
+		return w.discard(len(want))
 	case bytes.HasPrefix(want, got):
 		return fail(KindTruncated, w.subject, "ends in the header, after %d bytes", len(got))
 	}
@@ -100,7 +105,7 @@ func (w *walk) field(field protowire.Number, typ protowire.Type) error {
 	case field == fieldSignatureInfos && typ == protowire.BytesType:
 		return w.signatureInfo()
 	case (field == fieldKeys || field == fieldRevisedKeys) && typ == protowire.BytesType:
-		return w.key(field)
+		return w.keyField(field)
 	}
 	return w.skip(field, typ)
 }
@@ -136,16 +141,20 @@ func (w *walk) signatureInfo() error {
 	return nil
 }
 
-func (w *walk) key(list protowire.Number) error {
+func (w *walk) keyField(list protowire.Number) error {
+	record, err := w.record()
+	if err != nil {
+		return inKey(err, list, w.count[list-fieldKeys])
+	}
+	return w.key(list, record)
+}
+
+func (w *walk) key(list protowire.Number, record []byte) error {
 	if w.count[0]+w.count[1] == w.opts.Keys {
 		return fail(KindTooLarge, w.subject, "more than %d keys", w.opts.Keys)
 	}
 	count := &w.count[list-fieldKeys]
-	b, err := w.record()
-	if err != nil {
-		return inKey(err, list, *count)
-	}
-	w.current, err = parseKey(b)
+	err := w.memo.parse(record, &w.current)
 	if err != nil {
 		if _, ok := errors.AsType[*keys.Rejection](err); !ok {
 			return inKey(&Error{Kind: KindMalformed, Err: err}, list, *count)
@@ -162,18 +171,4 @@ func inKey(err error, list protowire.Number, index int) error {
 		return &Error{Kind: e.Kind, Subject: keyName(list, index), Err: e.Err}
 	}
 	return err
-}
-
-// hashingReader hashes and counts what is read.
-type hashingReader struct {
-	r    io.Reader
-	hash hash.Hash
-	n    int64
-}
-
-func (h *hashingReader) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
-	h.hash.Write(p[:n])
-	h.n += int64(n)
-	return n, err
 }

@@ -6,6 +6,8 @@ import (
 	"compress/flate"
 	"errors"
 	"io"
+
+	"github.com/gaenkit/gaen/export/internal/inflate"
 )
 
 // entries are the two of an archive, and what else there is.
@@ -30,6 +32,7 @@ func openZip(r io.ReaderAt, size int64, o *ReadOptions) (*entries, error) {
 		return nil, notZip(r, size, err)
 	}
 	budget.unlimited = true
+	zr.RegisterDecompressor(zip.Deflate, inflate.NewReader) // sizes and checksums stay with package zip
 	if len(zr.File) > o.Entries {
 		return nil, fail(KindTooLarge, "archive", "%d entries, at most %d", len(zr.File), o.Entries)
 	}

@@ -25,7 +25,8 @@ var may = map[string][]string{
 	"keys/submission":             {"keys"},
 	"signing":                     {},
 	"signing/":                    {"signing"}, // the containers of signed messages
-	"export":                      {"keys", "signing"},
+	"export":                      {"keys", "signing", "export/internal/inflate"},
+	"export/internal/inflate":     {},
 	"storage":                     {},
 	"storage/memstore":            {"storage"},
 	"storage/filestore":           {"storage"},

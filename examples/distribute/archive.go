@@ -20,7 +20,7 @@ func (r *reader) archive(ctx context.Context, f *os.File, _ *place) error {
 	if err != nil {
 		return bad("%v", err)
 	}
-	a, err := export.Open(f, info.Size(), nil)
+	a, err := export.Open(f, info.Size(), &export.ReadOptions{Hold: true})
 	if err != nil {
 		return bad("%v", err)
 	}
