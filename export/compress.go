@@ -26,24 +26,30 @@ func (m *message) smallest(w io.Writer) error {
 	if err := m.deflate(ours); err != nil {
 		return err
 	}
-	switch err := m.flate(&atMost{ours.n}, flate.BestCompression); {
+	theirs := &atMost{limit: ours.n}
+	switch err := m.flate(theirs, flate.BestCompression); {
 	case errors.Is(err, errLarger):
 		return m.deflate(w)
 	case err != nil:
 		return err
 	}
-	return m.flate(w, flate.BestCompression)
+	_, err := w.Write(theirs.b)
+	return err
 }
 
-// atMost fails when it is given more than n bytes.
-type atMost struct{ n int64 }
+// atMost holds what is written, and fails when it is more than the limit.
+type atMost struct {
+	b     []byte
+	limit int64
+}
 
 var errLarger = errors.New("larger")
 
 func (a *atMost) Write(p []byte) (int, error) {
-	if a.n -= int64(len(p)); a.n < 0 {
+	if int64(len(a.b)+len(p)) > a.limit {
 		return 0, errLarger
 	}
+	a.b = append(a.b, p...)
 	return len(p), nil
 }
 

@@ -55,6 +55,7 @@ type deflater struct {
 	spans  []span
 	tokens []token
 	keys   int
+	size   int // of the records of its large groups; 0 if it has none
 
 	literals, distances code
 	matches             [mostShared + 1]match // of a span, by how far they go into the key
@@ -85,10 +86,14 @@ func (t token) match() (length, distance int, ok bool) {
 	return int(t & 0xffff), int(t>>16&0x7fff) + 1, t&matchToken != 0
 }
 
-// blockKeys is the number of keys in a block: many enough that its two codes, of
-// some 100 bytes, cost nothing, and few enough that its keys and what becomes of
-// them stay in the cache.
-const blockKeys = 8 << 10
+// A block has at most so many keys: enough that its two codes, of some 60 bytes,
+// cost nothing, and so few that they and what becomes of them stay in the cache. A
+// large group whose records have another size begins another block, as it has
+// another length of match.
+const (
+	blockKeys  = 8 << 10
+	largeGroup = 256
+)
 
 var deflaters = sync.Pool{New: func() any { return new(deflater) }}
 
@@ -122,6 +127,14 @@ func (d *deflater) rest() {
 
 // group plans the keys of a group; before is the gap before the first.
 func (d *deflater) group(before []byte, r *record, count int) error {
+	if count >= largeGroup {
+		if d.size != 0 && d.size != r.size {
+			if err := d.flush(false); err != nil {
+				return err
+			}
+		}
+		d.size = r.size
+	}
 	d.gap(before, 1)
 	if count > 1 {
 		var room [recordRoom]byte
@@ -180,7 +193,9 @@ func (d *deflater) flush(last bool) error {
 	return d.bits.flush(d.w)
 }
 
-func (d *deflater) endBlock() { d.spans, d.tokens, d.keys = d.spans[:0], d.tokens[:0], 0 }
+func (d *deflater) endBlock() {
+	d.spans, d.tokens, d.keys, d.size = d.spans[:0], d.tokens[:0], 0, 0
+}
 
 // makeCodes makes the codes of the block and returns how many bytes it has at
 // most.

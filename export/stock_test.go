@@ -70,9 +70,7 @@ func stockKeys(all []keys.TemporaryExposureKey) []*exportpb.TemporaryExposureKey
 		m := &exportpb.TemporaryExposureKey{
 			KeyData:                    k.KeyData[:],
 			RollingStartIntervalNumber: new(int32(k.RollingStartIntervalNumber)),
-		}
-		if k.RollingPeriod != 144 {
-			m.RollingPeriod = new(int32(k.RollingPeriod))
+			RollingPeriod:              new(int32(k.RollingPeriod)),
 		}
 		if v, ok := k.TransmissionRiskLevel.Get(); ok {
 			m.TransmissionRiskLevel = new(int32(v))

@@ -24,8 +24,9 @@ type WriteOptions struct {
 	// names one all the same; who reads the archive finds none.
 	NoRegion bool
 
-	// Level is how hard to compress, 1 to 9. Zero is 6: beyond it, a day of
-	// 358,105 keys gets 0.1 % smaller and takes twice as long.
+	// Level, 1 to 9, has compress/flate compress the archive, that hard. Zero
+	// has it done by a compressor that knows what an archive looks like, which is
+	// smaller than level 9 and many times as fast; see BENCHMARKS.md.
 	Level int
 }
 
@@ -53,9 +54,12 @@ type Info struct {
 // in the order of [signing.NewestFirst]; there must be at least one and at most
 // [signing.MaxSigners].
 //
-// Write streams: it holds neither the archive nor export.bin in memory, and
-// copies the keys only if they are out of order. After an error, what w has got
-// is no archive.
+// Write streams: it holds neither the archive nor export.bin in memory, but 44
+// bytes a key while it sorts, which the next archive takes over. Only an archive
+// that is not like others, of which most keys are alone with their metadata or
+// whose key data is not random, may be held. A large archive is hashed in a
+// goroutine of its own, of which Write awaits the end. After an error, what w has
+// got is no archive.
 func Write(w io.Writer, c *Content, signers []*signing.Signer, opts *WriteOptions) (Info, error) {
 	if opts == nil {
 		opts = &WriteOptions{}
@@ -117,21 +121,22 @@ func (o *order) valid() bool {
 	for i := range o.groups {
 		g := &o.groups[i]
 		k := g.key
-		k.KeyData[0] = 1 // not zeros
-		check := checkKey
+		k.KeyData[0] = 1 // not all zeros
+		var err error
 		if g.list == fieldRevisedKeys {
-			check = checkRevisedKey
+			err = checkRevisedKey(&k)
+		} else {
+			err = checkKey(&k)
 		}
-		if check(&k) != nil {
+		if err != nil {
 			return false
 		}
 	}
 	return true
 }
 
-// writeBin writes the entry export.bin. From here on down it is this package's
-// own business how keys become bytes and bytes become small: whatever takes its
-// place must keep the bytes that the tests pin.
+// writeBin writes the entry export.bin. How keys become bytes is pinned by tests,
+// how bytes become small is this package's own business.
 func writeBin(zw *zip.Writer, name string, m *message, level int) (Info, error) {
 	h := entryHeader(name)
 	h.CreatorVersion, h.ReaderVersion, h.Flags = zipVersion, zipVersion, zipSizesFollow

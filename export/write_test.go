@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -214,16 +215,13 @@ func TestInfoOfWrite(t *testing.T) {
 func TestLevels(t *testing.T) {
 	c, signers := content(2000), oneSigner(t)
 	want := mustWrite(t, c, signers, nil)
-	if got := mustWrite(t, c, signers, &export.WriteOptions{Level: 6}); !bytes.Equal(got, want) {
-		t.Error("level 6 is not the default")
-	}
 	for level := 1; level <= 9; level++ {
 		got := mustWrite(t, c, signers, &export.WriteOptions{Level: level})
 		if !bytes.Equal(entry(t, got, "export.bin"), entry(t, want, "export.bin")) {
 			t.Errorf("level %d changes export.bin", level)
 		}
-		if level == 1 && len(got) <= len(want) {
-			t.Errorf("level 1 gives %d bytes, level 6 %d", len(got), len(want))
+		if len(got) < len(want) {
+			t.Errorf("level %d gives %d bytes, the default %d", level, len(got), len(want))
 		}
 	}
 }
@@ -297,26 +295,34 @@ func TestWriteAllocations(t *testing.T) {
 	signers := oneSigner(t)
 	allocations := func(n int) float64 {
 		c := content(n)
-		slices.SortFunc(c.Keys, func(a, b keys.TemporaryExposureKey) int { return a.Compare(&b) })
 		return testing.AllocsPerRun(3, func() {
 			if _, err := export.Write(io.Discard, c, signers, nil); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
-	few, many := allocations(100), allocations(5_000)
-	if many > few+20 {
-		t.Errorf("%v allocations for 5,000 keys, %v for 100", many, few)
+	few, many := allocations(5_000), allocations(100_000)
+	if many > few+20 || many > 250 {
+		t.Errorf("%v allocations for 100,000 keys, %v for 5,000", many, few)
 	}
 }
 
-// What is allocated for 50,000 keys is the compressor's megabyte and the table in
-// which duplicates are found; the 1.5 MB of export.bin are not among it.
+// What is allocated for 50,000 keys is 44 bytes for each, to sort them, and what
+// compressors need; the 1.5 MB of export.bin are not among it. What is allocated
+// once is there for the next.
 func TestWriteMemory(t *testing.T) {
-	c, signers := sorted(content(50_000)), oneSigner(t)
-	checkMemory(t, 5<<19, func() {
+	c, signers := content(50_000), oneSigner(t)
+	write := func() {
 		if _, err := export.Write(io.Discard, c, signers, nil); err != nil {
 			t.Fatal(err)
 		}
-	})
+	}
+	checkMemory(t, 4<<20, write)
+	best := uint64(math.MaxUint64)
+	for range 5 { // in one of them, no garbage is collected
+		best = min(best, allocated(write))
+	}
+	if best > 200<<10 {
+		t.Errorf("%d bytes were allocated, though others had been before", best)
+	}
 }
