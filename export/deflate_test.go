@@ -338,7 +338,7 @@ func TestRegular(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))
 	for _, s := range shapes {
 		want := map[string]bool{"one group": true, "three groups": true, "hundred groups": true}[s.name]
-		o, sorter := contentOf(r, s, 5000).sort()
+		o, sorter := contentOf(r, s, 30_000).sort()
 		if got := o.regular(); got != want {
 			t.Errorf("%s: regular is %t, want %t", s.name, got, want)
 		}
