@@ -1,10 +1,8 @@
 package export
 
 import (
-	"encoding/binary"
 	"io"
 	"math/bits"
-	"slices"
 	"sync"
 
 	"github.com/gaenkit/gaen/keys"
@@ -23,10 +21,9 @@ import (
 //
 // So each gap is one match at the distance of one record, and there is nothing
 // to search. As the keys of a group ascend, a key mostly begins as the one before
-// it, and the match goes on into it: of a group of 7,000 the first byte is free, and
-// of one in ten the second. What is left of the key is random; nothing finds it
-// anywhere, and what it would cost to say where is what a few equal bytes save.
-// It is literals.
+// it, and the match goes on into it: in a group of 7,000 its first byte is free, and
+// in one of ten the second, too. What is left is random: where a few bytes of it
+// are there again, it takes as many bits to say where. It is literals.
 //
 // Literals and lengths of matches are symbols of one Huffman code, distances of
 // another, and each block of the stream has its own two. Fifteen random bytes
@@ -37,9 +34,9 @@ import (
 // key of which 120 are random. BENCHMARKS.md compares it with the entropy.
 //
 // Where a group begins, tail and head are new, and are searched for, in the usual
-// way, among the last gaps: see [deflater.search]. There are few such gaps in a
-// large archive. In a small one they are most of it: then, and where key data is
-// not random, [message.compress] asks the ordinary compressor, too.
+// way, among the last gaps: see [window]. There are few such gaps in a large
+// archive. In a small one they are many: then, and where key data is not random,
+// [message.compress] asks the ordinary compressor, too.
 //
 // To change the record, change [appendKey]: all that is known here of it is where
 // its key data is, and that records of a group differ in nothing else.
@@ -79,7 +76,7 @@ type token uint32
 const matchToken = 1 << 31
 
 func newMatch(length, distance int) token {
-	return token(matchToken | (distance-1)<<16 | length)
+	return matchToken | token(distance-1)<<16 | token(length)
 }
 
 func (t token) match() (length, distance int, ok bool) {
@@ -307,165 +304,4 @@ func (d *deflater) span(s *span) {
 		d.bits.key(&d.literals, d.matches[n], k, n)
 		last = k
 	}
-}
-
-// A match is the bits of a match, at most 42, the first of them lowest.
-type match struct {
-	bits uint64
-	size int
-}
-
-// match returns the bits of a match in the codes of the block: its length's
-// symbol, where it is among the lengths of that symbol, and the same for its
-// distance (RFC 1951, 3.2.5).
-func (d *deflater) match(length, distance int) match {
-	var m match
-	symbol := lengthSymbol(length)
-	m.add(uint64(d.literals[symbol]>>lengthBits), d.literals.length(symbol))
-	m.add(uint64(length)-uint64(lengths[symbol-firstLength].base), int(lengths[symbol-firstLength].extra))
-	symbol = distanceSymbol(distance)
-	m.add(uint64(d.distances[symbol]>>lengthBits), d.distances.length(symbol))
-	m.add(uint64(distance)-uint64(distances[symbol].base), int(distances[symbol].extra))
-	return m
-}
-
-func (m *match) add(bits uint64, size int) {
-	m.bits |= bits << m.size
-	m.size += size
-}
-
-const (
-	endOfBlock   = 256
-	firstLength  = 257 // the symbol of matches of 3 bytes
-	leastMatch   = 3
-	mostMatch    = 258
-	mostDistance = 32 << 10
-	maxDistances = 30
-)
-
-// A class is lengths or distances that have one symbol: the least of them, and
-// how many more bits say which it is.
-type class struct{ base, extra uint16 }
-
-var (
-	lengths   = append(classes(maxSymbols-firstLength-1, 4, leastMatch), class{mostMatch, 0})
-	distances = classes(maxDistances, 2, 1)
-
-	lengthSymbols = func() (symbols [mostMatch + 1]uint16) {
-		symbol := 0
-		for length := leastMatch; length <= mostMatch; length++ {
-			if symbol+1 < len(lengths) && length == int(lengths[symbol+1].base) {
-				symbol++
-			}
-			symbols[length] = uint16(firstLength + symbol)
-		}
-		return symbols
-	}()
-)
-
-// classes returns the classes of RFC 1951, 3.2.5: so many of each size, and of
-// the first size twice as many. Only the last length is a class by itself.
-func classes(n, each, base int) []class {
-	all := make([]class, n)
-	for i := range all {
-		all[i] = class{uint16(base), uint16(max(i/each-1, 0))}
-		base += 1 << all[i].extra
-	}
-	return all
-}
-
-func lengthSymbol(length int) int { return int(lengthSymbols[length]) }
-
-func distanceSymbol(distance int) int {
-	if distance <= 4 {
-		return distance - 1
-	}
-	top := bits.Len(uint(distance-1)) - 1
-	return 2*top + (distance-1)>>(top-1)&1
-}
-
-// A bitWriter collects the bits of a block.
-type bitWriter struct {
-	b    []byte // long enough, see reserve
-	n    int    // bytes of b that are written
-	acc  uint64 // bits that come after them
-	bits int    // how many: less than 8 between calls
-}
-
-// reserve makes room for size bytes more.
-func (w *bitWriter) reserve(size int) {
-	w.b = slices.Grow(w.b[:w.n], size+8)
-	w.b = w.b[:cap(w.b)]
-}
-
-// append appends the bits of a match.
-func (w *bitWriter) append(m match) {
-	w.acc |= m.bits << (w.bits & 63)
-	w.bits += m.size
-	w.settle()
-}
-
-// put appends the bits of a symbol.
-func (w *bitWriter) put(c *code, symbol int) {
-	w.append(match{uint64(c[symbol] >> lengthBits), c.length(symbol)})
-}
-
-// settle moves whole bytes to b.
-func (w *bitWriter) settle() {
-	binary.LittleEndian.PutUint64(w.b[w.n:], w.acc)
-	w.n += w.bits >> 3
-	w.acc >>= w.bits & 0x38
-	w.bits &= 7
-}
-
-// align fills up the last byte.
-func (w *bitWriter) align() {
-	w.bits = (w.bits + 7) &^ 7
-	w.settle()
-}
-
-// flush gives away whole bytes.
-func (w *bitWriter) flush(to io.Writer) error {
-	_, err := to.Write(w.b[:w.n])
-	w.n = 0
-	return err
-}
-
-// key appends a match, and the literals of a key but for the first n bytes of it.
-// This is where the time goes: four literals at once, at most 48 bits, as two
-// pairs that need not wait for each other.
-func (w *bitWriter) key(c *code, m match, k keyBits, n int) {
-	b, at := w.b, w.n
-	acc, size := w.acc|m.bits<<(w.bits&63), w.bits+m.size
-	settle := func() {
-		binary.LittleEndian.PutUint64(b[at:], acc)
-		at += size >> 3
-		acc >>= size & 0x38
-		size &= 7
-	}
-	four := func(x uint32) {
-		settle()
-		c0, c1, c2, c3 := c[x>>24], c[x>>16&0xff], c[x>>8&0xff], c[x&0xff]
-		n0, n1, n2 := c0&lengthMask, c1&lengthMask, c2&lengthMask
-		low := uint64(c0>>lengthBits) | uint64(c1>>lengthBits)<<(n0&63)
-		high := uint64(c2>>lengthBits) | uint64(c3>>lengthBits)<<(n2&63)
-		acc |= (low | high<<((n0+n1)&63)) << (size & 63)
-		size += int(n0 + n1 + n2 + c3&lengthMask)
-	}
-	x, left := k.hi<<(8*n&63), 8-n
-	if left >= 4 {
-		four(uint32(x >> 32))
-		x, left = x<<32, left-4
-	}
-	settle()
-	for ; left > 0; left-- { // at most 3
-		c0 := c[x>>56]
-		acc |= uint64(c0>>lengthBits) << (size & 63)
-		size += int(c0 & lengthMask)
-		x <<= 8
-	}
-	four(uint32(k.lo >> 32))
-	four(uint32(k.lo))
-	settle()
-	w.acc, w.bits, w.n = acc, size, at
 }

@@ -177,7 +177,7 @@ func TestClasses(t *testing.T) {
 // plain construction.
 func TestCode(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for trial := range 2000 {
+	for trial := range 800 {
 		counts := make([]uint32, 2+r.IntN(maxSymbols-1))
 		for i := range counts {
 			switch trial % 4 {
@@ -291,6 +291,25 @@ func TestWindow(t *testing.T) {
 	w.add(text, 1000)
 	if length, _ := w.longest(text, 2500); length != mostMatch {
 		t.Errorf("got a match of %d bytes, want %d", length, mostMatch)
+	}
+}
+
+// What is after the last key of a group is found after the one before it, however
+// large the group is.
+func TestEndOfGroup(t *testing.T) {
+	o, sorter := contentOf(rand.New(rand.NewPCG(17, 18)), shapes[0], 3000).sort()
+	defer sorter.rest()
+	for _, count := range []int{2, 3, 4, 100, 2000} {
+		var d deflater
+		d.w, d.order = io.Discard, o
+		r := o.groups[0].record()
+		if err := d.group(r.head(), &r, count); err != nil {
+			t.Fatal(err)
+		}
+		tokens := d.window.search(nil, r.tail(), d.pos)
+		if length, distance, ok := tokens[0].match(); len(tokens) != 1 || !ok || length != len(r.tail()) || distance != r.size {
+			t.Errorf("%d keys: the end takes %d tokens, the first of %d bytes, %d back", count, len(tokens), length, distance)
+		}
 	}
 }
 

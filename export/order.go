@@ -359,11 +359,8 @@ func (t *groupTable) resize(n int) {
 	}
 }
 
-// find returns the slot of a group, or the empty one for it. The start of a key's
-// period is in the middle of the number, so all of it is multiplied up into the
-// bits that are used. Metadata is no secret and few have much of it: whoever
-// finds many that meet in one slot has found out how to slow down a back end
-// that released them.
+// find returns the slot of a group, or the empty one for it. All bits of the
+// number are multiplied up into those that choose the slot.
 func (t *groupTable) find(meta uint64) *groupSlot {
 	const odd = 0x9e3779b97f4a7c15
 	mask := uint64(len(t.slots) - 1)
