@@ -26,7 +26,7 @@ func (m *message) smallest(w io.Writer) error {
 	if err := m.deflate(ours); err != nil {
 		return err
 	}
-	theirs := &atMost{limit: ours.n}
+	theirs := &atMost{b: make([]byte, 0, ours.n), limit: ours.n}
 	switch err := m.flate(theirs, flate.BestCompression); {
 	case errors.Is(err, errLarger):
 		return m.deflate(w)

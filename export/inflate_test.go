@@ -47,7 +47,7 @@ func inflateContents() map[string]*export.Content {
 	}
 	numbers := content(5000)
 	for i := range numbers.Keys {
-		numbers.Keys[i].KeyData = keys.KeyData([]byte(fmt.Sprintf("%016d", i)))
+		numbers.Keys[i].KeyData = keys.KeyData(fmt.Appendf(nil, "%016d", i))
 	}
 	all["numbers"] = numbers
 	return all
