@@ -151,6 +151,9 @@ func TestOrder(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(s.name, func(t *testing.T) {
 			for _, n := range []int{0, 1, 2, 3, 15, 16, 17, 18, 40, 300, 1100, 12_000} {
+				if testing.Short() && n > 10_000 {
+					continue
+				}
 				c := contentOf(r, s, n)
 				checkOrder(t, c)
 				if o, sorter := c.sort(); o.suspect {
@@ -246,7 +249,7 @@ func TestOrderOfWhatCannotBe(t *testing.T) {
 func TestPack(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	var all []keys.TemporaryExposureKey
-	for range 400 {
+	for range 150 {
 		k := anyMetadata(r)
 		all = append(all, k)
 		k.ReportType = keys.Optional[keys.ReportType]{}
@@ -282,16 +285,29 @@ func TestPack(t *testing.T) {
 // The table numbers groups whose packed metadata meets in one place, too.
 func TestGroupTable(t *testing.T) {
 	var table groupTable
-	for range 2 {
+	for _, shift := range []int{48, 0, 20} {
 		table.reset()
-		for meta := range uint64(5000) {
-			if got := table.add(meta << 48); got != uint32(meta) {
-				t.Fatalf("group %d has the number %d", meta, got)
+		for again := range uint32(2) {
+			for n := range uint32(5000) {
+				meta := uint64(n) << shift
+				if got := table.add(meta); got != n || table.groups[got].meta != meta || table.groups[got].count != again+1 {
+					t.Fatalf("group %d has the number %d, and %+v", n, got, table.groups[got])
+				}
 			}
 		}
-		for meta := range uint64(5000) {
-			if got := table.add(meta << 48); got != uint32(meta) || table.groups[got].count != 2 {
-				t.Fatalf("group %d, met again, has the number %d", meta, got)
+		// And many that differ in little.
+		table.reset()
+		r := rand.New(rand.NewPCG(9, uint64(shift)))
+		want := make(map[uint64]uint32)
+		for range 20_000 {
+			meta := uint64(r.IntN(256)) | uint64(r.IntN(20))*0x10001<<shift
+			n, ok := want[meta]
+			if !ok {
+				n = uint32(len(want))
+				want[meta] = n
+			}
+			if got := table.add(meta); got != n {
+				t.Fatalf("group %x has the number %d, want %d", meta, got, n)
 			}
 		}
 	}

@@ -14,6 +14,9 @@ import (
 // Nothing that is written is larger than what compress/flate makes of the same
 // bytes at its hardest.
 func TestSizeAgainstLevel9(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compresses for seconds")
+	}
 	signers := oneSigner(t)
 	check := func(name string, c *export.Content) {
 		archive := mustWrite(t, c, signers, nil)
@@ -52,6 +55,9 @@ func TestSizeAgainstLevel9(t *testing.T) {
 // An archive is a tenth smaller than that of the stock writer, and within 1.5 % of
 // what these blocks of DEFLATE can be: see BENCHMARKS.md.
 func TestSizeAgainstStock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compresses for seconds")
+	}
 	c, signers := shuffledProduction(100_000), oneSigner(t)
 	got := len(mustWrite(t, c, signers, nil))
 	var stock countingWriter

@@ -295,6 +295,9 @@ func TestWriteWithFailingSigner(t *testing.T) {
 
 // Nothing is allocated for a key or a group.
 func TestWriteAllocations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector has pools forget")
+	}
 	signers := oneSigner(t)
 	allocations := func(n int) float64 {
 		c := shuffledProduction(n)
@@ -314,6 +317,9 @@ func TestWriteAllocations(t *testing.T) {
 // compressors need; the 3 MB of export.bin are not among it. What is allocated
 // once is there for the next.
 func TestWriteMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector allocates, too, and has pools forget")
+	}
 	c, signers := shuffledProduction(100_000), oneSigner(t)
 	write := func() {
 		if _, err := export.Write(io.Discard, c, signers, nil); err != nil {
@@ -325,7 +331,7 @@ func TestWriteMemory(t *testing.T) {
 	for range 5 { // in one of them, no garbage is collected
 		best = min(best, allocated(write))
 	}
-	if best > 200<<10 && !testing.Short() { // the race detector has pools forget
+	if best > 200<<10 {
 		t.Errorf("%d bytes were allocated, though others had been before", best)
 	}
 }
