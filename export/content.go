@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/keys"
@@ -47,9 +46,6 @@ func (c *Content) Check() error {
 	if err := c.checkBounds(); err != nil {
 		return err
 	}
-	if n := len(c.Keys) + len(c.RevisedKeys); n > MaxKeys {
-		return fail(KindTooLarge, "keys", "%d keys and revised keys, at most %d", n, MaxKeys)
-	}
 	for i := range c.Keys {
 		if err := checkKey(&c.Keys[i]); err != nil {
 			return contentError(fieldKeys, i, err)
@@ -73,6 +69,9 @@ func (c *Content) checkBounds() error {
 		return fail(KindContent, "end_timestamp", "%s is not a whole second of the years 1970 to 9999", c.End.UTC())
 	case !c.Start.Before(c.End):
 		return fail(KindContent, "end_timestamp", "%s is not after the start, %s", c.End.UTC(), c.Start.UTC())
+	}
+	if n := len(c.Keys) + len(c.RevisedKeys); n > MaxKeys {
+		return fail(KindTooLarge, "keys", "%d keys and revised keys, at most %d", n, MaxKeys)
 	}
 	return nil
 }
@@ -132,29 +131,6 @@ func (c *Content) checkDuplicates() error {
 	return nil
 }
 
-// canonical returns c with its keys in canonical order. It shares the caller's
-// keys where they are in order and copies them where not.
-func (c *Content) canonical() *Content {
-	return &Content{
-		Start:       c.Start,
-		End:         c.End,
-		Region:      c.Region,
-		Keys:        inOrder(c.Keys),
-		RevisedKeys: inOrder(c.RevisedKeys),
-	}
-}
-
-func inOrder(list []keys.TemporaryExposureKey) []keys.TemporaryExposureKey {
-	if slices.IsSortedFunc(list, compareKeys) {
-		return list
-	}
-	sorted := slices.Clone(list)
-	slices.SortFunc(sorted, compareKeys)
-	return sorted
-}
-
-func compareKeys(a, b keys.TemporaryExposureKey) int { return a.Compare(&b) }
-
 func compareData(a, b *keys.TemporaryExposureKey) int {
 	if c := cmp.Compare(binary.BigEndian.Uint64(a.KeyData[:8]), binary.BigEndian.Uint64(b.KeyData[:8])); c != 0 {
 		return c
@@ -169,7 +145,9 @@ func compareData(a, b *keys.TemporaryExposureKey) int {
 func (c *Content) Hash() [sha256.Size]byte {
 	h := sha256.New()
 	format, _ := Format{}.normalize() // the zero format has no faults
-	m := message{header: format.header(), content: c.canonical()}
+	order, sorter := c.sort()
+	defer sorter.rest()
+	m := message{header: format.header(), content: c, region: c.Region, order: order}
 	m.encode(h) // a hash takes everything
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -33,7 +33,8 @@
 // identities: keys in canonical order, fields in the order of their numbers, one
 // file of one, no times of making. With keys in memory the signatures are, too.
 // The zip file around them is the same as long as it is made by the same
-// version of Go, whose compressor may change; hash export.bin, not the zip.
+// version of this package and of Go, as compressors may change; hash export.bin,
+// not the zip.
 //
 // Write is the last gate before phones. It refuses what they cannot take or
 // would misunderstand, naming field and place, never the key: key data of zeros

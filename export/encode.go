@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"io"
 	"time"
 
@@ -17,58 +18,80 @@ const batchNumber = 1
 // message is what export.bin holds.
 type message struct {
 	header  []byte
-	content *Content // in canonical order
+	content *Content
+	region  string // of the content; empty where WriteOptions.NoRegion says so
 	infos   []SignatureInfo
+	order   *order // the content's keys
 }
 
 const (
 	encodeBuffer = 32 << 10
-	maxKeyRecord = 64 // of those we write: at most 37 bytes with tag and length
+	recordRoom   = 64 // of the keys we write: at most 37 bytes with tag and length, 48 if nobody checked them
+	dataAt       = 4  // where key data is in a record: after its own tag and length, and the record's
 )
 
-// encode writes export.bin, header included. The bytes are exactly those of
-// google.golang.org/protobuf's deterministic Marshal of the generated message,
-// made without the message: straight from the keys, through one buffer. Writes
-// end between records.
-func (m *message) encode(w io.Writer) error {
-	b := make([]byte, 0, encodeBuffer)
-	b = append(b, m.header...)
+// preamble returns what is before the keys.
+func (m *message) preamble() []byte {
+	b := bytes.Clone(m.header)
 	b = appendTimestamp(b, fieldStartTimestamp, m.content.Start)
 	b = appendTimestamp(b, fieldEndTimestamp, m.content.End)
-	if m.content.Region != "" { // left out where WriteOptions.NoRegion says so
-		b = appendString(b, fieldRegion, m.content.Region)
+	if m.region != "" {
+		b = appendString(b, fieldRegion, m.region)
 	}
 	b = appendInt(b, fieldBatchNum, batchNumber)
 	b = appendInt(b, fieldBatchSize, batchNumber)
 	for _, info := range m.infos {
 		b = appendString(b, fieldSignatureInfos, string(info.append(nil)))
 	}
-	b, err := encodeKeys(w, b, fieldKeys, m.content.Keys)
-	if err != nil {
+	return b
+}
+
+// encode writes export.bin, header included. The bytes are exactly those of
+// google.golang.org/protobuf's deterministic Marshal of the generated message,
+// made without the message, through one buffer: all records of a group are one
+// record with other key data in it.
+func (m *message) encode(w io.Writer) error {
+	if _, err := w.Write(m.preamble()); err != nil {
 		return err
 	}
-	b, err = encodeKeys(w, b, fieldRevisedKeys, m.content.RevisedKeys)
-	if err != nil {
-		return err
+	b, n := make([]byte, encodeBuffer), 0
+	data := m.order.data
+	for i := range m.order.groups {
+		g := &m.order.groups[i]
+		r := g.record()
+		for _, k := range data[:g.count] {
+			if n > len(b)-recordRoom {
+				if _, err := w.Write(b[:n]); err != nil {
+					return err
+				}
+				n = 0
+			}
+			*(*[recordRoom]byte)(b[n:]) = r.bytes // and what is behind it is overwritten
+			k.put(b[n+dataAt:])
+			n += r.size
+		}
+		data = data[g.count:]
 	}
-	_, err = w.Write(b)
+	_, err := w.Write(b[:n])
 	return err
 }
 
-// encodeKeys appends the keys to b, which it writes and empties whenever it is
-// full, and returns what is left in it.
-func encodeKeys(w io.Writer, b []byte, list protowire.Number, all []keys.TemporaryExposureKey) ([]byte, error) {
-	for i := range all {
-		if cap(b)-len(b) < maxKeyRecord {
-			if _, err := w.Write(b); err != nil {
-				return nil, err
-			}
-			b = b[:0]
-		}
-		b = appendKey(b, list, &all[i])
-	}
-	return b, nil
+// A record is what a key is in export.bin, with tag and length.
+type record struct {
+	bytes [recordRoom]byte
+	size  int
 }
+
+// record returns what all records of the group are but for their key data.
+func (g *group) record() record {
+	var r record
+	r.size = len(appendKey(r.bytes[:0], g.list, &g.key))
+	return r
+}
+
+// head is what is before the key data, tail what is after it.
+func (r *record) head() []byte { return r.bytes[:dataAt] }
+func (r *record) tail() []byte { return r.bytes[dataAt+keys.KeyDataSize : r.size] }
 
 // appendKey appends a field of the list with k in it.
 //

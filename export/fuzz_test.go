@@ -250,11 +250,16 @@ func checkArchive(t *testing.T, a *export.Archive, signers []*signing.Signer, tr
 // checkMemory fails if f allocates more than limit bytes.
 func checkMemory(t *testing.T, limit uint64, f func()) {
 	t.Helper()
+	if n := allocated(f); n > limit {
+		t.Errorf("%d bytes were allocated, at most %d", n, limit)
+	}
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	f()
 	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > limit {
-		t.Errorf("%d bytes were allocated, at most %d", n, limit)
-	}
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -2,11 +2,11 @@ package export
 
 import (
 	"archive/zip"
-	"compress/flate"
+	"cmp"
 	"crypto/sha256"
 	"hash"
+	"hash/crc32"
 	"io"
-	"sync"
 
 	"github.com/gaenkit/gaen/signing"
 )
@@ -24,14 +24,16 @@ type WriteOptions struct {
 	// names one all the same; who reads the archive finds none.
 	NoRegion bool
 
-	// Level is how hard to compress, 1 to 9. Zero is 6: beyond it, a day of
-	// 358,105 keys gets 0.1 % smaller and takes twice as long.
+	// Level, 1 to 9, has compress/flate compress the archive, that hard. Zero
+	// has it done by a compressor that knows what an archive looks like, which is
+	// smaller than level 9 and many times as fast; see BENCHMARKS.md.
 	Level int
 }
 
 const (
-	defaultLevel = 6
-	maxAppName   = 255
+	sigLevel   = 6
+	maxLevel   = 9
+	maxAppName = 255
 )
 
 // Info is what is known of an archive that was written or opened.
@@ -52,9 +54,12 @@ type Info struct {
 // in the order of [signing.NewestFirst]; there must be at least one and at most
 // [signing.MaxSigners].
 //
-// Write streams: it holds neither the archive nor export.bin in memory, and
-// copies the keys only if they are out of order. After an error, what w has got
-// is no archive.
+// Write streams: it holds neither the archive nor export.bin in memory, but 44
+// bytes a key while it sorts, which the next archive takes over. Only an archive
+// that is not like others, of which most keys are alone with their metadata or
+// whose key data is not random, may be held. A large archive is hashed in a
+// goroutine of its own, of which Write awaits the end. After an error, what w has
+// got is no archive.
 func Write(w io.Writer, c *Content, signers []*signing.Signer, opts *WriteOptions) (Info, error) {
 	if opts == nil {
 		opts = &WriteOptions{}
@@ -67,17 +72,21 @@ func Write(w io.Writer, c *Content, signers []*signing.Signer, opts *WriteOption
 	if err != nil {
 		return Info{}, err
 	}
-	if err := c.Check(); err != nil {
+	order, sorter, err := c.checkAndSort()
+	if err != nil {
 		return Info{}, err
 	}
+	defer sorter.rest()
 	out := &counter{w: w}
 	zw := zip.NewWriter(out)
-	zw.RegisterCompressor(zip.Deflate, compressor(o.Level))
-	m := &message{header: o.header(), content: c.canonical(), infos: o.signatureInfos(signers)}
+	zw.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
+		return newPooled(w, cmp.Or(o.Level, sigLevel))
+	})
+	m := &message{header: o.header(), content: c, region: c.Region, infos: o.signatureInfos(signers), order: order}
 	if o.NoRegion {
-		m.content.Region = ""
+		m.region = ""
 	}
-	info, err := writeBin(zw, o.BinName, m)
+	info, err := writeBin(zw, o.BinName, m, o.Level)
 	if err != nil {
 		return Info{}, asError(KindIO, o.BinName, err)
 	}
@@ -91,25 +100,96 @@ func Write(w io.Writer, c *Content, signers []*signing.Signer, opts *WriteOption
 	return info, nil
 }
 
-// writeBin writes the entry export.bin. From here on down it is this package's
-// own business how keys become bytes and bytes become small: whatever takes its
-// place must keep the bytes that the tests pin.
-func writeBin(zw *zip.Writer, name string, m *message) (Info, error) {
-	entry, err := zw.CreateHeader(entryHeader(name))
+// checkAndSort is Check and sort in one pass: what it finds suspicious is checked
+// key by key. The caller puts the sorter to rest.
+func (c *Content) checkAndSort() (*order, *sorter, error) {
+	if err := c.checkBounds(); err != nil {
+		return nil, nil, err
+	}
+	order, sorter := c.sort()
+	if order.suspect || !order.valid() {
+		if err := c.Check(); err != nil {
+			sorter.rest()
+			return nil, nil, err
+		}
+	}
+	return order, sorter, nil
+}
+
+// valid reports whether the groups have metadata that an archive may have.
+func (o *order) valid() bool {
+	for i := range o.groups {
+		g := &o.groups[i]
+		k := g.key
+		k.KeyData[0] = 1 // not all zeros
+		var err error
+		if g.list == fieldRevisedKeys {
+			err = checkRevisedKey(&k)
+		} else {
+			err = checkKey(&k)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// writeBin writes the entry export.bin. How keys become bytes is pinned by tests,
+// how bytes become small is this package's own business.
+func writeBin(zw *zip.Writer, name string, m *message, level int) (Info, error) {
+	h := entryHeader(name)
+	h.CreatorVersion, h.ReaderVersion, h.Flags = zipVersion, zipVersion, zipSizesFollow
+	entry, err := zw.CreateRaw(h)
 	if err != nil {
 		return Info{}, err
 	}
-	digest := &digest{Hash: sha256.New(), w: entry}
-	if err := m.encode(digest); err != nil {
+	packed, sum := &counter{w: entry}, &summer{sha: sha256.New()}
+	if err := m.writeAndSum(packed, sum, level); err != nil {
 		return Info{}, err
 	}
+	setSizes(h, sum.crc, sum.n, packed.n)
 	return Info{
-		SHA256:      [sha256.Size]byte(digest.Sum(nil)),
-		BinSize:     digest.n,
+		SHA256:      [sha256.Size]byte(sum.sha.Sum(nil)),
+		BinSize:     sum.n,
 		Keys:        len(m.content.Keys),
 		RevisedKeys: len(m.content.RevisedKeys),
 	}, nil
 }
+
+// manyKeys is how many it takes for a second goroutine to be worth its start.
+const manyKeys = 4 << 10
+
+// writeAndSum compresses export.bin into w while it is hashed: both go through the
+// keys, and neither waits for the other.
+func (m *message) writeAndSum(w io.Writer, sum *summer, level int) error {
+	if len(m.order.data) < manyKeys {
+		m.encode(sum) // which takes everything
+		return m.compress(w, level)
+	}
+	summed := make(chan struct{})
+	go func() {
+		defer close(summed)
+		m.encode(sum)
+	}()
+	err := m.compress(w, level)
+	<-summed
+	return err
+}
+
+// setSizes fills in what is only known after the data. Package zip keeps the
+// header and writes this behind the data and in the directory; the narrow fields
+// are those that it takes where the others fit in them.
+func setSizes(h *zip.FileHeader, crc uint32, size, packed int64) {
+	h.CRC32, h.UncompressedSize64, h.CompressedSize64 = crc, uint64(size), uint64(packed)
+	//lint:ignore SA1019 see above; an archive of ours has less than 4 GiB
+	h.UncompressedSize, h.CompressedSize = uint32(size), uint32(packed)
+}
+
+const (
+	zipVersion     = 20  // 2.0: of DEFLATE
+	zipSizesFollow = 0x8 // the data, and the checksum does
+)
 
 // writeSig signs the digest and writes the entry export.sig.
 func writeSig(zw *zip.Writer, name string, infos []SignatureInfo, signers []*signing.Signer, digest [sha256.Size]byte) error {
@@ -126,37 +206,6 @@ func writeSig(zw *zip.Writer, name string, infos []SignatureInfo, signers []*sig
 		return err
 	}
 	_, err = entry.Write(list)
-	return err
-}
-
-// compressors are at rest, by level. Each has about a megabyte of memory, which
-// takes longer to get than a small archive takes to compress.
-var compressors [flate.BestCompression + 1]sync.Pool
-
-// compressor returns what compresses the entries at a level.
-func compressor(level int) zip.Compressor {
-	pool := &compressors[level]
-	return func(w io.Writer) (io.WriteCloser, error) {
-		if fw, ok := pool.Get().(*flate.Writer); ok {
-			fw.Reset(w)
-			return &pooled{fw, pool}, nil
-		}
-		fw, err := flate.NewWriter(w, level)
-		return &pooled{fw, pool}, err
-	}
-}
-
-// pooled is a compressor at work, which goes to rest as it is closed.
-type pooled struct {
-	*flate.Writer
-	pool *sync.Pool
-}
-
-// Close implements [io.Closer].
-func (p *pooled) Close() error {
-	err := p.Writer.Close()
-	p.Writer.Reset(io.Discard) // and lets go of the archive
-	p.pool.Put(p.Writer)
 	return err
 }
 
@@ -177,11 +226,8 @@ func (o WriteOptions) normalize() (WriteOptions, error) {
 	if o.Format, err = o.Format.normalize(); err != nil {
 		return o, err
 	}
-	if o.Level == 0 {
-		o.Level = defaultLevel
-	}
 	switch {
-	case o.Level < flate.BestSpeed || o.Level > flate.BestCompression:
+	case o.Level < 0 || o.Level > maxLevel:
 		return o, fail(KindOptions, "Level", "%d, want 1 .. 9", o.Level)
 	case !printable(o.AppBundleID, maxAppName):
 		return o, fail(KindOptions, "AppBundleID", "%q is not an app's name", o.AppBundleID)
@@ -237,16 +283,16 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// digest hashes and counts what goes through it.
-type digest struct {
-	hash.Hash
-	w io.Writer
-	n int64
+// summer sums up what goes through it.
+type summer struct {
+	sha hash.Hash
+	crc uint32
+	n   int64
 }
 
-func (d *digest) Write(p []byte) (int, error) {
-	d.Hash.Write(p)
-	n, err := d.w.Write(p)
-	d.n += int64(n)
-	return n, err
+func (s *summer) Write(p []byte) (int, error) {
+	s.sha.Write(p)
+	s.crc = crc32.Update(s.crc, crc32.IEEETable, p)
+	s.n += int64(len(p))
+	return len(p), nil
 }
