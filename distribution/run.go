@@ -26,6 +26,8 @@ type run struct {
 	nonce  string // tells the run from others
 	doubt  bool   // what is listed as it was written may be something else
 
+	kept map[string]*draft // what was read for plans that this run has committed, by register
+
 	staleMu  sync.Mutex // guards replaced
 	replaced []staleObject
 
