@@ -22,6 +22,10 @@ type viewer struct {
 
 	// shared counts the keys of that content that several origins claim.
 	shared int
+
+	// key is what a map is shown. A variable would be allocated for each key, since
+	// nobody knows what the map does with it.
+	key keys.DiagnosisKey
 }
 
 // shown is what a package says of a key at one number of the log.
@@ -167,9 +171,10 @@ func (v *viewer) selects(u *ledger.Unit, e ledger.Event) (*PublicationMap, Absen
 // publish returns what the map makes of a unit in the state an event gave it,
 // as far as phones take it.
 func (v *viewer) publish(m *PublicationMap, u *ledger.Unit, e ledger.Event, end time.Time) shown {
-	k := u.Key
+	k := &v.key
+	*k = u.Key
 	k.ReportType = e.ReportType
-	t, leaveOut := m.Publish(&k)
+	t, leaveOut := m.Publish(k)
 	if leaveOut == "" {
 		leaveOut = refusal(intoArchive.CheckExposure(&t, end))
 	}

@@ -41,10 +41,11 @@ func (r *run) newDraft(c *committed, collect bool) *draft {
 	return d
 }
 
-// add enters a unit, if it is in the plan's window.
-func (d *draft) add(u *ledger.Unit) {
+// add enters a unit whose first and last number are given, if it is in the plan's
+// window.
+func (d *draft) add(u *ledger.Unit, from, to int64) {
 	first, last := d.limits[0], d.limits[len(d.limits)-1]
-	if !moved(u, first, last) {
+	if from > last || to <= first || !moved(u, first, last) {
 		return
 	}
 	k, as := d.viewer.says(u, d.limits, d.End)
@@ -113,11 +114,22 @@ func (r *run) readLog(ctx context.Context, drafts []*draft) error {
 		if err != nil {
 			return fmt.Errorf("distribution: reading numbers %d to %d: %w", from+1, to, err)
 		}
+		first, last := numbersOf(u)
 		for _, d := range drafts {
-			d.add(u)
+			d.add(u, first, last)
 		}
 	}
 	return nil
+}
+
+// numbersOf returns the first and the last number of a unit and its siblings.
+func numbersOf(u *ledger.Unit) (first, last int64) {
+	first, last = u.Events[0].Number, u.Events[len(u.Events)-1].Number
+	for i := range u.Siblings {
+		events := u.Siblings[i].Events
+		first, last = min(first, events[0].Number), max(last, events[len(events)-1].Number)
+	}
+	return first, last
 }
 
 // contentOf returns what all files of a plan's window say together, in canonical
