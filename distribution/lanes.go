@@ -94,11 +94,11 @@ func (l *lanes) draft(ctx context.Context, s sweep) []*draft {
 
 // takeKept returns what was read for a plan when it was made, nil if that is not kept.
 func (r *run) takeKept(c *committed) *draft {
-	d := r.kept[c.name]
+	d := r.kept.drafts[c.name]
 	if d == nil || !slices.Equal(d.limits, c.bounds()) {
 		return nil
 	}
-	delete(r.kept, c.name)
+	delete(r.kept.drafts, c.name)
 	d.committed = c
 	return d
 }

@@ -22,7 +22,7 @@ func (r *run) commit(ctx context.Context) error {
 	nonce := ledger.NewNonce()
 	for range commitTries {
 		r.report.LeftOut, r.report.Shared = nil, nil // of windows planned in vain
-		r.kept = nil
+		r.kept = keeping{}
 		fresh, err := r.due(ctx)
 		if err != nil {
 			return err
@@ -43,7 +43,7 @@ func (r *run) commit(ctx context.Context) error {
 		if committed {
 			return nil
 		}
-		r.kept = nil
+		r.kept = keeping{}
 		if err := r.checkHistory(ctx); err != nil {
 			return err
 		}
@@ -212,7 +212,7 @@ func (r *run) sweepsToCount(fresh []*committed) []sweep {
 // kept until it is written, so that a run that is not behind reads once.
 func (r *run) count(ctx context.Context, s sweep, signers []*signing.Signer) error {
 	_, collect := r.layout.(Encoder)
-	collect = collect || r.keeps()+s.weight <= r.held()
+	collect = collect || r.kept.keys+s.weight <= r.held()
 	var drafts []*draft
 	for _, c := range s.plans {
 		drafts = append(drafts, r.newDraft(c, collect))
@@ -250,24 +250,22 @@ func (r *run) cut(ctx context.Context, d *draft, signers []*signing.Signer) (err
 	return err
 }
 
-// keep holds what was read for a plan until it is written, if there is room for it.
-func (r *run) keep(d *draft) {
-	if d.content == nil || d.err != nil || r.keeps()+d.total() > r.held() {
-		return
-	}
-	if r.kept == nil {
-		r.kept = map[string]*draft{}
-	}
-	r.kept[d.name] = d
+// keeping is what was read for plans that a run has made itself.
+type keeping struct {
+	drafts map[string]*draft // by register
+	keys   int               // in all that was ever kept
 }
 
-// keeps returns how many keys are kept.
-func (r *run) keeps() int {
-	n := 0
-	for _, d := range r.kept {
-		n += d.total()
+// keep holds what was read for a plan until it is written, if there is room for it.
+func (r *run) keep(d *draft) {
+	if d.content == nil || d.err != nil || r.kept.keys+d.total() > r.held() {
+		return
 	}
-	return n
+	if r.kept.drafts == nil {
+		r.kept.drafts = map[string]*draft{}
+	}
+	r.kept.drafts[d.name] = d
+	r.kept.keys += d.total()
 }
 
 // tooOld reports whether a window that is planned now is past its retention.

@@ -26,7 +26,7 @@ type run struct {
 	nonce  string // tells the run from others
 	doubt  bool   // what is listed as it was written may be something else
 
-	kept map[string]*draft // what was read for plans that this run has committed, by register
+	kept keeping // for plans that this run has committed
 
 	staleMu  sync.Mutex // guards replaced
 	replaced []staleObject
