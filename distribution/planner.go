@@ -22,7 +22,7 @@ func (r *run) commit(ctx context.Context) error {
 	nonce := ledger.NewNonce()
 	for range commitTries {
 		r.report.LeftOut, r.report.Shared = nil, nil // of windows planned in vain
-		r.kept = keeping{}
+		r.kept = keeping{}                           // likewise
 		fresh, err := r.due(ctx)
 		if err != nil {
 			return err
@@ -43,7 +43,6 @@ func (r *run) commit(ctx context.Context) error {
 		if committed {
 			return nil
 		}
-		r.kept = keeping{}
 		if err := r.checkHistory(ctx); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package distribution_test
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"testing"
@@ -9,7 +10,9 @@ import (
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/memstore"
+	"github.com/gaenkit/gaen/storage/storagetest"
 )
 
 // reset forgets what was counted.
@@ -113,11 +116,13 @@ func TestReadPruned(t *testing.T) {
 	w.clock = w.clock.Truncate(24 * time.Hour)
 	w.policy.MinKeys, w.policy.MinUploads, w.policy.PruneAge = 0, 0, 15*24*time.Hour
 	for i := range 3 {
-		up := w.upload(de)
-		if i > 0 { // only what is young
-			up.Keys = slices.DeleteFunc(up.Keys, func(k keys.DiagnosisKey) bool { return k.End().Before(w.clock.Add(-8 * 24 * time.Hour)) })
+		for range 5 {
+			up := w.upload(de)
+			if i > 0 { // only what is young
+				up.Keys = slices.DeleteFunc(up.Keys, func(k keys.DiagnosisKey) bool { return k.End().Before(w.clock.Add(-8 * 24 * time.Hour)) })
+			}
+			w.accept(ledger.Own, up)
 		}
-		w.accept(ledger.Own, up)
 		w.release()
 	}
 	w.clock = w.clock.Add(5 * 24 * time.Hour)
@@ -128,7 +133,7 @@ func TestReadPruned(t *testing.T) {
 	r := w.run()
 	published := 0
 	for _, p := range r.Published {
-		if p.Package == "DE" && p.Keys > 0 {
+		if p.Package == "DE" && p.Keys > 0 && p.Window.End.Before(w.clock.Add(-48*time.Hour)) {
 			published++
 		}
 	}
@@ -140,4 +145,44 @@ func TestReadPruned(t *testing.T) {
 	if want := []string{"DE day", "DE hour", "EUR day", "EUR hour"}; published != 2 || !slices.Equal(expired, want) {
 		t.Errorf("%d hours of DE have keys, want 2; expired are %q, want %q", published, expired, want)
 	}
+}
+
+// TestKeptInVain: who is beaten to a plan by a runner that goes by another map does not
+// write what it has read for its own.
+func TestKeptInVain(t *testing.T) {
+	w := newWorld(t, 1)
+	w.hours(2)
+	other := *w
+	other.packages = twoPackages()
+	other.packages[0].Map = distribution.CWA(3)
+	alone := w.copy()
+	alone.packages = other.packages
+	alone.run()
+
+	beaten := false
+	p, _ := w.publisher(nil, func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
+		if c.Op == ledgertest.OpSwap && !beaten {
+			beaten = true
+			quicker, _ := other.publisher(nothingWritten, nil)
+			if r, err := quicker.Run(t.Context()); err == nil {
+				t.Errorf("the other runner was to plan and write nothing:\n%s", r)
+			}
+		}
+		return ledgertest.Pass
+	})
+	r, err := p.Run(t.Context())
+	if err != nil || !beaten {
+		t.Fatalf("%v\n%s", err, r)
+	}
+	if d := difference(objects(t, w.bucket), objects(t, alone.bucket)); d != "" {
+		t.Error(d)
+	}
+}
+
+// nothingWritten fails whatever is more than to look at a bucket.
+func nothingWritten(_ context.Context, c storagetest.Call) storagetest.Verdict {
+	if c.Op != storagetest.OpList {
+		return storagetest.Fail
+	}
+	return storagetest.Pass
 }
