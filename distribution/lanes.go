@@ -95,7 +95,7 @@ func (l *lanes) draft(ctx context.Context, s sweep) []*draft {
 // takeKept returns what was read for a plan when it was made, nil if that is not kept.
 func (r *run) takeKept(c *committed) *draft {
 	d := r.kept.drafts[c.name]
-	if d == nil || !slices.Equal(d.limits, c.bounds()) {
+	if d == nil {
 		return nil
 	}
 	delete(r.kept.drafts, c.name)
