@@ -96,3 +96,22 @@ func TestSweeps(t *testing.T) {
 		})
 	}
 }
+
+// TestDraftSorts: files of several parts are cut from what is in canonical order, of
+// revised keys too.
+func TestDraftSorts(t *testing.T) {
+	lists := [2][]keys.TemporaryExposureKey{}
+	gen := keystest.New(1, nil)
+	for i := range lists {
+		for _, k := range gen.Keys(noon, 50) {
+			lists[i] = append(lists[i], k.TemporaryExposureKey)
+		}
+	}
+	d := &draft{content: &export.Content{Keys: lists[0], RevisedKeys: lists[1]}}
+	d.sort()
+	for i, list := range lists {
+		if !slices.IsSortedFunc(list, func(a, b keys.TemporaryExposureKey) int { return a.Compare(&b) }) {
+			t.Errorf("list %d is not in canonical order", i)
+		}
+	}
+}
