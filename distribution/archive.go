@@ -23,27 +23,6 @@ type Archive struct {
 	Info  export.Info
 }
 
-// contentOf returns what all files of a plan's window say together, in canonical
-// order, and the viewer that made it.
-func (r *run) contentOf(ctx context.Context, c *committed) (*export.Content, *viewer, error) {
-	pkg := r.pkg(c.pkg)
-	v := &viewer{state: &r.state.packages[c.pkg].packageState, maps: r.maps}
-	if span := r.span(c.Span); span.State {
-		content, err := r.stateContent(ctx, v, c, span.firstDay(c.End))
-		return content, v, err
-	}
-	content, err := v.content(ctx, r.ledger, c.bounds(), c.window(), pkg.region())
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, ok := r.layout.(Encoder); ok {
-		return content, v, r.addExpired(ctx, v, c, content)
-	}
-	sortCanonically(content.Keys)
-	sortCanonically(content.RevisedKeys)
-	return content, v, nil
-}
-
 func sortCanonically(k []keys.TemporaryExposureKey) {
 	slices.SortFunc(k, func(a, b keys.TemporaryExposureKey) int { return a.Compare(&b) })
 }
@@ -60,19 +39,18 @@ func (r *run) pkg(name string) *Package {
 // divide cuts a window into parts that phones take: as few as do, as even as
 // can be. Where the layout cannot name parts there is one; the release policy
 // sees to it that it is not too large.
-func (r *run) divide(c *export.Content, span Span, signers []*signing.Signer) ([]part, error) {
-	total := len(c.Keys) + len(c.RevisedKeys)
+func (r *run) divide(ctx context.Context, d *draft, span Span, signers []*signing.Signer) ([]part, error) {
+	total := d.keys + d.revised
 	for n := max(1, (total+r.opts.MaxKeys-1)/r.opts.MaxKeys); ; n++ {
-		parts := evenly(len(c.Keys), len(c.RevisedKeys), n)
+		parts := evenly(d.keys, d.revised, n)
 		if !span.Parts {
-			parts = evenly(len(c.Keys), len(c.RevisedKeys), 1)
+			parts = evenly(d.keys, d.revised, 1)
 		}
-		fits, err := r.fit(c, parts, signers)
-		if !fits && !span.Parts {
-			r.warn("%s %s: more than %d keys or %d bytes in one file", c.Region, Window{c.Start, c.End}, r.opts.MaxKeys, r.opts.MaxBytes)
-			return parts, err
+		fits, err := r.fit(ctx, d, parts, signers)
+		if err == nil && !fits && !span.Parts {
+			r.warn("%s %s: more than %d keys or %d bytes in one file", r.pkg(d.pkg).region(), d.window(), r.opts.MaxKeys, r.opts.MaxBytes)
 		}
-		if err != nil || fits {
+		if err != nil || fits || !span.Parts {
 			return parts, err
 		}
 	}
@@ -95,8 +73,8 @@ func evenly(keys, revised, n int) []part {
 const bytesPerKey = 40
 
 // fit reports whether every part stays within the limit of bytes, by writing it
-// where that is in doubt.
-func (r *run) fit(c *export.Content, parts []part, signers []*signing.Signer) (bool, error) {
+// where that is in doubt. What was only counted is read for that.
+func (r *run) fit(ctx context.Context, d *draft, parts []part, signers []*signing.Signer) (bool, error) {
 	for i, p := range parts {
 		if p.Keys+p.Revised > r.opts.MaxKeys {
 			return false, nil
@@ -104,7 +82,10 @@ func (r *run) fit(c *export.Content, parts []part, signers []*signing.Signer) (b
 		if int64(p.Keys+p.Revised+100)*bytesPerKey <= r.opts.MaxBytes {
 			continue
 		}
-		info, err := export.Write(io.Discard, partOf(c, parts, i), signers, r.layout.Archive())
+		if err := r.collect(ctx, d); err != nil {
+			return false, err
+		}
+		info, err := export.Write(io.Discard, partOf(d.content, parts, i), signers, r.layout.Archive())
 		if err != nil {
 			return false, err
 		}
@@ -113,6 +94,17 @@ func (r *run) fit(c *export.Content, parts []part, signers []*signing.Signer) (b
 		}
 	}
 	return true, nil
+}
+
+// collect has a draft hold its keys in canonical order, if they were only counted.
+func (r *run) collect(ctx context.Context, d *draft) (err error) {
+	if d.content == nil {
+		d.sorted = true
+		d.content, err = r.contentOf(ctx, d.committed)
+		return err
+	}
+	d.sort()
+	return nil
 }
 
 // partOf returns what file i of a window says. Files of one window must differ

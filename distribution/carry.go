@@ -1,15 +1,12 @@
 package distribution
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -32,54 +29,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	if len(work) == 0 {
 		return nil
 	}
-	// In the order of time, so that a package that stops lacks what is latest.
-	slices.SortStableFunc(work, func(a, b *committed) int {
-		return cmp.Or(a.End.Compare(b.End), -a.Start.Compare(b.Start))
-	})
-	progress := newProgress(r, work)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var group errgroup.Group
-	group.SetLimit(r.opts.Parallel)
-	for _, chain := range r.chains(work) {
-		group.Go(func() error {
-			for _, c := range chain {
-				if ctx.Err() != nil {
-					return nil // stopped while it waited for its turn
-				}
-				if err := r.carry(ctx, c, progress); err != nil {
-					if fatal := r.failure(ctx, c, err); fatal != nil {
-						cancel(fatal)
-					}
-					return nil
-				}
-			}
-			return nil
-		})
-	}
-	group.Wait()
-	return context.Cause(ctx)
-}
-
-// chains returns the plans that are to be carried out one after the other, each
-// only if those before it were. Where there are indexes, every plan is on its own.
-// Where there are none, a package's files must appear in the order of time: phones
-// that had a later one would not come back for one before it.
-func (r *run) chains(work []*committed) [][]*committed {
-	if !r.unindexed() {
-		return slices.Collect(slices.Chunk(work, 1))
-	}
-	var chains [][]*committed
-	for i := range r.packages {
-		var chain []*committed
-		for _, c := range work {
-			if c.pkg == r.packages[i].Name {
-				chain = append(chain, c)
-			}
-		}
-		chains = append(chains, chain)
-	}
-	return chains
+	return r.carryAll(ctx, work)
 }
 
 // intact reports whether a completed plan's objects are listed as they were
@@ -93,18 +43,22 @@ func (r *run) intact(c *committed) bool {
 	return true
 }
 
-// carry carries out one plan.
-func (r *run) carry(ctx context.Context, c *committed, progress *progress) error {
+// carry carries out one plan, whose content has been read.
+func (r *run) carry(ctx context.Context, d *draft, progress *progress) error {
+	c := d.committed
 	if r.isStopped(c.pkg) {
 		return nil
 	}
-	content, _, err := r.contentOf(ctx, c)
-	if errors.Is(err, ledger.ErrPruned) {
+	if errors.Is(d.err, ledger.ErrPruned) {
 		return r.giveUp(ctx, c)
 	}
-	if err != nil {
-		return err
+	if d.err != nil {
+		return d.err
 	}
+	if _, ok := r.layout.(Encoder); !ok {
+		d.sort()
+	}
+	content := d.content
 	if r.span(c.Span).State {
 		if published := c.Parts[0].Keys; !c.Completed.IsZero() && published != len(content.Keys) {
 			return r.giveUp(ctx, c) // something in it has been erased since

@@ -1,9 +1,8 @@
 package distribution
 
 import (
-	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/export"
@@ -14,7 +13,7 @@ import (
 // viewer turns the log into what a package's archives say.
 type viewer struct {
 	state *packageState
-	maps  map[string]PublicationMap
+	maps  map[string]*PublicationMap
 
 	// leftOut counts the keys that the maps or the archive's rules left out of
 	// the content last made, by reason.
@@ -23,6 +22,10 @@ type viewer struct {
 
 	// shared counts the keys of that content that several origins claim.
 	shared int
+
+	// key is what a map is shown. A variable would be allocated for each key, since
+	// nobody knows what the map does with it.
+	key keys.DiagnosisKey
 }
 
 // shown is what a package says of a key at one number of the log.
@@ -31,47 +34,45 @@ type shown struct {
 	ok  bool // it shows the key at all
 }
 
-// content returns what a file over the base windows between bounds says: bounds
-// are the numbers at the ends of its base windows, the beginning first. A file
-// of one base window has two.
+// says returns what a file over the base windows between bounds says of a key, and
+// as what; nothing if that is empty. bounds are the numbers at the ends of its base
+// windows, the beginning first. A file of one base window has two.
 //
 // A base window writes keys that are shown at its end and were not at its
 // beginning as new, keys shown otherwise than before as revised, and keys shown
 // no longer as revised to REVOKED. A roll-up has every key that one of its
 // windows wrote, by its state at the end (invariant 3).
-func (v *viewer) content(ctx context.Context, l *ledger.Ledger, bounds []int64, w Window, region string) (*export.Content, error) {
-	c := &export.Content{Start: w.Start, End: w.End, Region: region}
-	v.leftOut, v.shared = map[string]int{}, 0
-	first, last := bounds[0], bounds[len(bounds)-1]
-	if first == last {
-		return c, nil
-	}
-	for u, err := range l.Read(ctx, first, last) {
-		if err != nil {
-			return nil, fmt.Errorf("distribution: reading numbers %d to %d: %w", first+1, last, err)
-		}
-		v.enter(c, u, bounds, w.End)
-	}
-	return c, nil
-}
-
-// enter writes what a file says of one key.
-func (v *viewer) enter(c *export.Content, u *ledger.Unit, bounds []int64, end time.Time) {
+func (v *viewer) says(u *ledger.Unit, bounds []int64, end time.Time) (k keys.TemporaryExposureKey, as SaidAs) {
 	before, after, wrote := v.over(u, bounds, end)
-	if wrote && len(u.Siblings) > 0 {
+	if wrote && claimedBySeveral(u, bounds[len(bounds)-1]) {
 		v.shared++
 	}
 	switch {
 	case !wrote:
+		return k, ""
 	case after.ok && !before.ok:
-		c.Keys = append(c.Keys, after.key)
+		return after.key, SaidNew
 	case after.ok:
-		c.RevisedKeys = append(c.RevisedKeys, after.key)
-	default:
-		gone := after.key
-		gone.ReportType = keys.Some(keys.ReportRevoked)
-		c.RevisedKeys = append(c.RevisedKeys, gone)
+		return after.key, SaidRevised
 	}
+	after.key.ReportType = keys.Some(keys.ReportRevoked)
+	return after.key, SaidRevoked
+}
+
+// add writes a key into a file that says it so.
+func (as SaidAs) add(c *export.Content, k keys.TemporaryExposureKey) {
+	switch as {
+	case SaidNew:
+		c.Keys = append(c.Keys, k)
+	case SaidRevised, SaidRevoked:
+		c.RevisedKeys = append(c.RevisedKeys, k)
+	}
+}
+
+// claimedBySeveral reports whether several origins' units of a key have a number up
+// to n. Whoever reads further than n finds later ones too.
+func claimedBySeveral(u *ledger.Unit, n int64) bool {
+	return slices.ContainsFunc(u.Siblings, func(s ledger.Unit) bool { return s.Released() && s.Events[0].Number <= n })
 }
 
 // over follows a key over the bounds. It returns how the package showed it at
@@ -164,18 +165,18 @@ func (v *viewer) selects(u *ledger.Unit, e ledger.Event) (*PublicationMap, Absen
 	if why := epoch.Select.leavesOut(&u.Key, e); why != "" {
 		return nil, why
 	}
-	m := v.maps[epoch.Map]
-	return &m, ""
+	return v.maps[epoch.Map], ""
 }
 
 // publish returns what the map makes of a unit in the state an event gave it,
 // as far as phones take it.
 func (v *viewer) publish(m *PublicationMap, u *ledger.Unit, e ledger.Event, end time.Time) shown {
-	k := u.Key
+	k := &v.key
+	*k = u.Key
 	k.ReportType = e.ReportType
-	t, leaveOut := m.Publish(&k)
+	t, leaveOut := m.Publish(k)
 	if leaveOut == "" {
-		leaveOut = refusal(keys.IntoArchive().CheckExposure(&t, end))
+		leaveOut = refusal(intoArchive.CheckExposure(&t, end))
 	}
 	if leaveOut != "" {
 		v.reason = leaveOut
@@ -183,6 +184,9 @@ func (v *viewer) publish(m *PublicationMap, u *ledger.Unit, e ledger.Event, end 
 	}
 	return shown{key: t, ok: true}
 }
+
+// intoArchive judges each key that is published.
+var intoArchive = keys.IntoArchive()
 
 // refusal returns the field and reason of a rejection, empty for none.
 func refusal(err error) string {

@@ -178,7 +178,7 @@ func (r *run) rememberOpen(ctx context.Context, c *committed, etag string) error
 // bring has the bucket hold the file that c says, in the place of an earlier
 // version of it or of nothing.
 func (r *run) bring(ctx context.Context, c *committed) (*written, error) {
-	content, _, err := r.contentOf(ctx, c)
+	content, err := r.contentOf(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +255,7 @@ func (r *run) isEarlier(ctx context.Context, c *committed, archive []byte) (bool
 	}
 	v := *c
 	v.End, v.Bounds = end, c.Bounds[:len(c.Bounds)-lacks]
-	content, _, err := r.contentOf(ctx, &v)
+	content, err := r.contentOf(ctx, &v)
 	if err != nil {
 		return false, err
 	}

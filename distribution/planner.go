@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ func (r *run) commit(ctx context.Context) error {
 	nonce := ledger.NewNonce()
 	for range commitTries {
 		r.report.LeftOut, r.report.Shared = nil, nil // of windows planned in vain
+		r.kept = keeping{}                           // likewise
 		fresh, err := r.due(ctx)
 		if err != nil {
 			return err
@@ -52,36 +54,25 @@ func (r *run) commit(ctx context.Context) error {
 func (r *run) due(ctx context.Context) ([]*committed, error) {
 	var fresh []*committed
 	for i := range r.packages {
-		plans, err := r.duePackage(ctx, &r.packages[i])
-		if err != nil {
-			return nil, err
-		}
-		fresh = append(fresh, plans...)
+		fresh = append(fresh, r.duePackage(&r.packages[i])...)
 	}
-	return fresh, nil
+	return fresh, r.fill(ctx, fresh)
 }
 
-func (r *run) duePackage(ctx context.Context, pkg *Package) ([]*committed, error) {
+func (r *run) duePackage(pkg *Package) (fresh []*committed) {
 	e := r.state.packages[pkg.Name]
 	if e == nil {
 		e = &packageEntry{packageState: r.begin(pkg)}
 		r.state.packages[pkg.Name] = e
 	}
 	e.goBy(pkg)
-	var fresh []*committed
 	for {
 		c := r.nextWindow(pkg, &e.packageState)
 		if c == nil {
-			return fresh, nil
+			return fresh
 		}
 		fresh = append(fresh, c)
-		rollUps := r.rollUps(pkg, c, fresh)
-		fresh = append(fresh, rollUps...)
-		for _, c := range append(rollUps, c) {
-			if err := r.fill(ctx, pkg, c); err != nil {
-				return nil, err
-			}
-		}
+		fresh = append(fresh, r.rollUps(pkg, c, fresh)...)
 	}
 }
 
@@ -173,43 +164,108 @@ func (r *run) newPlan(pkg *Package, span Span, w Window) *committed {
 	}
 }
 
-// fill decides how a window is cut into files and who signs them. One that is
-// already past its retention gets no file.
-func (r *run) fill(ctx context.Context, pkg *Package, c *committed) error {
-	span := r.span(c.Span)
-	if r.tooOld(span, c) {
-		c.Completed = r.now
+// fill decides of new plans how each window is cut into files and who signs them.
+// One that is already past its retention gets no file.
+func (r *run) fill(ctx context.Context, fresh []*committed) error {
+	var unread []*committed
+	for _, c := range fresh {
+		span := r.span(c.Span)
+		if r.tooOld(span, c) {
+			c.Completed = r.now
+			continue
+		}
+		signers, err := r.signersAt(c.End)
+		if err != nil {
+			return err
+		}
+		c.Signers = identities(signers)
+		if span.State {
+			c.Parts = []part{{}} // what it holds is counted when it is written
+			continue
+		}
+		c.Expire = span.Expire && r.remembers(span.firstDay(c.Start), r.now)
+		unread = append(unread, c)
+	}
+	for _, s := range r.sweepsToCount(unread) {
+		if err := r.count(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepsToCount puts new plans together. Those that are only counted take no memory;
+// an encoder is shown the content of each.
+func (r *run) sweepsToCount(fresh []*committed) []sweep {
+	most := math.MaxInt
+	if _, ok := r.layout.(Encoder); ok {
+		most = r.held()
+	}
+	return sweeps(fresh, (*plan).numbers, most)
+}
+
+// count reads what a sweep holds and cuts it into files. What there is room for is
+// kept until it is written, so that a run that is not behind reads once.
+func (r *run) count(ctx context.Context, s sweep) error {
+	_, collect := r.layout.(Encoder)
+	collect = collect || r.kept.keys+s.weight <= r.held()
+	var drafts []*draft
+	for _, c := range s.plans {
+		drafts = append(drafts, r.newDraft(c, collect))
+	}
+	r.read(ctx, drafts...)
+	for _, d := range drafts {
+		if err := r.cut(ctx, d); err != nil {
+			return err
+		}
+		r.keep(d)
+	}
+	return nil
+}
+
+// cut cuts what was read for a plan into files.
+func (r *run) cut(ctx context.Context, d *draft) error {
+	span := r.span(d.Span)
+	if errors.Is(d.err, ledger.ErrPruned) {
+		d.Expired = r.now
+		d.Parts = []part{}
+		r.report.expired(r.planned(d.committed))
 		return nil
 	}
-	signers, err := r.signersAt(c.End)
-	if err != nil {
-		return err
-	}
-	c.Signers = identities(signers)
-	if span.State {
-		c.Parts = []part{{}} // what it holds is counted when it is written
-		return nil
-	}
-	c.Expire = span.Expire && r.remembers(span.firstDay(c.Start), r.now)
-	content, v, err := r.contentOf(ctx, c)
-	if errors.Is(err, ledger.ErrPruned) {
-		c.Expired = r.now
-		c.Parts = []part{}
-		r.report.expired(r.planned(c))
-		return nil
-	}
-	if err != nil {
-		return err
+	if d.err != nil {
+		return d.err
 	}
 	if span == base(r.layout) {
-		r.report.viewed(pkg.Name, v)
+		r.report.viewed(d.pkg, d.viewer)
 	}
 	if e, ok := r.layout.(Encoder); ok {
-		c.Parts = kinds(e, span, content)
+		d.Parts = kinds(e, span, d.content)
 		return nil
 	}
-	c.Parts, err = r.divide(content, span, signers)
+	signers, err := r.signersOf(d.committed)
+	if err != nil {
+		return err
+	}
+	d.Parts, err = r.divide(ctx, d, span, signers)
 	return err
+}
+
+// keeping is what was read for plans that a run has made itself.
+type keeping struct {
+	drafts map[string]*draft // by register
+	keys   int               // in all that was ever kept
+}
+
+// keep holds what was read for a plan until it is written, if there is room for it.
+func (r *run) keep(d *draft) {
+	if d.content == nil || d.err != nil || r.kept.keys+d.total() > r.held() {
+		return
+	}
+	if r.kept.drafts == nil {
+		r.kept.drafts = map[string]*draft{}
+	}
+	r.kept.drafts[d.name] = d
+	r.kept.keys += d.total()
 }
 
 // tooOld reports whether a window that is planned now is past its retention.

@@ -25,7 +25,7 @@ type Publisher struct {
 	packages []Package
 	ring     *signing.Ring
 	trusted  *signing.TrustList
-	maps     map[string]PublicationMap
+	maps     map[string]*PublicationMap
 	opts     Options
 }
 
@@ -179,9 +179,9 @@ func (p *Publisher) checkPackages() error {
 	if len(p.packages) == 0 {
 		return errors.New("distribution: no packages")
 	}
-	p.maps = map[string]PublicationMap{}
+	p.maps = map[string]*PublicationMap{}
 	for _, m := range p.opts.Maps {
-		p.maps[m.Name] = m
+		p.maps[m.Name] = &m
 	}
 	seen := map[string]bool{}
 	for i := range p.packages {
@@ -196,11 +196,11 @@ func (p *Publisher) checkPackages() error {
 		if _, encoder := p.layout.(Encoder); !encoder && !canName(p.layout, pkg) {
 			return fmt.Errorf("distribution: layout %s has no names for a package %s", p.layout.Name(), pkg.Name)
 		}
-		p.maps[pkg.Map.Name] = pkg.Map
+		p.maps[pkg.Map.Name] = &pkg.Map
 	}
 	for _, m := range readyMade() {
 		if _, ok := p.maps[m.Name]; !ok {
-			p.maps[m.Name] = m
+			p.maps[m.Name] = &m
 		}
 	}
 	return nil

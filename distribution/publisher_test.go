@@ -545,7 +545,9 @@ func TestRepair(t *testing.T) {
 		for _, gone := range []func(){
 			func() { c.delete(hour) },
 			func() { c.putBytes(hour, whole[hour][:100]) },
-			func() { c.putArchive(hour, &export.Content{Start: epoch, End: epoch.Add(time.Hour), Region: "DE"}, c.ring) },
+			func() {
+				c.putArchive(hour, &export.Content{Start: epoch, End: epoch.Add(time.Hour), Region: "DE"}, c.ring)
+			},
 		} {
 			gone()
 			for range 2 {

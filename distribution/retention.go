@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/storage"
@@ -128,14 +129,20 @@ func (r *run) retireIndexes() (swaps []ledger.Swap, doomed []string, err error) 
 }
 
 // delete deletes objects. One that fails counts as a failure, and keeps all
-// their registers for the next run.
+// their registers for the next run. Where there are no indexes, those of a package go
+// one by one in the order of time, so that none is missing between two that are there.
 func (r *run) delete(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	err := r.retry(ctx, func() error { return storage.DeleteAll(ctx, r.bucket, names) })
-	if err != nil {
-		return fmt.Errorf("distribution: deleting what is past its retention: %w", err)
+	size := len(names)
+	if r.unindexed() {
+		size = 1
+	}
+	for some := range slices.Chunk(names, size) {
+		if err := r.retry(ctx, func() error { return storage.DeleteAll(ctx, r.bucket, some) }); err != nil {
+			return fmt.Errorf("distribution: deleting what is past its retention: %w", err)
+		}
 	}
 	r.report.Deleted = len(names)
 	return nil

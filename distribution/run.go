@@ -26,6 +26,8 @@ type run struct {
 	nonce  string // tells the run from others
 	doubt  bool   // what is listed as it was written may be something else
 
+	kept keeping // for plans that this run has committed
+
 	staleMu  sync.Mutex // guards replaced
 	replaced []staleObject
 

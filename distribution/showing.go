@@ -153,11 +153,12 @@ func (r *run) addRollUps(ctx context.Context, s *packageSink, family *ledger.Uni
 // said returns what the files over the given bounds say of a key, nil if nothing.
 func (v *viewer) said(family *ledger.Unit, bounds []int64, w Window) *export.Content {
 	v.leftOut = map[string]int{}
-	c := &export.Content{Start: w.Start, End: w.End}
-	v.enter(c, family, bounds, w.End)
-	if len(c.Keys)+len(c.RevisedKeys) == 0 {
+	k, as := v.says(family, bounds, w.End)
+	if as == "" {
 		return nil
 	}
+	c := &export.Content{Start: w.Start, End: w.End}
+	as.add(c, k)
 	return c
 }
 
@@ -246,7 +247,7 @@ func (r *run) said(ctx context.Context, w *committed, c *export.Content, k keys.
 // partWith returns which of a window's files has a key, less than 0 if the ledger no
 // longer has all that is in them.
 func (r *run) partWith(ctx context.Context, w *committed, k keys.KeyData) (int, error) {
-	content, _, err := r.contentOf(ctx, w)
+	content, err := r.contentOf(ctx, w)
 	if errors.Is(err, ledger.ErrPruned) {
 		return -1, nil
 	}

@@ -77,6 +77,21 @@ func (t *tx) uploadName(id integer) (string, error) {
 	return name, nil
 }
 
+// learnUploads remembers the names of uploads with these ids, as far as there are any.
+func (t *tx) learnUploads(ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	var id integer
+	var name string
+	dest := []any{&id, &name}
+	return t.each(`SELECT id, name FROM upload WHERE id IN (SELECT value FROM json_each(?))`, []any{idList(ids)}, func(s scanner) error {
+		err := s.Scan(dest...)
+		remember(&t.names.uploadNames, id, name)
+		return err
+	})
+}
+
 // countriesOf is the inverse of countriesID.
 func (t *tx) countriesOf(id nullable) (keys.Regions, error) {
 	if !id.valid {

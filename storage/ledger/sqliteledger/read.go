@@ -28,6 +28,7 @@ func (s *Store) Read(ctx context.Context, from, to int64) iter.Seq2[*ledger.Unit
 			return cmp.Or(err, ledger.ErrPruned)
 		}
 		r := &reading{tx: t, to: to, seen: map[keys.KeyData]bool{}, yield: yield}
+		r.dest = r.packed.dest()
 		for ; from < to; from += readChunk {
 			if err := r.chunk(from, min(from+readChunk, to)); err != nil {
 				return err
@@ -44,8 +45,12 @@ type reading struct {
 	seen  map[keys.KeyData]bool // of units that may come up again
 	yield func(*ledger.Unit) error
 
-	rows   []row // of the chunk; used again for the next
-	events []ledger.Event
+	packed packedRow
+	dest   []any // where its columns go
+
+	rows    []row // of the chunk; used again for the next
+	events  []ledger.Event
+	uploads []integer
 }
 
 // chunk yields the units with a number in (from, to].
@@ -74,31 +79,55 @@ func (r *reading) chunk(from, to int64) error {
 	return nil
 }
 
-var selectNumbers = `SELECT event.number, event.own_state, event.partners_state, event.report_type, event.sources, ` +
-	columns("unit", unitColumns) + ` FROM event JOIN unit ON unit.id = event.unit
+const selectNumbers = `SELECT ` + packedColumns + ` FROM event JOIN unit ON unit.id = event.unit
 	WHERE event.number > ? AND event.number <= ? ORDER BY event.number`
 
-// load reads the units with a number in (from, to], each with that event alone.
+// load reads the units with a number in (from, to], each with that event alone. That
+// there is one for each number says which number is whose.
 func (r *reading) load(from, to int64) error {
 	r.rows = slices.Grow(r.rows[:0], int(to-from))
 	r.events = slices.Grow(r.events[:0], int(to-from))
-	var e eventRow
-	var u unitRow
-	dest := append(e.dest(), u.dest()...)
+	r.uploads = r.uploads[:0]
 	err := r.each(selectNumbers, []any{from, to}, func(s scanner) error {
-		if err := s.Scan(dest...); err != nil {
+		if err := s.Scan(r.dest...); err != nil {
 			return err
 		}
 		n := len(r.rows)
-		r.rows, r.events = append(r.rows, row{}), append(r.events, e.event())
-		err := r.fill(&r.rows[n], &u)
+		r.rows, r.events = append(r.rows, row{}), append(r.events, ledger.Event{Number: from + 1 + int64(n)})
+		r.uploads = append(r.uploads, r.packed.upload)
+		err := r.fillPacked(&r.rows[n], &r.events[n], &r.packed)
 		r.rows[n].unit.Events = r.events[n : n+1 : n+1]
 		return err
 	})
 	if n := int64(len(r.rows)); err == nil && n != to-from {
 		err = fmt.Errorf("%w: %d of the numbers (%d, %d]", ErrCorrupt, n, from, to) // never fewer keys
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return r.nameUploads()
+}
+
+// nameUploads fills in the uploads of the chunk. Those not met before are looked up
+// together.
+func (r *reading) nameUploads() error {
+	var unknown []int64
+	for _, id := range r.uploads {
+		if _, ok := r.names.uploadNames[id]; !ok {
+			unknown = append(unknown, int64(id))
+		}
+	}
+	slices.Sort(unknown)
+	if err := r.learnUploads(slices.Compact(unknown)); err != nil {
+		return err
+	}
+	for i, id := range r.uploads {
+		var err error
+		if r.rows[i].unit.Upload, err = r.uploadName(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // families returns the units of the chunk that may have further events or
