@@ -176,3 +176,25 @@ func TestMetadataSeenBefore(t *testing.T) {
 		}
 	}
 }
+
+// Keys with the same metadata are in an order that says nothing of their arrival
+// only if it is that of their data.
+func TestRemarkOnTheOrderOfLikeKeys(t *testing.T) {
+	const a, b = "\x0a\x10aaaaaaaaaaaaaaaa", "\x0a\x10aaaaaaaaaaaaaaab"
+	for _, list := range []string{"\x3a\x12", "\x42\x12"} {
+		for records, want := range map[string]bool{list + a + list + b: false, list + b + list + a: true, list + a + list + a: false} {
+			bin := "EK Export v1    " + records
+			opened, err := export.OpenBin(bytes.NewReader([]byte(bin)), int64(len(bin)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := false
+			for _, r := range opened.Remarks() {
+				got = got || r.Name == export.RemarkOrder
+			}
+			if got != want {
+				t.Errorf("list %d: remark on the order: %t, want %t", list[0]>>3, got, want)
+			}
+		}
+	}
+}
