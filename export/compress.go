@@ -53,12 +53,12 @@ func (a *atMost) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// regular reports whether the ordinary compressor can be left out of it: seven
-// keys of eight are in large groups, and key data looks random. Among small groups
+// regular reports whether the ordinary compressor can be left out of it: five
+// keys of six are in large groups, and key data looks random. Among small groups
 // the two are within 0.2 % of each other, and what phones download counts for
 // more than the milliseconds that it takes to know.
 func (o *order) regular() bool {
-	const large, share = 128, 8
+	const large, share = 128, 6
 	small := 0
 	for i := range o.groups {
 		if n := o.groups[i].count; n < large {

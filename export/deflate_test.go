@@ -71,6 +71,9 @@ func TestDeflate(t *testing.T) {
 			for _, n := range []int{largeGroup - 1, largeGroup, largeGroup + 1, largeGroup + 2, 3*largeGroup + 5, 1200, blockKeys - 1, blockKeys, blockKeys + 1, blockKeys + 2, 2*blockKeys + 3} {
 				deflated(t, contentOf(r, s, n))
 			}
+			if s.name == "one group" {
+				deflated(t, contentOf(r, s, 4*blockKeys)) // with blocks that have nothing but keys
+			}
 		})
 	}
 }

@@ -28,7 +28,7 @@ func TestSizeAgainstLevel9(t *testing.T) {
 	for name, c := range inflateContents() {
 		check(name, c)
 	}
-	for _, n := range []int{30_000, 100_000} {
+	for _, n := range []int{20_000, 30_000, 100_000} {
 		check(fmt.Sprint("production ", n), &export.Content{Start: start, End: end, Region: "DE", Keys: production(1, n)})
 	}
 	r := rand.New(rand.NewPCG(31, 32))
@@ -44,7 +44,7 @@ func TestSizeAgainstLevel9(t *testing.T) {
 				}
 			}
 			check(fmt.Sprintf("%d groups of %d", groups, each), c)
-			for range len(c.Keys) / 7 { // and as many alone as there may be
+			for range len(c.Keys) / 5 { // and as many alone as there may be
 				c.Keys = append(c.Keys, randomKey(r))
 			}
 			check(fmt.Sprintf("%d groups of %d and others", groups, each), c)
