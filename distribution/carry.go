@@ -98,6 +98,9 @@ func (r *run) carry(ctx context.Context, c *committed, progress *progress) error
 	if r.isStopped(c.pkg) {
 		return nil
 	}
+	if c.Adopted != "" {
+		return r.carryAdopted(ctx, c, progress)
+	}
 	content, _, err := r.contentOf(ctx, c)
 	if errors.Is(err, ledger.ErrPruned) {
 		return r.giveUp(ctx, c)
