@@ -121,7 +121,7 @@ type adoption struct {
 
 	tree  *foreignTree
 	at    map[keys.KeyData]time.Time // when each key was published first
-	whose map[keys.KeyData]*ledger.Claim
+	whose map[keys.KeyData]*publishedKey
 }
 
 func (a *adoption) all(ctx context.Context) error {

@@ -17,7 +17,7 @@ import (
 // file that has it. A key that only a longer file has was published in one of its
 // base windows of which there is no file any more.
 func (a *adoption) date(context.Context) error {
-	a.at, a.whose = map[keys.KeyData]time.Time{}, map[keys.KeyData]*ledger.Claim{}
+	a.at, a.whose = map[keys.KeyData]time.Time{}, map[keys.KeyData]*publishedKey{}
 	a.findNext()
 	if a.found.Until.After(a.now) {
 		return fmt.Errorf("%w: it has files up to %s, and the ledger's clock shows %s",
@@ -97,6 +97,22 @@ func (a *adoption) host(f *foreignFile) time.Time {
 	return end.Add(-length)
 }
 
+// publishedKey is a key as the archives of its first package have it.
+type publishedKey struct {
+	ledger.Claim // of who brought it, where nothing more is known
+	said         keys.TemporaryExposureKey
+	by           PublicationMap
+}
+
+// otherThan returns what was published of a key, if that is not what the publication
+// map says of a unit. A system before this one may have left out what it knew.
+func (p *publishedKey) otherThan(u *ledger.Unit) *keys.TemporaryExposureKey {
+	if now, leaveOut := p.by.Publish(&u.Key); leaveOut == "" && now == p.said || p.by.coded {
+		return nil
+	}
+	return &p.said
+}
+
 // claim says whose the keys are taken to be that the ledger has nothing of. The
 // package that comes first decides. Where the publication map puts codes in the place
 // of what is known of a key, the codes are not taken for that.
@@ -115,10 +131,12 @@ func (a *adoption) claim() error {
 				if a.whose[k.KeyData] != nil {
 					continue
 				}
+				p := &publishedKey{said: k, by: pkg.Map}
+				a.whose[k.KeyData] = p
 				if pkg.Map.coded {
 					k.ReportType, k.DaysSinceOnsetOfSymptoms = keys.Optional[keys.ReportType]{}, keys.Optional[keys.DaysSinceOnset]{}
 				}
-				a.whose[k.KeyData] = &ledger.Claim{
+				p.Claim = ledger.Claim{
 					Source: owner.Source,
 					Upload: "adopted-" + a.at[k.KeyData].UTC().Format(planTime),
 					Key:    keys.DiagnosisKey{TemporaryExposureKey: k, Origin: owner.Origin, ConsentToFederate: keys.ConsentRefused},
@@ -172,21 +190,26 @@ func (a *adoption) fillLedger(ctx context.Context) error {
 
 // published returns what the ledger is to adopt, in the order of time.
 func (a *adoption) published(ctx context.Context) ([]ledger.Published, error) {
-	units := map[keys.KeyData][]ledger.UnitID{}
+	units := map[keys.KeyData][]*ledger.Unit{}
 	for rec, err := range a.ledger.Find(ctx, ledger.Query{}) {
 		if err != nil {
 			return nil, fmt.Errorf("distribution: reading what the ledger has: %w", err)
 		}
 		if _, wanted := a.at[rec.ID.KeyData]; wanted && rec.Unit != nil {
-			units[rec.ID.KeyData] = append(units[rec.ID.KeyData], rec.ID)
+			units[rec.ID.KeyData] = append(units[rec.ID.KeyData], rec.Unit.Clone())
 		}
 	}
 	var all []ledger.Published
 	for k, at := range a.at {
-		all = append(all, ledger.Published{At: at, Units: units[k], Claim: *a.whose[k]})
+		p := ledger.Published{At: at, Claim: a.whose[k].Claim}
+		for _, u := range units[k] {
+			p.Units = append(p.Units, u.ID())
+			p.As = a.whose[k].otherThan(u)
+		}
 		if len(units[k]) == 0 {
 			a.found.Unknown++
 		}
+		all = append(all, p)
 	}
 	earlier, err := a.earlier(ctx)
 	if err != nil {

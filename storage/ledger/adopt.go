@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/gaenkit/gaen/keys"
 )
 
 // ErrAdopting: the ledger is being filled with what another system has published.
@@ -34,6 +36,11 @@ type Published struct {
 	// taken in and this ledger has accepted since, of whatever origins. Those of
 	// them that are not there are passed over.
 	Units []UnitID
+
+	// As is what was published of the key, if that is not what the units say: from
+	// then on they say it, whatever was claimed of the key. Nil leaves them as they
+	// are.
+	As *keys.TemporaryExposureKey
 
 	// Claim is whose the key is taken to be where Units has none: source, upload
 	// and key. It is not judged by a policy, since it is out already.
@@ -138,6 +145,9 @@ func (a *adopting) add(p *Published) error {
 	if err := checkUploadID(p.Claim.Upload); err != nil {
 		return err
 	}
+	if p.As != nil && p.As.KeyData != p.Claim.Key.KeyData {
+		return errors.New("ledger: a key was published as another")
+	}
 	for _, id := range append(slices.Clone(p.Units), IDOf(&p.Claim.Key)) {
 		if !id.valid() {
 			return errors.New("ledger: a key that was published is none")
@@ -208,6 +218,9 @@ func (a *adopting) mark(rec *Record, p *Published, changes *Changes) {
 		receipt.count(c.Source, changes.Tallies)
 	}
 	rec.Unit.Accepted, rec.Unit.Due = at, at
+	if p.As != nil {
+		rec.Unit.Key.TemporaryExposureKey = *p.As
+	}
 	for i := range rec.Unit.Claims {
 		rec.Unit.Claims[i].Held = false // it is out, whoever brought too much of it
 	}
