@@ -13,6 +13,7 @@ import (
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/distribution/cwa"
+	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/internal/treetest"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/storage"
@@ -257,6 +258,7 @@ func TestAdoptRefuses(t *testing.T) {
 		{"another country's", scene, func(p *predecessor) { p.put(hour7, p.before[root+"EUR/date/2026-03-11/hour/7"]) }, hour7, "region"},
 		{"missing", scene, func(p *predecessor) { p.delete(hour7) }, hour7, "an index names it"},
 		{"another country", scene, func(p *predecessor) { p.put(root+"FR/date/2026-03-10", p.before[hour6]) }, root + "FR/date/2026-03-10", "package FR"},
+		{"revised keys", scene, func(p *predecessor) { p.put(hour7, p.withRevised()) }, hour7, "revised keys"},
 		{"nothing there", scene, func(p *predecessor) {
 			for name := range p.before {
 				p.delete(name)
@@ -294,6 +296,24 @@ func TestAdoptRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withRevised returns the archive of the seventh hour with a revised key in it.
+func (p *predecessor) withRevised() []byte {
+	p.t.Helper()
+	signers, err := newRing(p.t, "262-v1").ValidAt(p.clock)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	k := p.uploads[0].Keys[0].TemporaryExposureKey
+	k.ReportType, k.DaysSinceOnsetOfSymptoms = keys.Some(keys.ReportRevoked), keys.Optional[keys.DaysSinceOnset]{}
+	start := switchTime.Truncate(24 * hour).Add(7 * hour)
+	var buf bytes.Buffer
+	c := &export.Content{Start: start, End: start.Add(hour), Region: "DE", RevisedKeys: []keys.TemporaryExposureKey{k}}
+	if _, err := export.Write(&buf, c, signers, nil); err != nil {
+		p.t.Fatal(err)
+	}
+	return buf.Bytes()
 }
 
 // TestAdoptAfterACut refuses a ledger that has cuts later than what is to be adopted.

@@ -74,9 +74,11 @@ func (j *job) openBucket(ctx context.Context, place string, access deploy.Access
 
 // openTree opens the tree and the keys: the one that will sign, and those of who signed
 // so far. The tree is opened as those who publish to it do, since what they go by
-// (ETags) is what is recorded, and nothing is put into it but in memory.
+// (ETags) is what is recorded, and nothing is put into it but in memory. A dry run has no
+// need of them; but a folder that is opened for reading alone has no metadata, which are
+// part of the British layout.
 func (j *job) openTree(ctx context.Context) error {
-	b, err := j.openBucket(ctx, j.config.Paths.Output, deploy.Access{ReadOnly: j.dryRun})
+	b, err := j.openBucket(ctx, j.config.Paths.Output, deploy.Access{ReadOnly: j.dryRun && !j.config.HasLayout(deploy.NHS)})
 	if err != nil {
 		return err
 	}
