@@ -82,6 +82,8 @@ var (
 //
 // From then on the files are the publisher's: indexes list them, retention deletes
 // them, and what is missing is made again if the ledger has the same content for it.
+// As long as they have their time, keep the keys they are signed by in
+// [Options.Trusted].
 // A day that was begun by the other system is the sum of its hours and ours. The
 // keys in them can be withdrawn like any others, and whoever brings one again brings
 // a duplicate.

@@ -406,6 +406,24 @@ func (p *predecessor) takeOver(hours int, risk bool) {
 		}
 	}
 	p.check(risk)
+	p.balance()
+}
+
+// balance holds the ledger's books to its equations, with the packages as sinks.
+func (p *predecessor) balance() {
+	p.t.Helper()
+	pub, _ := p.publisher(nil, nil)
+	sinks, err := pub.Sinks(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	stats, err := p.open(nil).Stats(p.t.Context(), sinks...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := stats.Check(); err != nil {
+		p.t.Error(err)
+	}
 }
 
 // TestAdoptBritish takes over what the British back end left, keys among it that are

@@ -1,7 +1,6 @@
 package distribution
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -223,47 +222,64 @@ func (r *run) carryAdopted(ctx context.Context, c *committed, progress *progress
 	if n, err := hex.Decode(hash[:], []byte(c.Adopted)); err != nil || n != len(hash) {
 		return fmt.Errorf("distribution: register %s: %q is no hash", c.name, c.Adopted)
 	}
-	name := r.layout.Object(c.file())
-	w, etag := &written{}, ""
-	archive, a, err := r.get(ctx, name, maxObject)
-	switch {
-	case errors.Is(err, errAbsent):
-	case err != nil:
-		return &objectError{name, err}
-	default:
-		digest, err := r.verifyHash(name, archive, hash, r.pkg(c.pkg).region())
-		if err == nil {
-			w.objects = []object{{Name: name, ETag: a.ETag, Size: a.Size, SHA256: hex.EncodeToString(digest[:])}}
-			progress.step(name)
-			return r.complete(ctx, c, w)
+	w := &written{}
+	o, etag, err := r.adoptedObject(ctx, c, hash)
+	if err == nil && o == nil {
+		if o, err = r.remake(ctx, c, hash, etag); o != nil {
+			w.put = []object{*o}
 		}
-		if damaged, _ := errors.AsType[*ConflictError](err); damaged == nil || !damaged.Damaged {
-			return err
-		}
-		etag = a.ETag
 	}
-	content, _, err := r.contentOf(ctx, c)
-	if err != nil && !errors.Is(err, ledger.ErrPruned) {
+	if err != nil {
 		return err
 	}
-	if have := contentHash(content); err != nil || !bytes.Equal(have[:], hash[:]) {
+	if o == nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.report.lost(c.Objects)
 		return nil
 	}
-	o, err := r.write(ctx, c, content, 0, etag)
-	if err != nil {
-		return &objectError{name, err} // also where another run was quicker: the next looks
-	}
-	w.objects, w.put = []object{o}, []object{o}
-	progress.step(name)
+	w.objects = []object{*o}
+	progress.step(o.Name)
 	return r.complete(ctx, c, w)
 }
 
-func contentHash(c *export.Content) (hash [32]byte) {
-	if c != nil {
-		hash = c.Hash()
+// adoptedObject returns the object of an adopted file, if it still says what it did,
+// else the ETag of what is damaged, empty if there is nothing.
+func (r *run) adoptedObject(ctx context.Context, c *committed, hash [32]byte) (_ *object, etag string, _ error) {
+	name := r.layout.Object(c.file())
+	archive, a, err := r.get(ctx, name, maxObject)
+	switch {
+	case errors.Is(err, errAbsent):
+		return nil, "", nil
+	case err != nil:
+		return nil, "", &objectError{name, err}
 	}
-	return hash
+	digest, err := r.verifyHash(name, archive, hash, r.pkg(c.pkg).region())
+	conflict, _ := errors.AsType[*ConflictError](err)
+	switch {
+	case conflict != nil && conflict.Damaged:
+		return nil, a.ETag, nil
+	case err != nil:
+		return nil, "", err
+	}
+	return &object{Name: name, ETag: a.ETag, Size: a.Size, SHA256: hex.EncodeToString(digest[:])}, "", nil
+}
+
+// remake writes an adopted file again. It returns nil if the ledger does not say what
+// the file did.
+func (r *run) remake(ctx context.Context, c *committed, hash [32]byte, etag string) (*object, error) {
+	content, _, err := r.contentOf(ctx, c)
+	switch {
+	case errors.Is(err, ledger.ErrPruned):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case content.Hash() != hash:
+		return nil, nil
+	}
+	o, err := r.write(ctx, c, content, 0, etag)
+	if err != nil {
+		return nil, &objectError{r.layout.Object(c.file()), err} // also where another run was quicker: the next looks
+	}
+	return &o, nil
 }

@@ -53,6 +53,12 @@
 // [ReleaseReport.ByOrder] count what went in smaller ones. The methods for
 // single orders, such as [Ledger.Withdraw], do the same and leave no record.
 //
+// # Taking over
+//
+// What another system published before is adopted: [Ledger.BeginAdoption],
+// [Ledger.Adopt] and [Ledger.CutAdopted] give it numbers in cuts of times that are
+// past, so that it is known as what it is: released.
+//
 // # Registers
 //
 // Plans, ranges, policies, holds and cursors are named values, changed by
@@ -69,7 +75,7 @@
 // # Errors
 //
 // Keys that are not taken are no error but part of the receipt. [ErrPruned],
-// [ErrPolicy], [ErrTime], [ErrOtherLedger] and [ErrWentBack] are tested with
-// errors.Is; a [*ConflictError] says that a register has moved on, an
+// [ErrPolicy], [ErrTime], [ErrAdopting], [ErrOtherLedger] and [ErrWentBack] are tested
+// with errors.Is; a [*ConflictError] says that a register has moved on, an
 // [*OrderError] why an order was refused.
 package ledger
