@@ -47,12 +47,12 @@ type Signer struct {
 
 func (s *Signer) info() *exportpb.SignatureInfo {
 	i := &exportpb.SignatureInfo{
-		VerificationKeyId:      proto.String(s.ID),
-		VerificationKeyVersion: proto.String(s.Version),
-		SignatureAlgorithm:     proto.String("1.2.840.10045.4.3.2"),
+		VerificationKeyId:      new(s.ID),
+		VerificationKeyVersion: new(s.Version),
+		SignatureAlgorithm:     new("1.2.840.10045.4.3.2"),
 	}
 	if s.Bundle != "" {
-		i.AppBundleId, i.AndroidPackage = proto.String(s.Bundle), proto.String(s.Bundle)
+		i.AppBundleId, i.AndroidPackage = new(s.Bundle), new(s.Bundle)
 	}
 	return i
 }
@@ -60,23 +60,23 @@ func (s *Signer) info() *exportpb.SignatureInfo {
 // archive returns a zip, and the export.bin in it. The keys are in no order.
 func (s *Signer) archive(start, end time.Time, region string, keys []Key) (file, bin []byte) {
 	e := &exportpb.TemporaryExposureKeyExport{
-		StartTimestamp: proto.Uint64(uint64(start.Unix())),
-		EndTimestamp:   proto.Uint64(uint64(end.Unix())),
+		StartTimestamp: new(uint64(start.Unix())),
+		EndTimestamp:   new(uint64(end.Unix())),
 		BatchNum:       proto.Int32(1),
 		BatchSize:      proto.Int32(1),
 		SignatureInfos: []*exportpb.SignatureInfo{s.info()},
 	}
 	if region != "" {
-		e.Region = proto.String(region)
+		e.Region = new(region)
 	}
 	for _, i := range mrand.Perm(len(keys)) {
 		k := keys[i]
 		tek := &exportpb.TemporaryExposureKey{
 			KeyData:                    k.Data[:],
-			TransmissionRiskLevel:      proto.Int32(k.Risk),
-			RollingStartIntervalNumber: proto.Int32(k.Start),
-			RollingPeriod:              proto.Int32(k.Period),
-			DaysSinceOnsetOfSymptoms:   proto.Int32(k.Onset),
+			TransmissionRiskLevel:      new(k.Risk),
+			RollingStartIntervalNumber: new(k.Start),
+			RollingPeriod:              new(k.Period),
+			DaysSinceOnsetOfSymptoms:   new(k.Onset),
 		}
 		if k.ReportType != 0 {
 			tek.ReportType = exportpb.TemporaryExposureKey_ReportType(k.ReportType).Enum()
