@@ -193,6 +193,12 @@ func (p *predecessor) publish() *distribution.Report {
 		if was && file && c.Name != p.replace && slices.Contains([]string{storagetest.OpPut, storagetest.OpCreate, storagetest.OpReplace}, c.Op) {
 			p.t.Fatalf("%s at %s: %s", c.Op, p.clock, c.Name)
 		}
+		if was && !file && c.Op != storagetest.OpGet && slices.Contains(r.Indexes, c.Name) {
+			now, _, err := storage.ReadAll(p.t.Context(), p.bucket, c.Name, 1<<20)
+			if err != nil || bytes.Equal(now, p.before[c.Name]) {
+				p.t.Fatalf("%s at %s: %s, which says what it said: %v", c.Op, p.clock, c.Name, err)
+			}
+		}
 	}
 	for _, w := range slices.Concat(r.Published, r.Open) {
 		p.remember(w.Objects...)
@@ -387,6 +393,7 @@ func (p *predecessor) takeOver(hours int, risk bool) {
 	if d := difference(objects(p.t, p.bucket), p.before); d != "" {
 		p.t.Errorf("adoption: %s", d)
 	}
+	p.released()
 	if again := p.adopt(nil); !again.Already {
 		p.t.Errorf("adopted again:\n%s", again)
 	}
@@ -407,6 +414,25 @@ func (p *predecessor) takeOver(hours int, risk bool) {
 	}
 	p.check(risk)
 	p.balance()
+}
+
+// released sees to it that of no key that was published a unit waits.
+func (p *predecessor) released() {
+	p.t.Helper()
+	out := map[keys.KeyData]bool{}
+	for _, all := range p.published() {
+		for _, k := range all {
+			out[k.Data] = k.Risk >= 3 || p.layout.Name() == "nhs"
+		}
+	}
+	for rec, err := range p.open(nil).Find(p.t.Context(), ledger.Query{}) {
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if rec.Unit != nil && rec.Unit.Released() != out[rec.ID.KeyData] {
+			p.t.Fatalf("a unit of %s is released: %t, and published: %t", rec.ID.Origin, rec.Unit.Released(), out[rec.ID.KeyData])
+		}
+	}
 }
 
 // balance holds the ledger's books to its equations, with the packages as sinks.
