@@ -147,6 +147,14 @@ func TestAdoptChanging(t *testing.T) {
 		change := func() {
 			if !changed {
 				changed = true
+				if op == "list" { // the archives come before the indexes that name them
+					for name, o := range later {
+						if _, was := p.left[name]; !was {
+							p.put(name, o.Body)
+						}
+					}
+					return
+				}
 				p.lay(later)
 			}
 		}
@@ -174,10 +182,14 @@ func TestAdoptChanging(t *testing.T) {
 		if r, err := pub.Adopt(t.Context(), nil); !errors.Is(err, distribution.ErrChanged) || !changed {
 			t.Fatalf("%s: got %v\n%s", op, err, r)
 		}
+		if log, err := p.open(nil).Log(t.Context(), 0); err != nil || op == "list" && log.Last.Seq > 0 {
+			t.Errorf("%s: the ledger was filled nevertheless: %+v, %v", op, log.Last, err)
+		}
 		running, _ := p.publisher(nil, nil)
 		if _, err := running.Run(t.Context()); !errors.Is(err, distribution.ErrForeign) {
 			t.Errorf("%s: a run gives %v", op, err)
 		}
+		p.lay(later)
 		r := p.adopt(nil)
 		if want := switchTime.Truncate(hour); !r.Until.Equal(want) || len(r.Differences) > 0 {
 			t.Errorf("%s: got\n%s", op, r)
@@ -376,6 +388,84 @@ func TestAdoptMissing(t *testing.T) {
 	}
 	if got := string(all[root+"DE/date/2026-03-11/hour"]); !strings.HasPrefix(got, "[0,1,2,3,4,5,6,7") {
 		t.Errorf("the hours are %s", got)
+	}
+}
+
+// TestAdoptOneBehind goes on for each package where that stopped: what another had in its
+// last hour, this one has in the same.
+func TestAdoptOneBehind(t *testing.T) {
+	p := small(t, false)
+	const hours = root + "EUR/date/2026-03-11/hour"
+	p.delete(hours + "/7")
+	p.put(hours, []byte("[0,1,2,3,4,5,6]"))
+	delete(p.left, hours+"/7")
+	r := p.adopt(nil)
+	if want := switchTime.Truncate(hour).Add(-2 * hour); !r.Next["EUR"].Equal(want) || !r.Next["DE"].Equal(want.Add(hour)) || len(r.Missing)+len(r.Differences) > 0 {
+		t.Errorf("got\n%s", r)
+	}
+	p.publish()
+	theirs, _ := p.shown(hour7, p.before[hour7])
+	ours, _ := p.shown(hours+"/7", p.files[hours+"/7"])
+	if len(theirs) == 0 {
+		t.Fatal("there was nothing in that hour")
+	}
+	for k := range theirs {
+		if ours[k] == nil {
+			t.Fatal("EUR lacks a key that DE has in the same hour")
+		}
+	}
+}
+
+// TestAdoptReadsOnce: the run after an adoption takes the files as they are, and reads
+// none of them again.
+func TestAdoptReadsOnce(t *testing.T) {
+	p := small(t, false)
+	pub, b := p.publisher(nil, nil)
+	if r, err := pub.Adopt(t.Context(), nil); err != nil {
+		t.Fatalf("%v\n%s", err, r)
+	}
+	reads := map[string]int{}
+	count := func(b *storagetest.FaultyBucket) {
+		for _, c := range b.Calls() {
+			if c.Op == storagetest.OpGet || c.Op == storagetest.OpStat {
+				reads[c.Name]++
+			}
+		}
+	}
+	count(b)
+	p.release()
+	pub, b = p.publisher(nil, nil)
+	if r, err := pub.Run(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, r)
+	}
+	count(b)
+	for name := range p.left {
+		if reads[name] != 1 {
+			t.Errorf("%s was read %d times", name, reads[name])
+		}
+	}
+}
+
+// TestAdoptedInDoubt has everything read again before there is anything new: it is as it
+// was adopted. The day in progress, of which the other system's file says that it is
+// over, is made by this one.
+func TestAdoptedInDoubt(t *testing.T) {
+	for _, british := range []bool{false, true} {
+		p := small(t, british)
+		p.adopt(nil)
+		p.clock = switchTime.Truncate(hour).Add(25 * time.Minute)
+		pub, b := p.publisher(nil, nil)
+		r, err := pub.Repair(t.Context())
+		if err != nil || len(r.Repaired)+len(r.Published) > 0 {
+			t.Errorf("British %t: %v\n%s", british, err, r)
+		}
+		for _, c := range b.Calls() {
+			_, file := p.layout.Parse(c.Name)
+			if file && c.Name != p.replace && slices.Contains([]string{storagetest.OpPut, storagetest.OpCreate, storagetest.OpReplace}, c.Op) {
+				t.Errorf("British %t: %s %s", british, c.Op, c.Name)
+			}
+		}
+		p.publish()
 	}
 }
 
