@@ -42,6 +42,24 @@ func TestBeginAt(t *testing.T) {
 	}
 }
 
+// TestBeginAtTheLast reads the last page once more, also where none has come after it.
+func TestBeginAtTheLast(t *testing.T) {
+	p := newPuller(t)
+	all := p.foreign(10)
+	p.server.add(p.clock, "a", all...)
+	at := federation.Place{Day: federation.DayOf(p.clock), Tag: "a"}
+	if err := federation.BeginAt(t.Context(), p.ledger, "hub", at); err != nil {
+		t.Fatal(err)
+	}
+	if p.run(); p.has(all) != 0 {
+		t.Error("the last page was read at once")
+	}
+	p.clock = p.clock.Add(31 * time.Minute)
+	if p.run(); p.has(all) != len(all) {
+		t.Error("the last page was not read once more")
+	}
+}
+
 func TestBeginAtRefuses(t *testing.T) {
 	p := newPuller(t)
 	today := federation.DayOf(p.clock)
