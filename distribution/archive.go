@@ -164,7 +164,12 @@ func (e *ConflictError) Error() string {
 // want and a trusted key signed it: it is an earlier attempt at the plan, or
 // another run's.
 func (r *run) verifyOurs(name string, archive []byte, want *export.Content) (digest [32]byte, err error) {
-	hash := want.Hash()
+	return r.verifyHash(name, archive, want.Hash(), want.Region)
+}
+
+// verifyHash is verifyOurs for a content of which the hash is known, and what its
+// region is where archives have none.
+func (r *run) verifyHash(name string, archive []byte, hash [32]byte, region string) (digest [32]byte, err error) {
 	conflict := func(reason, have string, damaged bool) error {
 		return &ConflictError{Name: name, Have: have, Want: hex.EncodeToString(hash[:]), Reason: reason, Damaged: damaged}
 	}
@@ -181,7 +186,7 @@ func (r *run) verifyOurs(name string, archive []byte, want *export.Content) (dig
 		return digest, conflict("cannot be read", err.Error(), true)
 	}
 	if r.layout.Archive().NoRegion {
-		content.Region = want.Region
+		content.Region = region
 	}
 	if have := content.Hash(); have != hash {
 		return digest, conflict("published with another content", hex.EncodeToString(have[:]), false)

@@ -49,6 +49,9 @@ func (r *run) carry(ctx context.Context, d *draft, progress *progress) error {
 	if r.isStopped(c.pkg) {
 		return nil
 	}
+	if c.Adopted != "" {
+		return r.carryAdopted(ctx, c, progress)
+	}
 	if errors.Is(d.err, ledger.ErrPruned) {
 		return r.giveUp(ctx, c)
 	}

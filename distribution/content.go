@@ -134,6 +134,7 @@ func (v *viewer) at(u *ledger.Unit, n int64, end time.Time) shown {
 func (v *viewer) unitAt(u *ledger.Unit, n int64, end time.Time) shown {
 	var now shown
 	var publish *PublicationMap
+	adopted := false // it was out before this ledger was there
 	for _, e := range u.Events {
 		if e.Number > n {
 			break
@@ -144,8 +145,12 @@ func (v *viewer) unitAt(u *ledger.Unit, n int64, end time.Time) shown {
 		}
 		if publish == nil {
 			publish, _ = v.selects(u, e)
+			adopted = publish != nil && v.state.epochAt(e.Number).Adopted
 		}
-		if publish != nil {
+		switch {
+		case publish != nil && adopted:
+			now = v.publish(publish, u, e, farFuture)
+		case publish != nil:
 			now = v.publish(publish, u, e, end)
 		}
 		if !now.ok {

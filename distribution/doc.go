@@ -49,6 +49,12 @@
 // that another ledger wrote, or this one before it went back, is [ErrForeign],
 // and nothing is changed. The [Report] has everything that was done.
 //
+// # Taking over
+//
+// What another system has published in a bucket is taken over by [Publisher.Adopt]: it
+// reads the tree, records its files as plans that were carried out, and has its keys be
+// released in the ledger. Nothing that is there is written again.
+//
 // # Layouts
 //
 // A [Layout] gives names, spans and indexes; package cwa is that of the German

@@ -25,7 +25,7 @@ func (r *run) checkForeign(ctx context.Context) error {
 		}
 	}
 	for name := range r.listed {
-		if _, ours := r.layout.Parse(name); !ours || planned[name] {
+		if f, ours := r.layout.Parse(name); !ours || planned[name] || r.shares() && r.pkg(f.Package) == nil {
 			continue
 		}
 		// Another run may have deleted it, and then its plan, since it was listed.

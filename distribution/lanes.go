@@ -84,7 +84,9 @@ func (l *lanes) draft(ctx context.Context, s sweep) []*draft {
 		d := l.takeKept(c)
 		if d == nil {
 			d = l.newDraft(c, true)
-			unread = append(unread, d)
+			if c.Adopted == "" { // what others published is made as they made it
+				unread = append(unread, d)
+			}
 		}
 		drafts = append(drafts, d)
 	}

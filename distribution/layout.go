@@ -142,6 +142,19 @@ type AttributeChecker interface {
 	CheckAttributes(archive []byte, a storage.Attributes) error
 }
 
+// A Sharer is a layout whose tree others may publish packages in, too.
+type Sharer interface {
+	// Shares reports whether they do. What is of packages that a publisher does not
+	// have is left alone then, and is no sign of another ledger.
+	Shares() bool
+}
+
+// shares reports whether there may be packages of others.
+func (p *Publisher) shares() bool {
+	s, ok := p.layout.(Sharer)
+	return ok && s.Shares()
+}
+
 // ErrNoIndexes is what [Layout.Follow] of a layout without indexes returns: phones
 // find its files by their names alone.
 var ErrNoIndexes = errors.New("distribution: the layout has no indexes")

@@ -21,6 +21,9 @@ type openState struct {
 	Start time.Time `json:"start"` // of its window
 	End   time.Time `json:"end"`   // of the last base window in it
 	ETag  string    `json:"etag"`
+
+	// Adopted says that this version is another system's.
+	Adopted bool `json:"adopted,omitempty"`
 }
 
 type openEntry struct {
@@ -212,7 +215,7 @@ func (r *run) standing(ctx context.Context, c *committed, content *export.Conten
 		return nil, "", nil
 	}
 	known := r.knownOpen(c)
-	if known.ETag == listed.ETag && known.End.Before(c.End) {
+	if known.ETag == listed.ETag && (known.End.Before(c.End) || known.Adopted) {
 		return nil, listed.ETag, nil
 	}
 	archive, a, err := r.get(ctx, name, maxObject)

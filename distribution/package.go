@@ -52,6 +52,10 @@ type epoch struct {
 	After  int64    `json:"after"`
 	Select Selector `json:"select"`
 	Map    string   `json:"map"`
+
+	// Adopted says that its numbers are of keys that another system published. What
+	// is out is out, also where that was before its embargo was over.
+	Adopted bool `json:"adopted,omitempty"`
 }
 
 // packageState is what the ledger remembers of a package: how far it has been

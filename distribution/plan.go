@@ -30,6 +30,10 @@ type plan struct {
 	// Expire has the files say which keys cease to be relevant; see [Span].
 	Expire bool `json:"expire,omitempty"`
 
+	// Adopted is the hash of the content of a file that another system published,
+	// which the log need not give again.
+	Adopted string `json:"adopted,omitempty"`
+
 	Parts   []part             `json:"parts,omitempty"` // none if the window was too old to be published
 	Signers []signing.Identity `json:"signers,omitempty"`
 

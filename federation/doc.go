@@ -16,6 +16,8 @@
 //
 // # Pull
 //
+// An instance begins with what the server still has, or where [BeginAt] says that another
+// system stopped.
 // A run asks for the page after the cursor, until there is none. Each key is
 // judged alone and stored as a claim of the server's, in one step with the cursor,
 // whether it will be published or not; what is rejected is set aside, with its

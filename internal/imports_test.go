@@ -56,6 +56,7 @@ var may = map[string][]string{
 
 	"internal/efgspb":    {},
 	"internal/exportpb":  {},
+	"internal/treetest":  {"internal/exportpb"},
 	"internal/fastclock": {},
 	"internal/killtest":  {},
 	"internal/pbtest":    {},

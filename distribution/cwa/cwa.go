@@ -35,6 +35,12 @@ type Options struct {
 	// Hash is what the metadata "cwa-hash" holds. Empty is [HashSHA256].
 	Hash Hash
 
+	// Shared leaves the lists of versions and of countries to others, who publish
+	// countries of their own in the same tree, or other things beside it: they are
+	// read, and never written or deleted. Who keeps them must list the countries
+	// published here.
+	Shared bool
+
 	// Offset moves all windows: hour h is [h+Offset, h+1+Offset).
 	Offset time.Duration
 
@@ -60,7 +66,10 @@ type Layout struct {
 	root string // of all countries: version/v1/diagnosis-keys/country
 }
 
-var _ distribution.Layout = (*Layout)(nil)
+var (
+	_ distribution.Layout = (*Layout)(nil)
+	_ distribution.Sharer = (*Layout)(nil)
+)
 
 const (
 	day  = "day"
@@ -150,6 +159,9 @@ func (l *Layout) Spans() []distribution.Span {
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// Shares returns the option Shared.
+func (l *Layout) Shares() bool { return l.opts.Shared }
 
 // Offset returns the option of that name.
 func (l *Layout) Offset() time.Duration { return l.opts.Offset }

@@ -12,7 +12,7 @@ import (
 // order: JSON arrays, ascending, without spaces; hours are numbers. A country's
 // days are those with an archive of the whole day, so the present day is not
 // among them; its hours are listed all the same, and apps ask for them by the
-// date.
+// date. The lists of countries and versions are left out where they are shared.
 func (l *Layout) Indexes(packages []string, listed []distribution.File) []distribution.Index {
 	t := tree{}
 	for _, pkg := range packages {
@@ -59,6 +59,9 @@ func (l *Layout) indexes(t tree) []distribution.Index {
 	for _, name := range countries {
 		slices.Sort(t[name].days)
 		add(l.dates(name), append([]string{}, t[name].days...))
+	}
+	if l.opts.Shared {
+		return indexes
 	}
 	add(l.root, countries)
 	add(l.versions(), []string{l.opts.Path.VersionName})

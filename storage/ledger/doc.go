@@ -59,6 +59,12 @@
 // record, in a transaction that it shares with the store ([Ledger.With]). What a
 // partner withdraws is neither: it comes in a [Delivery], as its own word.
 //
+// # Taking over
+//
+// What another system published before is adopted: [Ledger.BeginAdoption],
+// [Ledger.Adopt] and [Ledger.CutAdopted] give it numbers in cuts of times that are
+// past, so that it is known as what it is: released.
+//
 // # Registers
 //
 // Plans, ranges, policies, holds and cursors are named values, changed by
@@ -75,7 +81,7 @@
 // # Errors
 //
 // Keys that are not taken are no error but part of the receipt. [ErrPruned],
-// [ErrPolicy], [ErrTime], [ErrOtherLedger] and [ErrWentBack] are tested with
-// errors.Is; a [*ConflictError] says that a register has moved on, an
+// [ErrPolicy], [ErrTime], [ErrAdopting], [ErrOtherLedger] and [ErrWentBack] are tested
+// with errors.Is; a [*ConflictError] says that a register has moved on, an
 // [*OrderError] why an order was refused.
 package ledger

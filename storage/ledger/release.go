@@ -84,7 +84,7 @@ func (l *Ledger) Release(ctx context.Context, opts *ReleaseOptions) (*ReleaseRep
 // step returns what the store is to do.
 func (r *releasing) step() *Release {
 	return &Release{
-		Registers: []string{policyRegister, holdsRegister},
+		Registers: []string{policyRegister, holdsRegister, adoptionRegister},
 		Begin:     r.begin,
 		Choose:    r.choose,
 		Pad:       r.pad,
@@ -110,6 +110,9 @@ var errNotYet = errors.New("ledger: the cut of this time has been made")
 
 func (r *releasing) begin(s *Start) (time.Time, Holds, error) {
 	if err := r.ledger.checkVersion(s.Registers[policyRegister]); err != nil {
+		return time.Time{}, Holds{}, err
+	}
+	if err := checkAdoption(s); err != nil {
 		return time.Time{}, Holds{}, err
 	}
 	holds, err := parseHolds(s.Registers[holdsRegister].Value)

@@ -56,6 +56,10 @@ type API struct {
 	IndexName         string `json:"indexName"`  // what a directory is kept as; empty where names are no paths
 	HourDigits        int    `json:"hourDigits"` // 1: hour/5; 2: hour/05
 
+	// SharedIndexes leaves the lists of versions and countries to others, who publish
+	// in the same tree.
+	SharedIndexes bool `json:"sharedIndexes"`
+
 	OriginCountry   keys.Region   `json:"originCountry"`   // a package of the keys that come from there
 	UnionPackage    string        `json:"unionPackage"`    // a package of the keys from everywhere; empty for none
 	VisitedPackages []keys.Region `json:"visitedPackages"` // for each, a package of the keys of interest there

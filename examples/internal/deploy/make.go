@@ -24,6 +24,7 @@ func (c *Config) Layout() (*cwa.Layout, error) {
 		},
 		Index:      c.API.IndexName,
 		HourDigits: c.API.HourDigits,
+		Shared:     c.API.SharedIndexes,
 		Days:       c.Retention.Days,
 		HourDays:   c.Retention.HourDays,
 		Hash:       cwa.Hash(c.ObjectStore.Hash),

@@ -15,29 +15,31 @@ import (
 	"github.com/gaenkit/gaen/storage/memstore"
 )
 
-// overlay is a bucket as it would be: what is put or deleted stays in memory, and
+// Overlay is a bucket as it would be: what is put or deleted stays in memory, and
 // the bucket below is only read.
-type overlay struct {
+type Overlay struct {
 	below storage.Bucket
 	above *memstore.Bucket
+
+	replacing sync.Mutex
 
 	mu   sync.Mutex
 	gone map[string]bool // of those below
 }
 
 var (
-	_ storage.Bucket = (*overlay)(nil)
-	_ storage.Stater = (*overlay)(nil)
-
-	_ storage.Replacer = (*overlay)(nil)
+	_ storage.Bucket   = (*Overlay)(nil)
+	_ storage.Stater   = (*Overlay)(nil)
+	_ storage.Replacer = (*Overlay)(nil)
 )
 
-func newOverlay(below storage.Bucket) *overlay {
-	return &overlay{below: below, above: memstore.New(nil), gone: map[string]bool{}}
+// NewOverlay returns one over a bucket.
+func NewOverlay(below storage.Bucket) *Overlay {
+	return &Overlay{below: below, above: memstore.New(nil), gone: map[string]bool{}}
 }
 
 // Get opens an object, of those above first.
-func (o *overlay) Get(ctx context.Context, name string) (io.ReadCloser, storage.Attributes, error) {
+func (o *Overlay) Get(ctx context.Context, name string) (io.ReadCloser, storage.Attributes, error) {
 	body, a, err := storage.Get(ctx, o.above, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return body, a, err
@@ -49,7 +51,7 @@ func (o *overlay) Get(ctx context.Context, name string) (io.ReadCloser, storage.
 }
 
 // Stat implements [storage.Stater].
-func (o *overlay) Stat(ctx context.Context, name string) (storage.Attributes, error) {
+func (o *Overlay) Stat(ctx context.Context, name string) (storage.Attributes, error) {
 	a, err := storage.Stat(ctx, o.above, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return a, err
@@ -60,14 +62,14 @@ func (o *overlay) Stat(ctx context.Context, name string) (storage.Attributes, er
 	return storage.Stat(ctx, o.below, name)
 }
 
-func (o *overlay) isGone(name string) bool {
+func (o *Overlay) isGone(name string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.gone[name]
 }
 
 // Put keeps an object in memory.
-func (o *overlay) Put(ctx context.Context, name string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+func (o *Overlay) Put(ctx context.Context, name string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
 	if !opts.IfAbsent || o.isGone(name) {
 		return storage.Put(ctx, o.above, name, r, opts)
 	}
@@ -80,17 +82,42 @@ func (o *overlay) Put(ctx context.Context, name string, r io.Reader, opts *stora
 	return storage.Put(ctx, o.above, name, r, opts)
 }
 
-// Replace keeps an object in memory, if it is as it was read.
-func (o *overlay) Replace(ctx context.Context, name, etag string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
-	had, err := o.Stat(ctx, name)
-	if err != nil || had.ETag != etag {
-		return storage.Attributes{}, fmt.Errorf("%w: it is another, or gone", storage.ErrPrecondition)
+// Replace implements [storage.Replacer].
+func (o *Overlay) Replace(ctx context.Context, name, etag string, r io.Reader, opts *storage.PutOptions) (storage.Attributes, error) {
+	o.replacing.Lock() // of those with one ETag, one wins
+	defer o.replacing.Unlock()
+	a, err := o.Stat(ctx, name)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return storage.Attributes{}, err
+	case err != nil || a.ETag != etag:
+		return storage.Attributes{}, storage.ErrPrecondition
 	}
 	return storage.Put(ctx, o.above, name, r, opts)
 }
 
+// Changes returns the names of what was put, and of what was deleted and is there
+// below.
+func (o *Overlay) Changes(ctx context.Context) (put, deleted []string, err error) {
+	for a, err := range storage.List(ctx, o.above, "") {
+		if err != nil {
+			return nil, nil, err
+		}
+		put = append(put, a.Name)
+	}
+	for a, err := range storage.List(ctx, o.below, "") {
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.isGone(a.Name) && !slices.Contains(put, a.Name) {
+			deleted = append(deleted, a.Name)
+		}
+	}
+	return put, deleted, nil
+}
+
 // Delete has an object be gone.
-func (o *overlay) Delete(ctx context.Context, name string) error {
+func (o *Overlay) Delete(ctx context.Context, name string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.gone[name] = true
@@ -98,7 +125,7 @@ func (o *overlay) Delete(ctx context.Context, name string) error {
 }
 
 // List yields the objects of both.
-func (o *overlay) List(ctx context.Context, prefix string) iter.Seq2[storage.Attributes, error] {
+func (o *Overlay) List(ctx context.Context, prefix string) iter.Seq2[storage.Attributes, error] {
 	return func(yield func(storage.Attributes, error) bool) {
 		all, err := o.all(ctx, prefix)
 		if err != nil {
@@ -113,7 +140,7 @@ func (o *overlay) List(ctx context.Context, prefix string) iter.Seq2[storage.Att
 	}
 }
 
-func (o *overlay) all(ctx context.Context, prefix string) (all []storage.Attributes, err error) {
+func (o *Overlay) all(ctx context.Context, prefix string) (all []storage.Attributes, err error) {
 	above := map[string]bool{}
 	for a, err := range storage.List(ctx, o.above, prefix) {
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // TestOverlay: what is above behaves as a bucket.
 func TestOverlay(t *testing.T) {
-	storagetest.Test(t, func(t *testing.T) storage.Bucket { return newOverlay(memstore.New(nil)) }, nil)
+	storagetest.Test(t, func(t *testing.T) storage.Bucket { return NewOverlay(memstore.New(nil)) }, nil)
 }
 
 // TestOverlayReadsBelow, and writes nothing there.
@@ -21,7 +21,7 @@ func TestOverlayReadsBelow(t *testing.T) {
 		put(t, below, name, "below", nil)
 	}
 	frozen := storagetest.Faulty(below, nil)
-	o := newOverlay(frozen)
+	o := NewOverlay(frozen)
 	if _, err := storage.Put(t.Context(), o, "a", strings.NewReader("x"), &storage.PutOptions{IfAbsent: true}); err == nil {
 		t.Error("what is below was created again")
 	}

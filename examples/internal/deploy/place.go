@@ -237,7 +237,7 @@ func Rehearse(ctx context.Context, place string, clock func() time.Time) (ledger
 	if err != nil {
 		return nil, nil, At(place, err)
 	}
-	s, closed, err := openBucketLedger(ctx, newOverlay(b), closed, clock)
+	s, closed, err := openBucketLedger(ctx, NewOverlay(b), closed, clock)
 	if err != nil {
 		return nil, nil, At(place, err)
 	}

@@ -115,6 +115,9 @@ var faults = []flaw{
 	{"forgets by prefix", "remove-forget"},
 	{"erased before it was withdrawn", "erase"},
 
+	{"due for good", "adopt"},
+	{"key for good", "adopt"},
+
 	{"swaps beside units forgotten", "order-one-step"},
 	{"tallies of accept forgotten", "order-immediately"},
 }

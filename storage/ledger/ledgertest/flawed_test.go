@@ -350,6 +350,12 @@ func (s *flawed) store(u *ledger.Unit) {
 		s.arrived = append(s.arrived, id)
 	}
 	c := u.Clone()
+	if had := s.units[id]; had != nil && s.is("due for good") {
+		c.Due = had.Due
+	}
+	if had := s.units[id]; had != nil && s.is("key for good") {
+		c.Key = had.Key
+	}
 	if s.is("units shared") {
 		c = u
 	}

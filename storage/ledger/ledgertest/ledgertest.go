@@ -87,7 +87,7 @@ func clauses() []clause {
 		identityClauses, registerClauses, acceptClauses, keepClauses,
 		releaseClauses, groupClauses, limitClauses, paddingClauses, withdrawalClauses,
 		readClauses, findClauses, removeClauses,
-		orderClauses, durabilityClauses, concurrencyClauses, invariantClauses,
+		orderClauses, adoptClauses, durabilityClauses, concurrencyClauses, invariantClauses,
 	)
 }
 
