@@ -171,17 +171,24 @@ func (v *viewer) selects(u *ledger.Unit, e ledger.Event) (*PublicationMap, Absen
 // publish returns what the map makes of a unit in the state an event gave it,
 // as far as phones take it.
 func (v *viewer) publish(m *PublicationMap, u *ledger.Unit, e ledger.Event, end time.Time) shown {
+	t, leaveOut := m.stated(u, e, end)
+	if leaveOut != "" {
+		v.reason = leaveOut
+		return shown{}
+	}
+	return shown{key: t, ok: true}
+}
+
+// stated returns what a map makes of a unit in the state an event gave it, or why
+// it, or the phones, leave it out.
+func (m *PublicationMap) stated(u *ledger.Unit, e ledger.Event, end time.Time) (keys.TemporaryExposureKey, string) {
 	k := u.Key
 	k.ReportType = e.ReportType
 	t, leaveOut := m.Publish(&k)
 	if leaveOut == "" {
 		leaveOut = refusal(keys.IntoArchive().CheckExposure(&t, end))
 	}
-	if leaveOut != "" {
-		v.reason = leaveOut
-		return shown{}
-	}
-	return shown{key: t, ok: true}
+	return t, leaveOut
 }
 
 // refusal returns the field and reason of a rejection, empty for none.
