@@ -63,21 +63,22 @@ func (t *Tree) Span(f File) Span { return spanOf(t.v.layout, f.Span) }
 // what its name says.
 var ErrUnreadable = errors.New("distribution: not a file that a phone would read")
 
-// Read returns what a file says and how many bytes it has. The content is the
-// caller's. If no phone could read it, the error names it and satisfies
+// Read returns what a file says, and its attributes, with its size as it was read. The
+// content is the caller's. If no phone could read it, the error names it and satisfies
 // errors.Is(err, [ErrUnreadable]); any other is of the bucket.
-func (t *Tree) Read(ctx context.Context, f File) (*export.Content, int64, error) {
+func (t *Tree) Read(ctx context.Context, f File) (*export.Content, storage.Attributes, error) {
 	name := t.v.layout.Object(f)
-	stored, _, err := storage.ReadAll(ctx, t.v.bucket, name, t.v.limit())
+	stored, attrs, err := storage.ReadAll(ctx, t.v.bucket, name, t.v.limit())
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, storage.ErrTooLarge):
-		return nil, 0, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return nil, storage.Attributes{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	case err != nil:
-		return nil, 0, err
+		return nil, storage.Attributes{}, err
 	}
 	c, err := t.v.open(f, stored)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %s: %w", ErrUnreadable, name, err)
+		return nil, storage.Attributes{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, name, err)
 	}
-	return c, int64(len(stored)), nil
+	attrs.Size = int64(len(stored))
+	return c, attrs, nil
 }

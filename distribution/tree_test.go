@@ -33,11 +33,11 @@ func TestTree(t *testing.T) {
 	tr := open(w.bucket)
 	keys, revised, size, base := 0, 0, int64(0), 0
 	for _, f := range tr.Files() {
-		c, n, err := tr.Read(t.Context(), f)
+		c, a, err := tr.Read(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		size += n
+		size += a.Size
 		if tr.Base(f) {
 			base++
 			keys += len(c.Keys)
