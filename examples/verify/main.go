@@ -24,7 +24,8 @@
 // -trends prints a line for each package and day: windows, keys, revised keys, bytes,
 // and how long after the end of their windows files were stored, where the store
 // says so; -plot draws the same as an SVG. -compare holds every window against that
-// of another tree: keys, revisions and bounds, whatever signed them. -ledger holds
+// of another tree: keys, revisions and bounds, whatever signed them (-compare-key, and
+// -compare-set where its names are others). -ledger holds
 // every file against what the ledger says of its window, which also finds what is
 // consistent in itself: an hour and its day changed alike. The ledger is only read;
 // of packages and maps it takes the configuration.
@@ -72,6 +73,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -163,6 +165,8 @@ type options struct {
 	trends  bool
 	plot    string
 	compare string
+	other   *deploy.Config // of the tree that is compared with
+	others  deploy.List    // its keys
 	ledger  string
 	privacy bool
 	limit   *privacy.Options
@@ -178,7 +182,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := &options{stderr: stderr}
 	var config, layouts string
 	share := 0.05
-	var settings deploy.List
+	var settings, other deploy.List
 	f := flag.NewFlagSet("verify", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
@@ -195,6 +199,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.trends, "trends", false, "print what was published, day by day")
 	f.StringVar(&o.plot, "plot", "", "draw that to an SVG `file`")
 	f.StringVar(&o.compare, "compare", "", "compare with the tree in another `folder|URL`")
+	f.Var(&o.others, "compare-key", "public key `file` of that tree, if not those of -key; may be repeated")
+	f.Var(&other, "compare-set", "`group.field=value` of the configuration of that tree, beside -set; may be repeated")
 	f.StringVar(&o.ledger, "ledger", "", "hold the tree against the ledger at a `place`, as examples/distribute names it")
 	f.BoolVar(&o.privacy, "privacy", false, "report what the tree, and the ledger if it is named, reveal of single uploads")
 	f.Float64Var(&share, "lone-share", share, "`share` of a window's uploads that may be alone in their cohort")
@@ -211,6 +217,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	var err error
 	if o.config, err = deploy.Read(config, settings); err != nil {
 		return nil, err
+	}
+	if o.other, err = deploy.Read(config, slices.Concat(settings, other)); err != nil {
+		return nil, fmt.Errorf("-compare-set: %w", err)
 	}
 	if o.now.IsZero() {
 		o.now.Time = time.Now()

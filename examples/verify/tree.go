@@ -63,7 +63,7 @@ func (o *options) checkTree(ctx context.Context, trust *deploy.Trust) (_ report,
 	if t.trusted, err = trust.List(o.config.Identity()); err != nil {
 		return nil, fmt.Errorf("-key: %w", err)
 	}
-	if err := t.makeLayouts(); err != nil {
+	if t.layouts, err = o.makeLayouts(o.config); err != nil {
 		return nil, err
 	}
 	var closing func() error
@@ -79,19 +79,20 @@ func (o *options) checkTree(ctx context.Context, trust *deploy.Trust) (_ report,
 	return t.report, nil
 }
 
-func (t *treeCheck) makeLayouts() error {
-	metadata, err := t.metadataKeys()
+// makeLayouts returns the layouts that are looked at, by a configuration.
+func (o *options) makeLayouts(config *deploy.Config) (layouts []distribution.Layout, _ error) {
+	metadata, err := o.metadataKeys()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, name := range t.layoutNames {
-		layout, err := t.config.LayoutNamed(name, nil, metadata...)
+	for _, name := range o.layoutNames {
+		layout, err := config.LayoutNamed(name, nil, metadata...)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		t.layouts = append(t.layouts, layout)
+		layouts = append(layouts, layout)
 	}
-	return nil
+	return layouts, nil
 }
 
 // openTree opens the bucket at a place. What is on a server is fetched once, within
@@ -186,14 +187,14 @@ func (t *treeCheck) tooOld(layout int, tree *distribution.TreeReport) []string {
 // open opens the trees for those who look at what they say.
 func (t *treeCheck) open(ctx context.Context) (err error) {
 	if t.readsContent() {
-		t.trees, err = t.openTrees(ctx, t.bucket)
+		t.trees, err = openTrees(ctx, t.bucket, t.layouts, t.trusted, t.config)
 	}
 	return err
 }
 
-func (t *treeCheck) openTrees(ctx context.Context, b storage.Bucket) (trees []*distribution.Tree, _ error) {
-	for _, layout := range t.layouts {
-		tree, err := distribution.OpenTree(ctx, b, layout, t.trusted, &distribution.VerifyOptions{Regions: t.config.Regions()})
+func openTrees(ctx context.Context, b storage.Bucket, layouts []distribution.Layout, trusted *signing.TrustList, config *deploy.Config) (trees []*distribution.Tree, _ error) {
+	for _, layout := range layouts {
+		tree, err := distribution.OpenTree(ctx, b, layout, trusted, &distribution.VerifyOptions{Regions: config.Regions()})
 		if err != nil {
 			return nil, err
 		}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/distribution/privacy"
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -65,7 +67,7 @@ func (t *treeCheck) compare(ctx context.Context) (err error) {
 		return fmt.Errorf("-compare: %w", err)
 	}
 	defer func() { err = errors.Join(err, closing()) }()
-	others, err := t.openTrees(ctx, bucket)
+	others, err := t.openOthers(ctx, bucket)
 	if err != nil {
 		return fmt.Errorf("-compare: %w", err)
 	}
@@ -81,6 +83,25 @@ func (t *treeCheck) compare(ctx context.Context) (err error) {
 		t.report.Comparisons = append(t.report.Comparisons, &comparison{t.options.compare, tree.Layout().Name(), c})
 	}
 	return nil
+}
+
+// openOthers opens the trees that are compared with.
+func (t *treeCheck) openOthers(ctx context.Context, b storage.Bucket) ([]*distribution.Tree, error) {
+	layouts, err := t.makeLayouts(t.other)
+	if err != nil {
+		return nil, err
+	}
+	trusted := t.trusted
+	if len(t.others) > 0 {
+		trust, err := deploy.ReadTrust(t.others...)
+		if err != nil {
+			return nil, err
+		}
+		if trusted, err = trust.List(t.other.Identity()); err != nil {
+			return nil, err
+		}
+	}
+	return openTrees(ctx, b, layouts, trusted, t.other)
 }
 
 // equal reports whether all that was compared says the same.
@@ -122,7 +143,7 @@ func (t *treeCheck) withLedger(ctx context.Context) (err error) {
 	if t.ledger == "" {
 		return nil
 	}
-	l, closing, err := openLedger(ctx, t.ledger)
+	l, closing, err := t.openLedger(ctx)
 	if err != nil {
 		return fmt.Errorf("-ledger: %w", err)
 	}
@@ -149,28 +170,36 @@ func (t *treeCheck) withLedger(ctx context.Context) (err error) {
 	return err
 }
 
-// openLedger opens a ledger that is there, to read it. One in a bucket is opened as a
-// copy in memory.
-func openLedger(ctx context.Context, place string) (*ledger.Ledger, func() error, error) {
-	has, err := deploy.HasLedger(ctx, place)
+// openLedger opens a ledger that is there, to read it.
+func (o *options) openLedger(ctx context.Context) (*ledger.Ledger, func() error, error) {
+	has, err := deploy.HasLedger(ctx, o.ledger)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case !has:
-		return nil, nil, fmt.Errorf("%s: there is no ledger", deploy.Redacted(place))
+		return nil, nil, fmt.Errorf("%s: there is no ledger", deploy.Redacted(o.ledger))
 	}
-	store, closing, err := deploy.Rehearse(ctx, place, nil)
-	if errors.Is(err, deploy.ErrNoCopy) {
-		store, closing, err = deploy.OpenStore(ctx, place, nil)
+	store, closing, err := openStore(ctx, o.ledger, nil)
+	if errors.Is(err, ledger.ErrReplay) {
+		store, closing, err = openStore(ctx, o.ledger, func() time.Time { return o.now.Time })
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	l, err := ledger.Open(ctx, store, nil)
 	if err != nil {
-		return nil, nil, errors.Join(deploy.At(place, err), closing())
+		return nil, nil, errors.Join(deploy.At(o.ledger, err), closing())
 	}
 	return l, closing, nil
+}
+
+// openStore opens the store of a ledger: of one in a bucket, a copy in memory.
+func openStore(ctx context.Context, place string, clock func() time.Time) (ledger.Store, func() error, error) {
+	store, closing, err := deploy.Rehearse(ctx, place, clock)
+	if errors.Is(err, deploy.ErrNoCopy) {
+		return deploy.OpenStore(ctx, place, clock)
+	}
+	return store, closing, err
 }
 
 func shownReconciliation(r *distribution.Reconciliation) *reconciliation {
