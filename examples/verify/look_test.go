@@ -288,7 +288,7 @@ func TestLedger(t *testing.T) {
 			}
 			return s, err
 		}
-		if err := makeTreeOf(dir, open, treeEnd.Add(-30*time.Hour), nil, func(n *publishing) error { return n.partner(seed) }); err != nil {
+		if err := makeTreeOf(dir, open, treeEnd.Add(-6*time.Hour), nil, func(n *publishing) error { return n.partner(seed) }); err != nil {
 			t.Fatal(err)
 		}
 		return dir
@@ -296,7 +296,7 @@ func TestLedger(t *testing.T) {
 	dir, other := made(1), made(2)
 	key, www := filepath.Join(dir, "public.txt"), filepath.Join(dir, "www")
 	r := looked(t, exitVerified, "-key", key, "-ledger", filepath.Join(dir, "ledger.db"), www)
-	if len(r.Reconciliations) != 1 || r.Reconciliations[0].Windows < 60 || r.Reconciliations[0].Objects != r.Reconciliations[0].Windows {
+	if len(r.Reconciliations) != 1 || r.Reconciliations[0].Windows < 12 || r.Reconciliations[0].Objects != r.Reconciliations[0].Windows {
 		t.Errorf("finds %+v", r.Reconciliations)
 	}
 	out, _ := verify(t, exitWrong, "-key", key, "-ledger", filepath.Join(other, "ledger.db"), www)
@@ -323,7 +323,7 @@ func TestPrivacy(t *testing.T) {
 	policy := deploy.Default().Release.Policy()
 	from := time.Date(2026, 3, 9, 21, 0, 0, 0, time.UTC)
 	clean := t.TempDir()
-	if err := makeTreeOf(clean, memory, from, &ledger.Options{Policy: policy}, func(n *publishing) error { return n.own(8, 60) }); err != nil {
+	if err := makeTreeOf(clean, memory, from, &ledger.Options{Policy: policy}, func(n *publishing) error { return n.own(6, 60) }); err != nil {
 		t.Fatal(err)
 	}
 	out, _ := verify(t, exitVerified, "-key", filepath.Join(clean, "public.txt"), "-privacy", filepath.Join(clean, "www"))
@@ -331,7 +331,7 @@ func TestPrivacy(t *testing.T) {
 
 	planted := t.TempDir()
 	err := makeTreeOf(planted, memory, from, &ledger.Options{Policy: policy}, func(n *publishing) error {
-		return errors.Join(n.own(8, 60), n.own(1, 1), n.own(26, 0))
+		return errors.Join(n.own(6, 40), n.own(1, 1), n.own(26, 0))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -61,6 +61,7 @@ type publishing struct {
 	ledger    *ledger.Ledger
 	publisher *distribution.Publisher
 	clock     time.Time
+	phones    *keystest.Generator
 }
 
 // makeTreeOf publishes a tree by the default configuration below dir, of a ledger
@@ -92,7 +93,7 @@ func makeTreeOf(dir string, open func(func() time.Time) (ledger.Store, error), f
 		return err
 	}
 	defer bucket.Close()
-	n := &publishing{clock: from}
+	n := &publishing{clock: from, phones: keystest.New(5, &keystest.Options{EndOfPeriod: true})}
 	store, err := open(func() time.Time { return n.clock })
 	if err != nil {
 		return err
@@ -137,10 +138,9 @@ func (n *publishing) accept(source ledger.Source, up keystest.Upload) error {
 
 // own lets hours pass, each with so many uploads of phones.
 func (n *publishing) own(hours, uploads int) error {
-	gen := keystest.New(5, &keystest.Options{EndOfPeriod: true})
 	for range hours {
 		for range uploads {
-			if err := n.accept(ledger.Own, gen.Upload(n.clock)); err != nil {
+			if err := n.accept(ledger.Own, n.phones.Upload(n.clock)); err != nil {
 				return err
 			}
 		}
