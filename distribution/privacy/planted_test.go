@@ -201,11 +201,12 @@ func TestThresholdNeverReached(t *testing.T) {
 	if r := n.ofLedger(nil); r.Has(privacy.RuleThreshold) || !r.Has(privacy.RuleWaitedOut) {
 		t.Errorf("after a large group:\n%s", textOf(r))
 	}
-	// Within the longest wait nothing can be said yet.
-	young := newNation(t, func(n *nation) { n.policy.LongestWait = 200 * time.Hour })
-	young.accept(ledger.Own, young.upload(13, -1))
-	young.pass(26 * time.Hour)
-	only(t, young.ofLedger(nil))
+	// Of less than the longest wait nothing can be said.
+	young := newNation(t, nil)
+	young.accept(ledger.Own, young.upload(13, -1), young.upload(13, -1))
+	young.pass(25 * time.Hour)
+	only(t, young.ofLedger(&privacy.Options{Since: young.clock.Add(-2 * time.Hour)}), privacy.RuleWaitedOut)
+	only(t, young.ofLedger(nil), privacy.RuleWaitedOut, privacy.RuleThreshold)
 }
 
 // TestPadding: echoes do not stand out, whatever uploads they are of; what is made up
@@ -300,8 +301,13 @@ func TestFiner(t *testing.T) {
 		n.traffic(4, 160)
 		r := n.ofTree(nil)
 		only(t, r, privacy.RuleFiner)
-		if f := findingOf(r, privacy.RuleFiner); f.Measured != 15 {
-			t.Errorf("finds %+v", f)
+		short := false
+		for i := range r.Findings {
+			f := &r.Findings[i]
+			short = short || f.Where == "deltaset DE interval" && f.Measured == 15 && strings.Contains(f.Detail, "files of 15m0s")
+		}
+		if !short {
+			t.Errorf("says nothing of short files:\n%s", textOf(r))
 		}
 	})
 	offset := func(n *nation) {
@@ -314,6 +320,14 @@ func TestFiner(t *testing.T) {
 		only(t, r, privacy.RuleFiner)
 		if f := findingOf(r, privacy.RuleFiner); !strings.Contains(f.Detail, "in 2 windows of another layout") {
 			t.Errorf("finds %+v", f)
+		}
+		common := false
+		r = n.ofTree(&privacy.Options{MinKeys: 1 << 20})
+		for i := range r.Findings {
+			common = common || r.Findings[i].Where == "cwa DE hour and cwa DE hour"
+		}
+		if !common {
+			t.Errorf("says nothing of what two hours have in common:\n%s", textOf(r))
 		}
 	})
 	t.Run("hours that begin at other minutes on a grid of an hour", func(t *testing.T) {
@@ -352,33 +366,71 @@ func TestSmallDifference(t *testing.T) {
 
 // foreign returns keys of another origin.
 func (n *nation) foreign(count int) []keys.DiagnosisKey {
-	up := n.upload(count, 4)
-	for i := range up.Keys {
-		up.Keys[i].Origin = fr
+	var all []keys.DiagnosisKey
+	for len(all) < count {
+		up := n.upload(min(13, count-len(all)), 4)
+		for i := range up.Keys {
+			up.Keys[i].Origin = fr
+		}
+		all = append(all, up.Keys...)
 	}
-	return up.Keys
+	return all
 }
 
-// TestWithdrawals: those of one upload are told when they have waited, and a day
-// that has them as revoked is not smaller for it.
+// TestWithdrawals: those of one upload are told when they have waited, which is
+// known; those of five are as many as the policy asks for, and what a partner takes
+// back, or somebody corrects, is no withdrawal of ours.
 func TestWithdrawals(t *testing.T) {
 	n := newNation(t, fullDays)
-	lot := n.upload(13, 4)
-	n.accept(ledger.Own, lot)
-	n.traffic(3, 60)
-	var ids []ledger.UnitID
-	for i := range lot.Keys {
-		ids = append(ids, ledger.IDOf(&lot.Keys[i]))
+	var lots []ledger.Upload
+	for range 6 {
+		lots = append(lots, n.upload(13, 4))
 	}
-	_, err := n.ledger.Withdraw(t.Context(), ids...)
+	n.accept(ledger.Own, lots...)
+	foreign := n.foreign(200)
+	n.accept("hub", ledger.Upload{ID: "batch", Keys: foreign})
+	n.traffic(1, 60)
+	n.withdraw(lots[1:]...)
+	_, err := n.ledger.Accept(t.Context(), &ledger.Delivery{Source: "hub", Withdrawals: []ledger.UnitID{ledger.IDOf(&foreign[0])}})
 	n.check(err)
-	n.traffic(10, 60)
+	n.pass(time.Hour)
+	only(t, n.ofLedger(nil))
+	n.withdraw(lots[0])
+	n.pass(4 * time.Hour)
 	r := n.ofLedger(nil)
 	only(t, r, privacy.RuleWithdrawals)
 	if f := findingOf(r, privacy.RuleWithdrawals); f.Severity != privacy.Notice || f.Measured != 1 || f.Limit != 5 || r.Warnings() != 0 {
 		t.Errorf("finds %+v", f)
 	}
+}
+
+// TestWithdrawnTheSameDay: a day that has as revoked what an hour of it has as new is
+// not smaller for it.
+func TestWithdrawnTheSameDay(t *testing.T) {
+	n := newNation(t, func(n *nation) {
+		fullDays(n)
+		n.policy.MinWithdrawnUploads = 1
+	})
+	lot := n.upload(13, 4)
+	n.accept(ledger.Own, lot)
+	n.traffic(1, 60)
+	n.withdraw(lot)
+	n.traffic(3, 60)
+	only(t, n.ofLedger(nil))
 	only(t, n.ofTree(nil))
+}
+
+// withdraw takes uploads back.
+func (n *nation) withdraw(uploads ...ledger.Upload) {
+	n.t.Helper()
+	var ids []ledger.UnitID
+	for _, u := range uploads {
+		for i := range u.Keys {
+			ids = append(ids, ledger.IDOf(&u.Keys[i]))
+		}
+	}
+	_, err := n.ledger.Withdraw(n.t.Context(), ids...)
+	n.check(err)
 }
 
 // TestSince reads a ledger from a time on, and what it has forgotten is said.

@@ -183,13 +183,11 @@ func (r *treeReading) pair(a, b *set, n int) {
 	if a.line.pkg != b.line.pkg {
 		severity = Notice // packages that select other keys differ by those
 	}
-	for _, d := range []sizeOf{
-		{a.relevantTo(b) - n, a.where() + " without " + b.where(), a.window, severity},
-		{b.relevantTo(a) - n, b.where() + " without " + a.where(), b.window, severity},
-		{n, a.where() + " and " + b.where(), a.window, severity},
-	} {
-		r.judgeSize(d)
+	for _, p := range [][2]*set{{a, b}, {b, a}} {
+		has, hasNot := p[0], p[1]
+		r.judgeSize(sizeOf{has.relevantTo(hasNot) - n, has.where() + " without " + hasNot.where(), has.window, severity})
 	}
+	r.judgeSize(sizeOf{n, a.where() + " and " + b.where(), a.window, severity})
 	if a.base && b.base && a.line.tree != b.line.tree {
 		a.pieces[b.line]++
 		b.pieces[a.line]++
