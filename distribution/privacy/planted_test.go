@@ -3,6 +3,7 @@ package privacy_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,9 @@ func TestLoneInCompany(t *testing.T) {
 			n.pass(time.Hour)
 			r := n.ofLedger(nil)
 			only(t, r, test.want...)
+			if !n.ofLedger(&privacy.Options{LoneShare: new(0.0)}).Has(privacy.RuleLone) {
+				t.Error("a limit of 0 is taken for none")
+			}
 			if c := r.Cohorts[0]; c.Uploads != test.others+1 || c.Alone != 1 || c.Windows != 1 {
 				t.Errorf("cohorts: %+v", c)
 			}
@@ -207,6 +211,29 @@ func TestThresholdNeverReached(t *testing.T) {
 	young.pass(25 * time.Hour)
 	only(t, young.ofLedger(&privacy.Options{Since: young.clock.Add(-2 * time.Hour)}), privacy.RuleWaitedOut)
 	only(t, young.ofLedger(nil), privacy.RuleWaitedOut, privacy.RuleThreshold)
+}
+
+// TestWorst: of what is found several times the worst is told, whichever was first.
+func TestWorst(t *testing.T) {
+	for _, sizes := range [][]int{{3, 1, 2}, {1, 3, 2}, {2, 3, 1}} {
+		n := newNation(t, nil)
+		var ends []time.Time
+		for _, size := range sizes {
+			for range size {
+				n.accept(ledger.Own, n.upload(13, -1))
+			}
+			n.pass(25 * time.Hour)
+			ends = append(ends, n.clock)
+			n.pass(time.Hour)
+		}
+		f := findingOf(n.ofLedger(nil), privacy.RuleWaitedOut)
+		if f == nil || f.Times != 3 || f.Measured != 1 || !f.First.Equal(ends[0]) || !f.Last.Equal(ends[2]) || !f.Worst.End.Equal(ends[slices.Index(sizes, 1)]) {
+			t.Errorf("%v: finds %+v", sizes, f)
+		}
+		if s := f.String(); !strings.Contains(s, "3 times, from "+ends[0].Format(time.RFC3339)) {
+			t.Errorf("says %s", s)
+		}
+	}
 }
 
 // TestPadding: echoes do not stand out, whatever uploads they are of; what is made up
@@ -464,9 +491,6 @@ func TestOptions(t *testing.T) {
 	}
 	n.accept(ledger.Own, n.upload(13, 4), n.upload(13, 4), n.upload(13, 5))
 	n.pass(26 * time.Hour)
-	if r := n.ofLedger(&privacy.Options{LoneShare: new(0.0)}); !r.Has(privacy.RuleLone) {
-		t.Error("a limit of 0 is taken for none")
-	}
 	if r := n.ofLedger(&privacy.Options{LoneShare: new(1.0)}); r.Has(privacy.RuleLone) {
 		t.Error("all may be alone, and one is found")
 	}
