@@ -176,18 +176,24 @@ func (v *viewer) selects(u *ledger.Unit, e ledger.Event) (*PublicationMap, Absen
 // publish returns what the map makes of a unit in the state an event gave it,
 // as far as phones take it.
 func (v *viewer) publish(m *PublicationMap, u *ledger.Unit, e ledger.Event, end time.Time) shown {
-	k := &v.key
+	t, leaveOut := m.stated(&v.key, u, e, end)
+	if leaveOut != "" {
+		v.reason = leaveOut
+		return shown{}
+	}
+	return shown{key: t, ok: true}
+}
+
+// stated returns what a map makes of a unit in the state an event gave it, or why
+// it, or the phones, leave it out. What k holds is written over.
+func (m *PublicationMap) stated(k *keys.DiagnosisKey, u *ledger.Unit, e ledger.Event, end time.Time) (keys.TemporaryExposureKey, string) {
 	*k = u.Key
 	k.ReportType = e.ReportType
 	t, leaveOut := m.Publish(k)
 	if leaveOut == "" {
 		leaveOut = refusal(intoArchive.CheckExposure(&t, end))
 	}
-	if leaveOut != "" {
-		v.reason = leaveOut
-		return shown{}
-	}
-	return shown{key: t, ok: true}
+	return t, leaveOut
 }
 
 // intoArchive judges each key that is published.

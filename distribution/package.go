@@ -28,6 +28,18 @@ func (p *Package) region() string {
 	return p.Name
 }
 
+// States returns what the package's archives would say of a unit that an event
+// makes active, in a window that ends at end, by the selector and the map that the
+// package has now; or why they would not say it. Whoever asks what a package says
+// of a key that it may have shown by others asks [Publisher.Showings].
+func (p *Package) States(u *ledger.Unit, e ledger.Event, end time.Time) (keys.TemporaryExposureKey, Absence) {
+	if why := p.Select.leavesOut(&u.Key, e); why != "" {
+		return keys.TemporaryExposureKey{}, why
+	}
+	k, leaveOut := p.Map.stated(new(keys.DiagnosisKey), u, e, end)
+	return k, Absence(leaveOut)
+}
+
 func (p *Package) check() error {
 	if r, err := keys.ParseRegion(p.Name); err != nil {
 		return fmt.Errorf("distribution: Package.Name %q: %w", p.Name, err)

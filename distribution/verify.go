@@ -70,6 +70,7 @@ func Verify(ctx context.Context, b storage.Bucket, layout Layout, trusted *signi
 		trusted: trusted,
 		report:  &TreeReport{Newest: map[string]time.Time{}},
 		read:    map[File]*export.Content{},
+		latest:  map[line]time.Time{},
 	}
 	if opts != nil {
 		v.opts = *opts
@@ -109,10 +110,7 @@ func (v *verifier) verify(ctx context.Context) error {
 	}
 	v.sequences(files)
 	v.freshness(files)
-	v.latest = map[line]time.Time{}
-	for _, f := range files { // by time
-		v.latest[line{f.Package, f.Span}] = f.Window.Start
-	}
+	v.noteLatest(files)
 	for _, group := range v.groups(files) {
 		if err := v.archives(ctx, group); err != nil {
 			return err
@@ -168,14 +166,18 @@ func (v *verifier) list(ctx context.Context) ([]File, error) {
 }
 
 // unlisted notes the archives that no index names. They are no fault: those
-// past their retention stay for a while.
+// past their retention stay for a while. A bucket that cannot be listed, such as a
+// server of the web, has none that anybody could find.
 func (v *verifier) unlisted(ctx context.Context, files []File) error {
 	named := map[string]bool{}
 	for _, f := range files {
 		named[v.layout.Object(f)] = true
 	}
 	for a, err := range storage.List(ctx, v.bucket, v.layout.Prefix()) {
-		if err != nil {
+		switch {
+		case errors.Is(err, errors.ErrUnsupported) && !v.listed:
+			return nil
+		case err != nil:
 			return err
 		}
 		if _, ok := v.layout.Parse(a.Name); ok && !named[a.Name] {
@@ -322,6 +324,14 @@ func (v *verifier) expectation(f File, h export.Header) *export.Expectation {
 		want.End = h.End
 	}
 	return want
+}
+
+// noteLatest notes where the newest windows begin. The files are in the order of
+// time.
+func (v *verifier) noteLatest(files []File) {
+	for _, f := range files {
+		v.latest[line{f.Package, f.Span}] = f.Window.Start
+	}
 }
 
 // isOpen reports whether a file may end there before its window does: if it is the

@@ -14,7 +14,6 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -242,14 +241,4 @@ func (l *least) of(tb testing.TB, run func()) {
 		*l = took
 	}
 	l.processor, l.wall = min(l.processor, took.processor), min(l.wall, took.wall)
-}
-
-// processorTime is what this process has had of the processors.
-func processorTime(tb testing.TB) time.Duration {
-	tb.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -7,6 +7,8 @@
 //	nationalbackend serve -config backend.json   does it, until it is told to end
 //	nationalbackend tick -config backend.json    does once what is due, for cron
 //	nationalbackend books -config backend.json   prints what became of every key
+//	nationalbackend privacy -config backend.json prints what its releases reveal of single
+//	                                             uploads; -json prints it as JSON
 //	nationalbackend issue -config backend.json -kit LAB_RESULT -consent given
 //	                                             prints a one-time token
 //	nationalbackend order -config backend.json -action roll-back -upload ID
@@ -113,6 +115,14 @@
 //
 // What CloudFront could not be told in one look it is told in the next.
 //
+// # Privacy
+//
+// The subcommand privacy measures what cuts and archives tell of single uploads: how
+// many are alone with their onset date, which groups were released because they had
+// waited, thresholds that are never reached; see
+// [github.com/gaenkit/gaen/distribution/privacy]. With a warning the exit status is 1.
+// What strangers can do with the files, examples/verify reports (-privacy).
+//
 // # Orders
 //
 // An operator withdraws, reinstates, revises, holds and resumes by key, upload,
@@ -152,7 +162,8 @@
 // # Exit status
 //
 //	0  done
-//	1  stopped by an error, or the books do not balance, or an order is refused
+//	1  stopped by an error, or the books do not balance, an order is refused, or privacy
+//	   has a warning
 //	2  wrong usage or configuration
 //	3  tick: some server could not be reached; the rest was done
 package main
@@ -192,6 +203,7 @@ type command struct {
 	kit, consent   string
 	order          orders.Flags
 	keyFile        string
+	json           bool
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
@@ -199,8 +211,8 @@ type command struct {
 var commands = map[string]func(*command, context.Context) error{
 	"init": (*command).init, "check": (*command).check, "serve": (*command).serve, "tick": (*command).tick,
 	"books": (*command).books, "issue": (*command).issue, "explain": (*command).explain, "repair": (*command).repair,
-	"reconcile": (*command).reconcile,
-	"order":     (*command).giveOrder, "orders": (*command).listOrders,
+	"reconcile": (*command).reconcile, "privacy": (*command).privacy,
+	"order": (*command).giveOrder, "orders": (*command).listOrders,
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -208,7 +220,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, makeCertificates(args[1:], stdout, stderr))
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|issue|order|orders|explain|reconcile|repair -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
+		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|privacy|issue|order|orders|explain|reconcile|repair -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
 		return exitUsage
 	}
 	c := &command{stdin: os.Stdin, stdout: stdout, stderr: stderr}
@@ -221,6 +233,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if args[0] == "issue" {
 		f.StringVar(&c.kit, "kit", "", "kind of test: LAB_RESULT, RAPID_RESULT, RAPID_SELF_REPORTED; empty leaves it to the phone")
 		f.StringVar(&c.consent, "consent", "", "consent to federate: given or refused; empty leaves it to the phone")
+	}
+	if args[0] == "privacy" {
+		f.BoolVar(&c.json, "json", false, "print JSON")
 	}
 	if args[0] == "explain" {
 		f.StringVar(&c.keyFile, "key", "-", "`file` that the key is read from; - is standard input")

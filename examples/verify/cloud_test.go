@@ -54,6 +54,16 @@ func TestReadOnlyServer(t *testing.T) {
 	if !strings.Contains(out.String(), "102 archives") || refused > 0 {
 		t.Errorf("%d requests to write, and it said:\n%s", refused, out.String())
 	}
+	out.Reset()
+	look := []string{"-key", filepath.Join(dir, "public.txt"), "-trends", "-privacy", "-compare", filepath.Join(dir, "www"), place}
+	if code := run(look, &out, &errs); code != exitWarned || refused > 0 || !strings.Contains(out.String(), "102 windows with") ||
+		!strings.Contains(out.String(), "EUR  2026-03-09       24") || !strings.Contains(out.String(), "small-set") {
+		t.Errorf("looks closer with %d: %s%s", code, out.String(), errs.String())
+	}
+	if code := run([]string{"-key", filepath.Join(dir, "public.txt"), "-max-objects", "20", place}, &out, &errs); code != exitUsage ||
+		!strings.Contains(errs.String(), "20 objects") {
+		t.Errorf("beyond the limit it exits with %d: %s", code, errs.String())
+	}
 	place = (&s3test.Server{URL: front.URL}).Place("none")
 	errs.Reset()
 	if code := run([]string{"-key", filepath.Join(dir, "public.txt"), place}, &out, &errs); code != exitUsage ||

@@ -50,6 +50,23 @@ var treeEnd = time.Date(2026, 3, 10, 3, 0, 0, 0, time.UTC)
 
 // makeTree publishes a tree below dir, with keys in some of its hours.
 func makeTree(dir string) error {
+	open := func(clock func() time.Time) (ledger.Store, error) {
+		return memledger.New(&memledger.Options{Clock: clock}), nil
+	}
+	return makeTreeOf(dir, open, treeEnd.Add(-48*time.Hour), nil, func(n *publishing) error { return n.partner(1) })
+}
+
+// publishing is a tree in the making.
+type publishing struct {
+	ledger    *ledger.Ledger
+	publisher *distribution.Publisher
+	clock     time.Time
+	phones    *keystest.Generator
+}
+
+// makeTreeOf publishes a tree by the default configuration below dir, of a ledger
+// from a time on.
+func makeTreeOf(dir string, open func(func() time.Time) (ledger.Store, error), from time.Time, opts *ledger.Options, let func(*publishing) error) error {
 	signer, err := makeKeys(dir)
 	if err != nil {
 		return err
@@ -76,39 +93,63 @@ func makeTree(dir string) error {
 		return err
 	}
 	defer bucket.Close()
-	clock := treeEnd.Add(-48 * time.Hour)
-	store := memledger.New(&memledger.Options{Clock: func() time.Time { return clock }})
-	l, err := ledger.Open(context.Background(), store, nil)
+	n := &publishing{clock: from, phones: keystest.New(5, &keystest.Options{EndOfPeriod: true})}
+	store, err := open(func() time.Time { return n.clock })
 	if err != nil {
 		return err
 	}
-	p, err := distribution.New(l, bucket, layout, packages, ring, &distribution.Options{PublicRead: true})
-	if err != nil {
+	if n.ledger, err = ledger.Open(context.Background(), store, opts); err != nil {
 		return err
 	}
-	return publish(l, p, &clock)
+	if n.publisher, err = distribution.New(n.ledger, bucket, layout, packages, ring, &distribution.Options{PublicRead: true}); err != nil {
+		return err
+	}
+	if _, err := n.publisher.Run(context.Background()); err != nil {
+		return err
+	}
+	if err := let(n); err != nil {
+		return err
+	}
+	_, err = n.publisher.Run(context.Background())
+	return err
 }
 
-// publish lets the hours up to treeEnd pass, each with an upload of a partner.
-func publish(l *ledger.Ledger, p *distribution.Publisher, clock *time.Time) error {
-	ctx := context.Background()
-	if _, err := p.Run(ctx); err != nil {
-		return err
-	}
-	gen := keystest.New(1, &keystest.Options{EndOfPeriod: true})
-	for !clock.After(treeEnd) {
-		up := gen.Upload(*clock)
-		d := &ledger.Delivery{Source: "partner", Uploads: []ledger.Upload{{ID: up.ID, Keys: up.Keys}}}
-		if _, err := l.Accept(ctx, d); err != nil {
+// partner lets the hours up to treeEnd pass, each with an upload of a partner.
+func (n *publishing) partner(seed uint64) error {
+	gen := keystest.New(seed, &keystest.Options{EndOfPeriod: true})
+	for !n.clock.After(treeEnd) {
+		up := gen.Upload(n.clock)
+		if err := n.accept("partner", up); err != nil {
 			return err
 		}
-		if _, err := l.Release(ctx, nil); err != nil {
+		if _, err := n.ledger.Release(context.Background(), nil); err != nil {
 			return err
 		}
-		*clock = clock.Add(time.Hour)
+		n.clock = n.clock.Add(time.Hour)
 	}
-	_, err := p.Run(ctx)
+	return nil
+}
+
+func (n *publishing) accept(source ledger.Source, up keystest.Upload) error {
+	d := &ledger.Delivery{Source: source, Uploads: []ledger.Upload{{ID: up.ID, Keys: up.Keys}}}
+	_, err := n.ledger.Accept(context.Background(), d)
 	return err
+}
+
+// own lets hours pass, each with so many uploads of phones.
+func (n *publishing) own(hours, uploads int) error {
+	for range hours {
+		for range uploads {
+			if err := n.accept(ledger.Own, n.phones.Upload(n.clock)); err != nil {
+				return err
+			}
+		}
+		n.clock = n.clock.Add(time.Hour)
+		if _, err := n.ledger.Release(context.Background(), nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeKeys writes the key files of a script and returns the signer.

@@ -25,6 +25,10 @@ import (
 //	s3://BUCKET/PREFIX/?region=eu-central-1&endpoint=http://127.0.0.1:9000
 //	gs://BUCKET/PREFIX/
 //
+// One that is only read may be behind a server of the web, as phones have it:
+//
+//	https://keys.example/path
+//
 // A ledger is a SQLite file, in programs built with the tag "cloud" a schema of a
 // PostgreSQL database, or lies in a bucket, beside whatever else is there:
 //
@@ -95,8 +99,11 @@ func openBucketAt(ctx context.Context, place string, access Access) (storage.Buc
 	if err != nil {
 		return nil, nil, err
 	}
-	if u.Scheme == "file" {
+	switch u.Scheme {
+	case "file":
 		return openFolder(u, access)
+	case "http", "https":
+		return openWeb(u, access)
 	}
 	open, ok := bucketServers[u.Scheme]
 	if !ok {

@@ -23,11 +23,10 @@ const maxArchive = export.MaxArchiveSize
 // and then every archive in the bucket by itself: also those that no index
 // reaches, which are the hours of the first day until that day has an archive.
 func (c *Config) CheckTree(ctx context.Context, b storage.Bucket, layout distribution.Layout, trusted *signing.TrustList) (*distribution.TreeReport, error) {
-	_, plain := b.(*folder)
 	report, err := distribution.Verify(ctx, b, layout, trusted, &distribution.VerifyOptions{
-		Regions: c.Regions(), NoAttributes: plain, Parallel: c.ObjectStore.Threads,
+		Regions: c.Regions(), NoAttributes: attributeless(b), Parallel: c.ObjectStore.Threads,
 	})
-	if err != nil || layout.Name() != CWA { // it has looked at every file
+	if err != nil || layout.Name() != CWA || !Listable(b) { // it has looked at every file there is
 		return report, err
 	}
 	t := &treeCheck{config: c, bucket: b, layout: layout, trusted: trusted, known: map[string]bool{}}
