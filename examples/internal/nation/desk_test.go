@@ -77,15 +77,15 @@ func TestDesk(t *testing.T) {
 		t.Fatalf("the preview: %s", text)
 	}
 	next := w.clock().Truncate(time.Hour).Add(time.Hour)
-	seen := ""
+	var seen strings.Builder
 	for _, p := range preview.Reach.Packages {
-		seen += fmt.Sprintf("%s %s %d kept %d retracted; ", p.Layout, p.Package, p.Kept[distribution.KeptConfirmedTest], p.Retracted)
+		fmt.Fprintf(&seen, "%s %s %d kept %d retracted; ", p.Layout, p.Package, p.Kept[distribution.KeptConfirmedTest], p.Retracted)
 		if p.Keys != 3 || p.By.Before(next) || p.By.After(next.Add(2*time.Hour)) {
 			t.Errorf("in %s %s: %s, by %s", p.Layout, p.Package, p, p.By)
 		}
 	}
-	if want := "cwa DE 3 kept 0 retracted; cwa EUR 3 kept 0 retracted; nhs DE 3 kept 0 retracted; deltaset DE 0 kept 3 retracted; deltaset EUR 0 kept 3 retracted; "; seen != want {
-		t.Errorf("the packages: %q, want %q", seen, want)
+	if want := "cwa DE 3 kept 0 retracted; cwa EUR 3 kept 0 retracted; nhs DE 3 kept 0 retracted; deltaset DE 0 kept 3 retracted; deltaset EUR 0 kept 3 retracted; "; seen.String() != want {
+		t.Errorf("the packages: %q, want %q", seen.String(), want)
 	}
 	if p := preview.Reach.Partners; len(p) != 1 || p[0].Told != 3 || !p[0].By.Equal(next) {
 		t.Errorf("the partners: %+v", p)
