@@ -218,9 +218,9 @@ func (a *adoption) commit(ctx context.Context) error {
 // carryAdopted has the file of a plan be what another system published. One that is
 // missing or damaged is made again if the ledger says the same.
 func (r *run) carryAdopted(ctx context.Context, c *committed, progress *progress) error {
-	var hash [32]byte
-	if n, err := hex.Decode(hash[:], []byte(c.Adopted)); err != nil || n != len(hash) {
-		return fmt.Errorf("distribution: register %s: %q is no hash", c.name, c.Adopted)
+	hash, err := c.adoptedHash()
+	if err != nil {
+		return err
 	}
 	w := &written{}
 	o, etag, err := r.adoptedObject(ctx, c, hash)
@@ -241,6 +241,14 @@ func (r *run) carryAdopted(ctx context.Context, c *committed, progress *progress
 	w.objects = []object{*o}
 	progress.step(o.Name)
 	return r.complete(ctx, c, w)
+}
+
+// adoptedHash returns the content hash of an adopted file.
+func (c *committed) adoptedHash() (hash [32]byte, err error) {
+	if n, err := hex.Decode(hash[:], []byte(c.Adopted)); err != nil || n != len(hash) {
+		return hash, fmt.Errorf("distribution: register %s: %q is no hash", c.name, c.Adopted)
+	}
+	return hash, nil
 }
 
 // adoptedObject returns the object of an adopted file, if it still says what it did,

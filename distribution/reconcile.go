@@ -103,7 +103,10 @@ func (r *reconciling) windows(ctx context.Context) error {
 }
 
 func (r *reconciling) window(ctx context.Context, c *committed) error {
-	content, _, err := r.contentOf(ctx, c)
+	if c.Adopted != "" {
+		return r.adoptedWindow(ctx, c)
+	}
+	content, err := r.contentOf(ctx, c)
 	if errors.Is(err, ledger.ErrPruned) || err == nil && r.span(c.Span).State && c.Parts[0].Keys != len(content.Keys) {
 		r.count(&r.report.Forgotten, 1)
 		return nil
@@ -124,6 +127,31 @@ func (r *reconciling) window(ctx context.Context, c *committed) error {
 		case err != nil:
 			return err
 		}
+	}
+	return nil
+}
+
+// adoptedWindow holds the file of another system against what it said when it was
+// adopted.
+func (r *reconciling) adoptedWindow(ctx context.Context, c *committed) error {
+	hash, err := c.adoptedHash()
+	if err != nil {
+		return err
+	}
+	r.count(&r.report.Windows, 1)
+	r.count(&r.report.Objects, 1)
+	name := r.layout.Object(c.file())
+	o, etag, err := r.adoptedObject(ctx, c, hash)
+	conflict, differs := errors.AsType[*ConflictError](err)
+	switch {
+	case differs:
+		r.found(name, "%s: has %s, the ledger says %s", conflict.Reason, conflict.Have, conflict.Want)
+	case err != nil:
+		return err
+	case o == nil && etag == "":
+		r.found(name, "the ledger has adopted it, and it is not there")
+	case o == nil:
+		r.found(name, "it is damaged since it was adopted")
 	}
 	return nil
 }

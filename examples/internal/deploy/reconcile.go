@@ -35,7 +35,7 @@ func (d *Difference) Wrong() bool { return len(d.Differs)+len(d.Lost)+len(d.Conf
 // Reconcile says what a repair would do, and changes nothing: it reads all that is
 // published. make makes the publishers of a ledger and a bucket.
 func Reconcile(ctx context.Context, l *ledger.Ledger, store ledger.Store, b storage.Bucket, make func(*ledger.Ledger, storage.Bucket) (Outputs, error)) ([]*Difference, error) {
-	over := newOverlay(b)
+	over := NewOverlay(b)
 	outputs, err := make(l.With(newApart(store)), over)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func Reconcile(ctx context.Context, l *ledger.Ledger, store ledger.Store, b stor
 }
 
 // unchanged reports whether an object says the same above and below.
-func (o *overlay) unchanged(ctx context.Context, name string) (bool, error) {
+func (o *Overlay) unchanged(ctx context.Context, name string) (bool, error) {
 	below, err := content(ctx, o.below, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
