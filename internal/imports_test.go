@@ -133,7 +133,7 @@ func list(t *testing.T) []listed {
 func TestTopLevel(t *testing.T) {
 	belongs := []string{
 		"keys", "federation", "export", "distribution", "storage", "signing", "examples", "internal",
-		"go.mod", "go.sum", "doc.go", "README.md", "THREATS.md", "LICENSE",
+		"go.mod", "go.sum", "doc.go", "README.md", "OPERATIONS.md", "THREATS.md", "LICENSE",
 	}
 	entries, err := os.ReadDir("..")
 	if err != nil {

@@ -5,7 +5,7 @@ package threats
 var ofBuckets = []protection{
 	{
 		row: "B1", file: "distribution/foreign.go",
-		old: "if _, ours := r.layout.Parse(name); !ours || planned[name] {", new: "if _, ours := r.layout.Parse(name); !ours || len(planned) >= 0 {",
+		old: "!ours || planned[name] || r.shares()", new: "!ours || len(planned) >= 0 || r.shares()",
 		pkg: "distribution", test: "TestForeignBucket/another ledger",
 	},
 	{

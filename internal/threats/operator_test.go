@@ -46,7 +46,7 @@ var ofOperators = []protection{
 	},
 	{
 		row: "O3", file: "storage/ledger/order.go",
-		old: "\tcase mayHoldKey(o.Why) || mayHoldKey(o.By):\n", new: "\tcase mayHoldKey(o.By) && o.Why == \"\":\n",
+		old: "\tcase mayHoldKey(o.Why):\n", new: "\tcase mayHoldKey(o.Why) && o.By == \"\":\n",
 		pkg: "storage/ledger", test: "TestOrderOfNobody",
 	},
 	{
@@ -101,7 +101,7 @@ var ofOperators = []protection{
 	},
 	{
 		row: "O8", file: "distribution/foreign.go",
-		old: "if _, ours := r.layout.Parse(name); !ours || planned[name] {", new: "if _, ours := r.layout.Parse(name); !ours || len(planned) >= 0 {",
+		old: "!ours || planned[name] || r.shares()", new: "!ours || len(planned) >= 0 || r.shares()",
 		pkg: "distribution", test: "TestForeignBucket/the ledger went back",
 	},
 	{

@@ -122,8 +122,8 @@ var ofPhones = []protection{
 		pkg: "storage/ledger/memledger", test: "TestStore/threshold",
 	},
 	{
-		row: "P11", file: "export/content.go",
-		old: "\tslices.SortFunc(sorted, compareKeys)\n", new: "",
+		row: "P11", file: "export/order.go",
+		old: "return k.hi < other.hi || k.hi == other.hi && k.lo < other.lo", new: "return false && k.hi < other.hi",
 		pkg: "export", test: "TestWriteIsAFunctionOfTheSet",
 	},
 	{

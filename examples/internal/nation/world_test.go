@@ -173,6 +173,8 @@ type country struct {
 	backend *Backend
 	phones  *httptest.Server
 	opts    Options // beside clock and logger
+
+	cutOff bool // in the last hour, so that what is published may be between two steps
 }
 
 // country returns a nation without instances, which is not open yet.
