@@ -242,6 +242,32 @@ func (w *witness) indexedFilesExist(out *deploy.Output, rested bool) {
 			w.errorf("an index names %s, which is not there", out.Layout.Object(f))
 		}
 	}
+	w.listedFollow(out, files)
+}
+
+// listedFollow is of invariant 2 what phones see of it: between two base windows of a
+// package that indexes name, they name every one.
+func (w *witness) listedFollow(out *deploy.Output, files []distribution.File) {
+	w.t.Helper()
+	base := out.Layout.Spans()[0]
+	starts := map[string]map[time.Time]bool{}
+	for _, f := range files {
+		if f.Span != base.Name {
+			continue
+		}
+		if starts[f.Package] == nil {
+			starts[f.Package] = map[time.Time]bool{}
+		}
+		starts[f.Package][f.Window.Start] = true
+	}
+	for pkg, named := range starts {
+		all := slices.SortedFunc(maps.Keys(named), time.Time.Compare)
+		for i, start := range all[1:] {
+			if !start.Equal(all[i].Add(base.Length)) {
+				w.errorf("%s %s: no index names the window of %s after %s, and one names that of %s", out.Layout.Name(), pkg, base.Name, all[i], start)
+			}
+		}
+	}
 }
 
 // windowsFollow is the second part of invariant 2: after a run that was not cut off,
