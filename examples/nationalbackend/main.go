@@ -79,6 +79,9 @@
 // certificates makes, for the countries that it is given; further ones are added to
 // what is there. -hosts names what servers are reached by.
 //
+// The release policy is kept in the ledger: to go on by another, say -change-policy to
+// tick or serve once, when no other process runs.
+//
 // An instance may also say "disabled", "withheld" (its keys are kept and not
 // published), "rules" (which keys it is sent), "reject", "defaults", "limits", and
 // more: see Instance in examples/internal/partner.
@@ -204,6 +207,7 @@ type command struct {
 	order          orders.Flags
 	keyFile        string
 	json           bool
+	changePolicy   bool
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
@@ -233,6 +237,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if args[0] == "issue" {
 		f.StringVar(&c.kit, "kit", "", "kind of test: LAB_RESULT, RAPID_RESULT, RAPID_SELF_REPORTED; empty leaves it to the phone")
 		f.StringVar(&c.consent, "consent", "", "consent to federate: given or refused; empty leaves it to the phone")
+	}
+	if args[0] == "tick" || args[0] == "serve" {
+		f.BoolVar(&c.changePolicy, "change-policy", false, "give the ledger the release policy of the configuration")
 	}
 	if args[0] == "privacy" {
 		f.BoolVar(&c.json, "json", false, "print JSON")
@@ -265,6 +272,9 @@ func fail(stderr io.Writer, err error) int {
 		return exitDone
 	}
 	fmt.Fprintln(stderr, "nationalbackend:", err)
+	if errors.Is(err, ledger.ErrPolicy) {
+		fmt.Fprintln(stderr, "tick -change-policy gives it the one of the configuration")
+	}
 	_, usage := errors.AsType[usageError](err)
 	switch {
 	case usage, errors.Is(err, ledger.ErrPolicy):
@@ -279,7 +289,7 @@ func (c *command) open(ctx context.Context) (*nation.Backend, error) {
 	if err := c.config.Rehearse(ctx); err != nil {
 		return nil, usageError{err}
 	}
-	return nation.Open(ctx, c.config, &nation.Options{Clock: ledgerClock, Logger: slog.New(slog.NewJSONHandler(c.stderr, nil))})
+	return nation.Open(ctx, c.config, &nation.Options{Clock: ledgerClock, Logger: slog.New(slog.NewJSONHandler(c.stderr, nil)), ChangePolicy: c.changePolicy})
 }
 
 func (c *command) serve(ctx context.Context) (err error) {

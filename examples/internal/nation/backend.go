@@ -36,6 +36,10 @@ type Options struct {
 	// such as what fails on purpose around it; nil is what was opened.
 	Store  func(ledger.Store) ledger.Store
 	Bucket func(storage.Bucket) storage.Bucket
+
+	// ChangePolicy gives the ledger the release policy of the configuration, if it has
+	// another, which is an error otherwise.
+	ChangePolicy bool
 }
 
 // A Backend is a national back end. Its methods may be called from several
@@ -121,11 +125,30 @@ func (b *Backend) openLedger(ctx context.Context, opts *Options) error {
 		store = opts.Store(store)
 	}
 	b.store = store
-	if b.ledger, err = ledger.Open(ctx, store, b.config.ledgerOptions()); err != nil {
+	b.ledger, err = ledger.Open(ctx, store, b.config.ledgerOptions())
+	if errors.Is(err, ledger.ErrPolicy) && opts.ChangePolicy {
+		b.ledger, err = b.changePolicy(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	b.tokens, err = b.config.newTokens(b.ledger, b.now)
 	return err
+}
+
+// changePolicy gives the ledger, which has another, the release policy of the
+// configuration.
+func (b *Backend) changePolicy(ctx context.Context) (*ledger.Ledger, error) {
+	l, err := ledger.Open(ctx, b.store, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, version := l.Policy()
+	if err := ledger.ChangePolicy(ctx, b.store, *b.config.Release.Policy(), version); err != nil {
+		return nil, err
+	}
+	b.log.Warn("release policy changed")
+	return ledger.Open(ctx, b.store, b.config.ledgerOptions())
 }
 
 func (c *Config) ledgerOptions() *ledger.Options {
