@@ -222,8 +222,8 @@ func (m *member) open() *ledger.Ledger {
 	return l
 }
 
-// rest waits until no log gets any longer, over several cuts of each server, and
-// expects that nothing was sent meanwhile.
+// rest waits until no log gets any longer and nothing is sent, over several cuts of
+// each server.
 func (g *group) rest() {
 	g.t.Helper()
 	const cuts = 3
@@ -246,8 +246,8 @@ func (g *group) rest() {
 	sent := g.sent()
 	await(g.t, "it comes to rest", func() bool {
 		now, seqs := look()
-		if !maps.Equal(now, lasts) {
-			lasts, since, sent = now, seqs, g.sent()
+		if n := g.sent(); n != sent || !maps.Equal(now, lasts) { // what was cut is sent a moment later
+			lasts, since, sent = now, seqs, n
 		}
 		for name := range seqs {
 			if seqs[name] < since[name]+cuts {
@@ -256,9 +256,6 @@ func (g *group) rest() {
 		}
 		return true
 	})
-	if again := g.sent(); again != sent {
-		g.t.Errorf("at rest, %d batches are sent", again-sent)
-	}
 }
 
 // sent counts the runs in which anything was sent.

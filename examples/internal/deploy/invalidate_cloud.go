@@ -26,7 +26,7 @@ func (c *Config) Invalidator(ctx context.Context) (distribution.Invalidator, err
 	}
 	cache, err := awscdn.New(cloudfront.NewFromConfig(aws), in.CloudFront, &awscdn.Options{Prefix: in.Prefix})
 	if err != nil {
-		return nil, fmt.Errorf("api.invalidate: %w", err)
+		return nil, fmt.Errorf("api.invalidate.cloudfront, prefix: %w", err)
 	}
 	return cache, nil
 }
