@@ -12,7 +12,7 @@ import (
 
 // replacedTries is how often Get begins anew where the object was replaced
 // between its two requests.
-const replacedTries = 5
+const replacedTries = 20
 
 // Get implements [storage.Bucket]. It makes two requests, one for the
 // attributes and one for the content of just that version, because an answer
