@@ -68,7 +68,7 @@ func (l *lanes) carry(ctx context.Context, cancel context.CancelCauseFunc, s swe
 		})
 	}
 	done()
-	if l.ordered {
+	if l.ordered || l.opts.Parallel == 1 { // which is nothing beside anything else
 		chains.Wait()
 	}
 }

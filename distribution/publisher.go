@@ -45,7 +45,7 @@ type Options struct {
 	// [Identity], [NHS], [Revocable] of both, and [CWA].
 	Maps []PublicationMap
 
-	Parallel int           // objects written at the same time; 0 is 4
+	Parallel int           // objects written at the same time, beside reading the ledger; 0 is 4, 1 does one thing at a time
 	Tries    int           // attempts at each operation of the bucket; 0 is 3
 	Pause    time.Duration // before the second attempt, doubled before every other; 0 is 2 s
 	Deadline time.Duration // after which a run writes nothing; 0 is 15 min
