@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/storage"
@@ -14,16 +15,7 @@ import (
 // checkForeign refuses a bucket in which the layout's names are used by somebody
 // else, or by this ledger before it went back.
 func (r *run) checkForeign(ctx context.Context) error {
-	planned := map[string]bool{}
-	for _, c := range r.state.plans {
-		for _, f := range c.files() {
-			planned[r.layout.Object(f)] = true
-		}
-		if span, ok := openSpan(r.layout); ok { // also of a window that has no plan yet, or one without files
-			f := File{Package: c.pkg, Span: span.Name, Window: windowAt(r.layout, span, c.Start), Parts: 1}
-			planned[r.layout.Object(f)] = true
-		}
-	}
+	planned := r.plannedNames()
 	for name := range r.listed {
 		if f, ours := r.layout.Parse(name); !ours || planned[name] || r.shares() && r.pkg(f.Package) == nil {
 			continue
@@ -37,6 +29,25 @@ func (r *run) checkForeign(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", ErrForeign, name)
 	}
 	return r.checkReplaced(ctx)
+}
+
+// plannedNames returns the names of all files that plans are about.
+func (r *run) plannedNames() map[string]bool {
+	names := map[string]bool{}
+	for _, c := range r.state.plans {
+		for _, f := range c.files() {
+			names[r.layout.Object(f)] = true
+		}
+		if span, ok := openSpan(r.layout); ok { // also of a window that has no plan yet, or one without files
+			names[r.openName(c.pkg, span, c.Start)] = true
+		}
+	}
+	return names
+}
+
+// openName returns the name of the file of an open span that a time is in.
+func (r *run) openName(pkg string, span Span, t time.Time) string {
+	return r.layout.Object(File{Package: pkg, Span: span.Name, Window: windowAt(r.layout, span, t), Parts: 1})
 }
 
 // maxEvidence is how many archives are read that are not this ledger's before

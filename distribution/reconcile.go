@@ -1,15 +1,20 @@
 package distribution
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
@@ -17,24 +22,25 @@ import (
 
 // A Reconciliation says whether a published tree is what its ledger says.
 type Reconciliation struct {
-	Output  string
-	Windows int // whose files say what the ledger says, or do not
-	Objects int // files of those
+	Output  string `json:"output"`
+	Windows int    `json:"windows"` // whose files say what the ledger says, or do not
+	Objects int    `json:"objects"` // files of those
 
-	Due       int // windows that are planned and not carried out
-	Forgotten int // windows of whose keys the ledger no longer has all
-	Retired   int // windows that no index names any more, or that were never written
+	Due       int `json:"due"`       // windows that are planned and not carried out
+	Forgotten int `json:"forgotten"` // windows of whose keys the ledger no longer has all
+	Retired   int `json:"retired"`   // windows that no index names any more, or that were never written
 
-	Findings []Finding
+	Findings []Finding `json:"findings"`
 }
 
 // Reconcile reads every file that a ledger has a record of and holds it against what
 // the ledger says of its window: keys, revisions and bounds, signed by a trusted
-// key. Where the bucket can be listed, it finds files that the ledger never planned,
-// too. Nothing is changed; [Publisher.Repair] makes good what is found.
+// key; and indexes, and an open file, against what was written last. Where the bucket
+// can be listed, it finds files that the ledger never planned, too. Nothing is changed;
+// [Publisher.Repair] makes good what is found.
 //
-// layout, packages and opts are those of the [Publisher] of the output. What is
-// wrong is in the report; the error is for what could not be read, and for a ledger
+// layout, packages and opts are those of the [Publisher] of the output, which
+// [Publisher.Reconcile] has already. What is wrong is in the report; the error is for what could not be read, and for a ledger
 // that is not the one that published ([ledger.ErrOtherLedger], [ledger.ErrWentBack]).
 func Reconcile(ctx context.Context, l *ledger.Ledger, b storage.Bucket, layout Layout, packages []Package, trusted *signing.TrustList, opts *Options) (*Reconciliation, error) {
 	p := &Publisher{ledger: l, bucket: b, layout: layout, packages: packages, trusted: trusted}
@@ -48,7 +54,12 @@ func Reconcile(ctx context.Context, l *ledger.Ledger, b storage.Bucket, layout L
 	if err := p.checkPackages(); err != nil {
 		return nil, err
 	}
-	r := &reconciling{run: newRun(p), report: &Reconciliation{Output: p.opts.Output}}
+	return p.Reconcile(ctx)
+}
+
+// Reconcile is [Reconcile] of what the publisher publishes.
+func (p *Publisher) Reconcile(ctx context.Context) (*Reconciliation, error) {
+	r := &reconciling{run: newRun(p), report: &Reconciliation{Output: p.opts.Output, Findings: []Finding{}}}
 	if err := r.readBooks(ctx); err != nil {
 		return nil, err
 	}
@@ -58,8 +69,10 @@ func Reconcile(ctx context.Context, l *ledger.Ledger, b storage.Bucket, layout L
 	if err := r.windows(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.unplanned(ctx); err != nil {
-		return nil, err
+	for _, look := range []func(context.Context) error{r.indexes, r.openFiles, r.unplanned} {
+		if err := look(ctx); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(r.report.Findings, func(a, b Finding) int { return strings.Compare(a.String(), b.String()) })
 	return r.report, nil
@@ -156,14 +169,72 @@ func (r *reconciling) adoptedWindow(ctx context.Context, c *committed) error {
 	return nil
 }
 
-// unplanned finds files that no plan names.
-func (r *reconciling) unplanned(ctx context.Context) error {
-	planned := map[string]bool{}
-	for _, c := range r.state.plans {
-		for _, f := range c.files() {
-			planned[r.layout.Object(f)] = true
+// indexes holds indexes against what was written last.
+func (r *reconciling) indexes(ctx context.Context) error {
+	e, encoder := r.layout.(Encoder)
+	for name, known := range r.state.indexes {
+		if !known.Unlisted.IsZero() {
+			continue
+		}
+		content, a, err := r.get(ctx, name, maxObject)
+		switch digest := sha256.Sum256(content); {
+		case errors.Is(err, errAbsent):
+			r.found(name, "the ledger has written it, and it is not there")
+		case err != nil:
+			return err
+		case !encoder && a.ETag != known.ETag && hex.EncodeToString(digest[:]) != known.SHA256:
+			r.found(name, "it does not say what was written")
 		}
 	}
+	if !encoder {
+		return nil
+	}
+	read := func(name string) ([]byte, error) {
+		content, _, err := r.get(ctx, name, maxObject)
+		return content, err
+	}
+	if _, _, err := e.Survey(read, r.trusted); err != nil && !errors.Is(err, errAbsent) { // which is found already, or nothing is published yet
+		r.found(r.layout.Prefix(), "indexes: %v", err)
+	}
+	return nil
+}
+
+// openFiles holds the files of windows that are in progress against what was written
+// last: their signature and their end, since their keys are those of windows that are
+// looked at one by one.
+func (r *reconciling) openFiles(ctx context.Context) error {
+	span, ok := openSpan(r.layout)
+	if !ok {
+		return nil
+	}
+	for pkg, known := range r.state.open {
+		name := r.openName(pkg, span, known.Start)
+		content, a, err := r.get(ctx, name, maxObject)
+		switch {
+		case errors.Is(err, errAbsent):
+			r.found(name, "the ledger has written it, and it is not there")
+		case err != nil:
+			return err
+		case a.ETag != known.ETag && !r.endsAt(content, known.End):
+			r.found(name, "it is not the version that was written last")
+		}
+	}
+	return nil
+}
+
+// endsAt reports whether an archive that a trusted key signed ends at a time.
+func (r *reconciling) endsAt(content []byte, end time.Time) bool {
+	a, err := export.Open(bytes.NewReader(content), int64(len(content)), &export.ReadOptions{Format: r.layout.Archive().Format})
+	if err != nil {
+		return false
+	}
+	_, err = a.Verify(r.trusted, nil)
+	return err == nil && a.Header().End.Equal(end)
+}
+
+// unplanned finds files that no plan names.
+func (r *reconciling) unplanned(ctx context.Context) error {
+	planned := r.plannedNames()
 	for a, err := range storage.List(ctx, r.bucket, r.layout.Prefix()) {
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):

@@ -62,6 +62,9 @@ func TestReconcile(t *testing.T) {
 		{"another signer", func(w *world) {
 			w.putArchive(hour0, contentOf(t, objects(t, w.bucket)[hour0]), newRing(t, "999-v1"))
 		}, []string{hour0 + ": not signed by a trusted key"}},
+		{"an index is missing", func(w *world) { w.delete(date + "/hour") }, []string{date + "/hour: the ledger has written it, and it is not there"}},
+		{"an index is altered", func(w *world) { w.putBytes(date+"/hour", []byte("[]")) }, []string{date + "/hour: it does not say what was written"}},
+		{"an index is put again", func(w *world) { w.putBytes(date+"/hour", objects(t, w.bucket)[date+"/hour"]) }, nil},
 		{"one more", func(w *world) {
 			w.putBytes(tree+"/DE/date/2026-03-20", objects(t, w.bucket)[date])
 		}, []string{tree + "/DE/date/2026-03-20: the ledger has no record of it"}},
@@ -150,5 +153,50 @@ func TestReconcileDeltas(t *testing.T) {
 	w.putBytes(name, nil)
 	if r := w.reconciled(); len(r.Findings) != 1 || r.Findings[0].Object != name {
 		t.Errorf("an emptied file %s: %v", name, r.Findings)
+	}
+}
+
+// TestReconcileOpenFile: the file of a window that is in progress is one that was
+// written, and the version that was written last.
+func TestReconcileOpenFile(t *testing.T) {
+	w := newWorld(t, 1)
+	w.british(nil)
+	w.hours(5)
+	w.run()
+	before := objects(t, w.bucket)
+	if r := w.reconciled(); len(r.Findings) > 0 {
+		t.Fatalf("as published: %v", r.Findings)
+	}
+	w.hours(4)
+	w.run()
+	var open string
+	for name, text := range objects(t, w.bucket) {
+		if old, was := before[name]; was && string(old) != string(text) {
+			open = name
+		}
+	}
+	if open == "" {
+		t.Fatal("no file has been replaced")
+	}
+	whole := objects(t, w.bucket)[open]
+	for _, c := range []struct {
+		name string
+		put  func(w *world)
+		want string // the problem
+	}{
+		{"put again", func(w *world) { w.putBytes(open, whole) }, ""},
+		{"missing", func(w *world) { w.delete(open) }, "the ledger has written it, and it is not there"},
+		{"damaged", func(w *world) { w.putBytes(open, whole[:100]) }, "it is not the version that was written last"},
+		{"an earlier version", func(w *world) { w.putBytes(open, before[open]) }, "it is not the version that was written last"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := w.copy()
+			b.t = t
+			c.put(b)
+			r := b.reconciled()
+			if c.want == "" && len(r.Findings) > 0 || c.want != "" && (len(r.Findings) != 1 || r.Findings[0] != (distribution.Finding{Object: open, Problem: c.want})) {
+				t.Errorf("finds %v, want %q of %s", r.Findings, c.want, open)
+			}
+		})
 	}
 }

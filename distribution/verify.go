@@ -38,8 +38,8 @@ type VerifyOptions struct {
 
 // A Finding is one thing that is wrong with a published tree.
 type Finding struct {
-	Object  string
-	Problem string
+	Object  string `json:"object"`
+	Problem string `json:"problem"`
 }
 
 // String returns the object and what is wrong with it.

@@ -106,7 +106,7 @@
 // way, and those that it cannot be told, by why; serve shows them as metrics.
 //
 // The subcommand reconcile prints the books and holds all that is published against
-// them: which objects are missing, or do not say what was planned. It changes nothing,
+// the ledger: which objects are missing, or do not say what it says. It changes nothing,
 // and the exit status is 1 if there are any; repair makes them again.
 //
 // # A cache before the bucket

@@ -19,27 +19,22 @@ import (
 
 // treeReport is what was found out about a folder.
 type treeReport struct {
-	Folder   string               `json:"folder"`
-	Verified bool                 `json:"verified"` // and nothing is wrong with it
-	Indexes  int                  `json:"indexes"`
-	Archives int                  `json:"archives"`
-	Keys     int                  `json:"keys"`
-	Revised  int                  `json:"revisedKeys"`
-	Bytes    int64                `json:"bytes"`
-	Newest   map[string]time.Time `json:"newest"`   // the end of a package's newest window
-	Unlisted []string             `json:"unlisted"` // archives that no index reaches
-	Findings []treeFinding        `json:"findings"`
-	TooOld   []string             `json:"tooOld"` // packages
+	Folder   string                 `json:"folder"`
+	Verified bool                   `json:"verified"` // and nothing is wrong with it
+	Indexes  int                    `json:"indexes"`
+	Archives int                    `json:"archives"`
+	Keys     int                    `json:"keys"`
+	Revised  int                    `json:"revisedKeys"`
+	Bytes    int64                  `json:"bytes"`
+	Newest   map[string]time.Time   `json:"newest"`   // the end of a package's newest window
+	Unlisted []string               `json:"unlisted"` // archives that no index reaches
+	Findings []distribution.Finding `json:"findings"`
+	TooOld   []string               `json:"tooOld"` // packages
 
-	Trends          []*trend          `json:"trends,omitempty"`
-	Comparisons     []*comparison     `json:"comparisons,omitempty"`
-	Reconciliations []*reconciliation `json:"reconciliations,omitempty"`
-	Privacy         []*privacy.Report `json:"privacy,omitempty"`
-}
-
-type treeFinding struct {
-	Object  string `json:"object"`
-	Problem string `json:"problem"`
+	Trends          []*trend                       `json:"trends,omitempty"`
+	Comparisons     []*comparison                  `json:"comparisons,omitempty"`
+	Reconciliations []*distribution.Reconciliation `json:"reconciliations,omitempty"`
+	Privacy         []*privacy.Report              `json:"privacy,omitempty"`
 }
 
 // treeCheck is what looks at a tree, in one layout or several.
@@ -55,7 +50,7 @@ type treeCheck struct {
 func (o *options) checkTree(ctx context.Context, trust *deploy.Trust) (_ report, err error) {
 	t := &treeCheck{options: o, report: &treeReport{
 		Folder: o.path, Verified: true, Newest: map[string]time.Time{},
-		Unlisted: []string{}, Findings: []treeFinding{}, TooOld: []string{},
+		Unlisted: []string{}, Findings: []distribution.Finding{}, TooOld: []string{},
 	}}
 	if trust.Len() == 0 {
 		return nil, errors.New("a folder is checked with -key")
@@ -151,7 +146,7 @@ func (t *treeCheck) verify(ctx context.Context) error {
 			r.Newest[t.shownPackage(i, pkg)] = end
 		}
 		for _, f := range tree.Findings {
-			r.Findings = append(r.Findings, treeFinding(f))
+			r.Findings = append(r.Findings, f)
 		}
 		if t.maxAge > 0 {
 			r.TooOld = append(r.TooOld, t.tooOld(i, tree)...)
@@ -258,7 +253,7 @@ func (r *treeReport) views(w io.Writer) {
 		c.text(w)
 	}
 	for _, c := range r.Reconciliations {
-		c.text(w)
+		printReconciliation(w, c)
 	}
 	for _, p := range r.Privacy {
 		fmt.Fprint(w, "privacy, of the ")

@@ -77,7 +77,7 @@ func (t *treeCheck) compare(ctx context.Context) (err error) {
 			return fmt.Errorf("-compare: %w", err)
 		}
 		for _, f := range others[i].Findings() {
-			t.report.Findings = append(t.report.Findings, treeFinding{t.options.compare + ": " + f.Object, f.Problem})
+			t.report.Findings = append(t.report.Findings, distribution.Finding{Object: t.options.compare + ": " + f.Object, Problem: f.Problem})
 			t.report.Verified = false
 		}
 		t.report.Comparisons = append(t.report.Comparisons, &comparison{t.options.compare, tree.Layout().Name(), c})
@@ -127,17 +127,6 @@ func (c *comparison) text(w io.Writer) {
 	}
 }
 
-// reconciliation is what the ledger says of one layout.
-type reconciliation struct {
-	Output    string        `json:"output"`
-	Windows   int           `json:"windows"`
-	Objects   int           `json:"objects"`
-	Due       int           `json:"due"`
-	Forgotten int           `json:"forgotten"`
-	Retired   int           `json:"retired"`
-	Findings  []treeFinding `json:"findings"`
-}
-
 // withLedger holds the tree against its ledger, and has the ledger's privacy report.
 func (t *treeCheck) withLedger(ctx context.Context) (err error) {
 	if t.ledger == "" {
@@ -160,7 +149,7 @@ func (t *treeCheck) withLedger(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("-ledger: %w", deploy.At(t.ledger, err))
 		}
-		t.report.Reconciliations = append(t.report.Reconciliations, shownReconciliation(r))
+		t.report.Reconciliations = append(t.report.Reconciliations, r)
 	}
 	if !t.options.privacy {
 		return nil
@@ -202,14 +191,6 @@ func openStore(ctx context.Context, place string, clock func() time.Time) (ledge
 	return store, closing, err
 }
 
-func shownReconciliation(r *distribution.Reconciliation) *reconciliation {
-	shown := &reconciliation{r.Output, r.Windows, r.Objects, r.Due, r.Forgotten, r.Retired, []treeFinding{}}
-	for _, f := range r.Findings {
-		shown.Findings = append(shown.Findings, treeFinding(f))
-	}
-	return shown
-}
-
 // reconciled reports whether the tree is what the ledger says.
 func (r *treeReport) reconciled() bool {
 	for _, c := range r.Reconciliations {
@@ -220,7 +201,7 @@ func (r *treeReport) reconciled() bool {
 	return true
 }
 
-func (c *reconciliation) text(w io.Writer) {
+func printReconciliation(w io.Writer, c *distribution.Reconciliation) {
 	fmt.Fprintf(w, "%s, with the ledger: %d windows in %d files; %d windows are due, %d forgotten, %d retired\n",
 		c.Output, c.Windows, c.Objects, c.Due, c.Forgotten, c.Retired)
 	for _, f := range c.Findings {

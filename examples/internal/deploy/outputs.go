@@ -121,6 +121,14 @@ func gather[T any](o Outputs, say func(*distribution.Publisher) ([]T, error)) ([
 	return all, nil
 }
 
+// Reconcile holds all that is published against the ledger, and changes nothing.
+func (o Outputs) Reconcile(ctx context.Context) ([]*distribution.Reconciliation, error) {
+	return gather(o, func(p *distribution.Publisher) ([]*distribution.Reconciliation, error) {
+		r, err := p.Reconcile(ctx)
+		return []*distribution.Reconciliation{r}, err
+	})
+}
+
 // Showings returns where all packages of all layouts have shown a key.
 func (o Outputs) Showings(ctx context.Context, family *ledger.Unit) ([]*distribution.Showing, error) {
 	return gather(o, func(p *distribution.Publisher) ([]*distribution.Showing, error) { return p.Showings(ctx, family) })

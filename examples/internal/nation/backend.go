@@ -49,9 +49,6 @@ type Backend struct {
 	log      *slog.Logger
 	now      func() time.Time
 	ledger   *ledger.Ledger
-	store    ledger.Store
-	bucket   storage.Bucket
-	remake   func(*ledger.Ledger, storage.Bucket) (deploy.Outputs, error) // without what tells a cache
 	tokens   *submit.Tokens
 	outputs  deploy.Outputs
 	counters *counters
@@ -124,10 +121,9 @@ func (b *Backend) openLedger(ctx context.Context, opts *Options) error {
 	if opts.Store != nil {
 		store = opts.Store(store)
 	}
-	b.store = store
 	b.ledger, err = ledger.Open(ctx, store, b.config.ledgerOptions())
 	if errors.Is(err, ledger.ErrPolicy) && opts.ChangePolicy {
-		b.ledger, err = b.changePolicy(ctx)
+		b.ledger, err = b.changePolicy(ctx, store)
 	}
 	if err != nil {
 		return err
@@ -138,17 +134,17 @@ func (b *Backend) openLedger(ctx context.Context, opts *Options) error {
 
 // changePolicy gives the ledger, which has another, the release policy of the
 // configuration.
-func (b *Backend) changePolicy(ctx context.Context) (*ledger.Ledger, error) {
-	l, err := ledger.Open(ctx, b.store, nil)
+func (b *Backend) changePolicy(ctx context.Context, store ledger.Store) (*ledger.Ledger, error) {
+	l, err := ledger.Open(ctx, store, nil)
 	if err != nil {
 		return nil, err
 	}
 	_, version := l.Policy()
-	if err := ledger.ChangePolicy(ctx, b.store, *b.config.Release.Policy(), version); err != nil {
+	if err := ledger.ChangePolicy(ctx, store, *b.config.Release.Policy(), version); err != nil {
 		return nil, err
 	}
 	b.log.Warn("release policy changed")
-	return ledger.Open(ctx, b.store, b.config.ledgerOptions())
+	return ledger.Open(ctx, store, b.config.ledgerOptions())
 }
 
 func (c *Config) ledgerOptions() *ledger.Options {
@@ -183,10 +179,6 @@ func (b *Backend) openOutputs(ctx context.Context, opts *Options) error {
 	cache, err := b.config.Invalidator(ctx)
 	if err != nil {
 		return err
-	}
-	b.bucket = bucket
-	b.remake = func(l *ledger.Ledger, bucket storage.Bucket) (deploy.Outputs, error) {
-		return b.config.newOutputs(l, bucket, archives, metadata, nil, b.log)
 	}
 	b.outputs, err = b.config.newOutputs(b.ledger, bucket, archives, metadata, cache, b.log)
 	return err

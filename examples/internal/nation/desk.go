@@ -139,7 +139,7 @@ func (b *Backend) Balance(ctx context.Context) (*Balance, error) {
 // A Reconciliation is the books, and what is published held against them.
 type Reconciliation struct {
 	Books *Balance
-	Trees []*deploy.Difference
+	Trees []*distribution.Reconciliation
 }
 
 // Wrong returns what is wrong, empty if nothing is.
@@ -148,8 +148,8 @@ func (r *Reconciliation) Wrong() string {
 		return r.Books.Unbalanced
 	}
 	for _, d := range r.Trees {
-		if d.Wrong() {
-			return fmt.Sprintf("%s: what is published is not what was planned", d.Output)
+		if len(d.Findings) > 0 {
+			return fmt.Sprintf("%s: what is published is not what the ledger says", d.Output)
 		}
 	}
 	return ""
@@ -161,7 +161,7 @@ func (b *Backend) Reconcile(ctx context.Context) (*Reconciliation, error) {
 	if err != nil {
 		return nil, err
 	}
-	trees, err := deploy.Reconcile(ctx, b.ledger, b.store, b.bucket, b.remake)
+	trees, err := b.outputs.Reconcile(ctx)
 	return &Reconciliation{books, trees}, err
 }
 

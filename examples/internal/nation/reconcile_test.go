@@ -55,7 +55,10 @@ func TestReconcile(t *testing.T) {
 		return r
 	}
 	if r := reconcile(); r.Wrong() != "" || len(r.Trees) != 3 {
-		t.Fatalf("of what nobody touched it says %q: %+v", r.Wrong(), r.Trees)
+		for _, d := range r.Trees {
+			t.Logf("%+v", *d)
+		}
+		t.Fatalf("of what nobody touched it says %q", r.Wrong())
 	}
 	whole := germany.files()
 	var lost, altered string
@@ -82,8 +85,8 @@ func TestReconcile(t *testing.T) {
 	r := reconcile()
 	var differs []string
 	for _, d := range r.Trees {
-		for _, name := range d.Differs {
-			differs = append(differs, filepath.Join(germany.dir, "www", name))
+		for _, f := range d.Findings {
+			differs = append(differs, filepath.Join(germany.dir, "www", f.Object))
 		}
 	}
 	if slices.Sort(differs); r.Wrong() == "" || !slices.Equal(differs, slices.Sorted(slices.Values([]string{lost, altered}))) {
