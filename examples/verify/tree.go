@@ -145,9 +145,7 @@ func (t *treeCheck) verify(ctx context.Context) error {
 		for pkg, end := range tree.Newest {
 			r.Newest[t.shownPackage(i, pkg)] = end
 		}
-		for _, f := range tree.Findings {
-			r.Findings = append(r.Findings, f)
-		}
+		r.Findings = append(r.Findings, tree.Findings...)
 		if t.maxAge > 0 {
 			r.TooOld = append(r.TooOld, t.tooOld(i, tree)...)
 		}
