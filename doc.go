@@ -8,10 +8,14 @@
 //   - [github.com/gaenkit/gaen/keys] is the model: key data, intervals,
 //     report types, regions, validation.
 //   - [github.com/gaenkit/gaen/storage/ledger] keeps what happened to keys:
-//     claimed, released in numbered cuts, withdrawn, reinstated, held.
+//     claimed, released in numbered cuts, withdrawn, reinstated, held. Its
+//     package submit takes them from phones.
+//   - [github.com/gaenkit/gaen/federation] exchanges them with other
+//     countries, as client, gateway and server, over the protocols interop
+//     and efgs.
 //   - [github.com/gaenkit/gaen/distribution] publishes them as signed,
 //     indexed, immutable archives into a [github.com/gaenkit/gaen/storage]
-//     bucket.
+//     bucket, in the layouts cwa and nhs, and as deltaset's plain files.
 //   - [github.com/gaenkit/gaen/export] writes, reads and verifies the
 //     archives themselves, ours and anybody's.
 //   - [github.com/gaenkit/gaen/signing] gives a crypto.Signer the identity
