@@ -94,7 +94,7 @@ func (r *run) checkReplaced(ctx context.Context) error {
 			if !listed || a.ETag == o.ETag && a.Size == o.Size {
 				continue
 			}
-			switch whose, _, err := r.whose(ctx, o); {
+			switch whose, _, _, err := r.whose(ctx, o); {
 			case err != nil:
 				return err
 			case whose == ours && c.telling():
@@ -136,15 +136,15 @@ const (
 )
 
 // whose reads an object that is not as it was written.
-func (r *run) whose(ctx context.Context, o object) (ownership, storage.Attributes, error) {
+func (r *run) whose(ctx context.Context, o object) (ownership, []byte, storage.Attributes, error) {
 	content, attrs, err := r.get(ctx, o.Name, max(maxObject, 2*o.Size))
 	switch {
 	case errors.Is(err, errAbsent) || errors.Is(err, storage.ErrTooLarge):
-		return nobodys, attrs, nil
+		return nobodys, nil, attrs, nil
 	case err != nil:
-		return nobodys, attrs, err
+		return nobodys, nil, attrs, err
 	}
-	return r.whoseContent(o, content), attrs, nil
+	return r.whoseContent(o, content), content, attrs, nil
 }
 
 // whoseContent returns whose the content of an object is.
