@@ -268,7 +268,7 @@ func (r *run) adoptedObject(ctx context.Context, c *committed, hash [32]byte) (_
 	case err != nil:
 		return nil, "", &objectError{name, err}
 	}
-	digest, err := r.verifyHash(name, archive, hash, r.pkg(c.pkg).region())
+	digest, err := r.verifyHash(name, archive, hash, r.regionOf(c))
 	conflict, _ := errors.AsType[*ConflictError](err)
 	switch {
 	case conflict != nil && conflict.Damaged:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -675,6 +676,40 @@ func TestRetentionWaitsForIndexes(t *testing.T) {
 	}
 	if _, ok := objects(t, w.bucket)[day]; !ok {
 		t.Error("an index still names the day, and it was deleted")
+	}
+}
+
+// TestRegionChanges: what was planned says what it was planned to say, also if it is
+// written, or made again, when the package has another region (invariant 1).
+func TestRegionChanges(t *testing.T) {
+	hour := func(n int) string { return fmt.Sprintf("%s/DE/date/2026-03-01/hour/%d", tree, n) }
+	w := newWorld(t, 1)
+	w.hours(2)
+	w.run()
+	want := objects(t, w.bucket)
+	w.hours(1)
+	p, _ := w.publisher(failPuts("DE/date/2026-03-02/hour/0"), nil)
+	if _, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) {
+		t.Fatal(err)
+	}
+	w.packages[0].Region = "Germany"
+	w.delete(hour(22))
+	w.hours(1)
+	w.run()
+	p, _ = w.publisher(nil, nil)
+	if r, err := p.Repair(t.Context()); err != nil {
+		t.Errorf("%v\n%s", err, r)
+	}
+	all := objects(t, w.bucket)
+	for _, n := range []int{22, 23} {
+		if !bytes.Equal(all[hour(n)], want[hour(n)]) {
+			t.Errorf("%s differs", hour(n))
+		}
+	}
+	for n, region := range map[int]string{0: "DE", 1: "Germany"} {
+		if got := contentOf(t, all[fmt.Sprintf("%s/DE/date/2026-03-02/hour/%d", tree, n)]).Region; got != region {
+			t.Errorf("hour %d says %s, want %s", n, got, region)
+		}
 	}
 }
 
