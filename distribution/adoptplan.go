@@ -224,7 +224,13 @@ func (r *run) carryAdopted(ctx context.Context, c *committed, progress *progress
 	}
 	w := &written{}
 	o, etag, err := r.adoptedObject(ctx, c, hash)
-	if err == nil && o == nil {
+	bare, _ := errors.AsType[*attributesError](err)
+	switch {
+	case bare != nil:
+		var dressed object
+		dressed, err = r.dress(ctx, bare)
+		o, w.put = &dressed, []object{dressed}
+	case err == nil && o == nil:
 		if o, err = r.remake(ctx, c, hash, etag); o != nil {
 			w.put = []object{*o}
 		}
@@ -262,7 +268,7 @@ func (r *run) adoptedObject(ctx context.Context, c *committed, hash [32]byte) (_
 	case err != nil:
 		return nil, "", &objectError{name, err}
 	}
-	digest, err := r.verifyHash(name, archive, hash, r.pkg(c.pkg).region())
+	digest, err := r.verifyHash(name, archive, hash, r.regionOf(c))
 	conflict, _ := errors.AsType[*ConflictError](err)
 	switch {
 	case conflict != nil && conflict.Damaged:
@@ -270,7 +276,8 @@ func (r *run) adoptedObject(ctx context.Context, c *committed, hash [32]byte) (_
 	case err != nil:
 		return nil, "", err
 	}
-	return &object{Name: name, ETag: a.ETag, Size: a.Size, SHA256: hex.EncodeToString(digest[:])}, "", nil
+	o := &object{Name: name, ETag: a.ETag, Size: a.Size, SHA256: hex.EncodeToString(digest[:])}
+	return o, "", r.checkAttributes(c.file(), archive, digest, a)
 }
 
 // remake writes an adopted file again. It returns nil if the ledger does not say what

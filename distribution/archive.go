@@ -2,6 +2,7 @@ package distribution
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -36,6 +37,9 @@ func (r *run) pkg(name string) *Package {
 	return nil
 }
 
+// regionOf returns what a plan's archives say their region is.
+func (r *run) regionOf(c *committed) string { return cmp.Or(c.Region, r.pkg(c.pkg).region()) }
+
 // divide cuts a window into parts that phones take: as few as do, as even as
 // can be. Where the layout cannot name parts there is one; the release policy
 // sees to it that it is not too large.
@@ -48,7 +52,7 @@ func (r *run) divide(ctx context.Context, d *draft, span Span, signers []*signin
 		}
 		fits, err := r.fit(ctx, d, parts, signers)
 		if err == nil && !fits && !span.Parts {
-			r.warn("%s %s: more than %d keys or %d bytes in one file", r.pkg(d.pkg).region(), d.window(), r.opts.MaxKeys, r.opts.MaxBytes)
+			r.warn("%s %s: more than %d keys or %d bytes in one file", r.regionOf(d.committed), d.window(), r.opts.MaxKeys, r.opts.MaxBytes)
 		}
 		if err != nil || fits || !span.Parts {
 			return parts, err

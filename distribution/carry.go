@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gaenkit/gaen/export"
+	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -94,8 +95,15 @@ func (r *run) carryPart(ctx context.Context, c *committed, content *export.Conte
 	etag := ""
 	if a, listed := r.listed[name]; listed {
 		o, err = r.adopt(ctx, c, content, i)
-		switch damaged, _ := errors.AsType[*ConflictError](err); {
+		damaged, _ := errors.AsType[*ConflictError](err)
+		bare, _ := errors.AsType[*attributesError](err)
+		switch {
 		case errors.Is(err, errAbsent): // deleted since it was listed
+		case bare != nil:
+			if o, err = r.dress(ctx, bare); err == nil {
+				w.put = append(w.put, o)
+			}
+			return o, err
 		case damaged != nil && damaged.Damaged && !c.Completed.IsZero():
 			etag = a.ETag
 		default:
@@ -147,6 +155,9 @@ func (r *run) adopt(ctx context.Context, c *committed, content *export.Content, 
 	if err != nil {
 		return object{}, err
 	}
+	if err := r.checkAttributes(c.files()[i], archive, digest, attrs); err != nil {
+		return object{}, &objectError{name, err}
+	}
 	return object{Name: name, ETag: attrs.ETag, Size: attrs.Size, SHA256: hex.EncodeToString(digest[:])}, nil
 }
 
@@ -196,24 +207,47 @@ func (r *run) recover(ctx context.Context, c *committed) error {
 		r.warn("%s %s: the ledger no longer has all keys of it, so that it cannot be read for whether it is as it was written", c.pkg, c.window())
 		return nil
 	}
-	back := *c
+	back, w := *c, &written{}
 	back.Objects = slices.Clone(c.Objects)
 	for i, o := range c.Objects {
-		whose, attrs, err := r.whose(ctx, o)
+		whose, content, attrs, err := r.whose(ctx, o)
 		switch {
 		case err != nil:
 			return &objectError{o.Name, err}
 		case whose == ours:
-			back.Objects[i].ETag, back.Objects[i].Size = attrs.ETag, attrs.Size
+			if back.Objects[i], err = r.brought(ctx, c.files()[i], o, content, attrs, w); err != nil {
+				return err
+			}
 		default:
 			r.lose(o)
 		}
 	}
-	if slices.Equal(back.Objects, c.Objects) {
-		return nil
+	if !slices.Equal(back.Objects, c.Objects) {
+		if _, err := r.store(ctx, &back); err != nil {
+			return err
+		}
 	}
-	_, err := r.store(ctx, &back)
-	return err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.repaired(w)
+	return nil
+}
+
+// brought returns an object that was brought back, as it is there now.
+func (r *run) brought(ctx context.Context, f File, o object, content []byte, a storage.Attributes, w *written) (object, error) {
+	var digest [32]byte
+	if n, err := hex.Decode(digest[:], []byte(o.SHA256)); err != nil || n != len(digest) {
+		return o, fmt.Errorf("distribution: %s: %q is no hash", o.Name, o.SHA256)
+	}
+	err := r.checkAttributes(f, content, digest, a)
+	if bare, _ := errors.AsType[*attributesError](err); bare != nil {
+		if o, err = r.dress(ctx, bare); err == nil {
+			w.put = append(w.put, o)
+		}
+		return o, err
+	}
+	o.ETag, o.Size = a.ETag, a.Size
+	return o, err
 }
 
 // lose notes that an object is gone for good.

@@ -34,7 +34,7 @@ func (r *run) newDraft(c *committed, collect bool) *draft {
 	if !collect {
 		return d
 	}
-	d.content = &export.Content{Start: c.Start, End: c.End, Region: r.pkg(c.pkg).region()}
+	d.content = &export.Content{Start: c.Start, End: c.End, Region: r.regionOf(c)}
 	fresh, revised := c.plan.keys()
 	d.content.Keys = slices.Grow(d.content.Keys, min(fresh, c.numbers()))
 	d.content.RevisedKeys = slices.Grow(d.content.RevisedKeys, min(revised, c.numbers()))

@@ -129,7 +129,7 @@ func (r *run) stateContent(ctx context.Context, v *viewer, c *committed, day int
 	if err != nil {
 		return nil, err
 	}
-	content.Region = r.pkg(c.pkg).region()
+	content.Region = r.regionOf(c)
 	after, err := r.ledger.Log(ctx, before.Last.Seq)
 	if err != nil {
 		return nil, err

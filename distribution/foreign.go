@@ -15,6 +15,9 @@ import (
 // checkForeign refuses a bucket in which the layout's names are used by somebody
 // else, or by this ledger before it went back.
 func (r *run) checkForeign(ctx context.Context) error {
+	if err := r.checkNames(); err != nil {
+		return err
+	}
 	planned := r.plannedNames()
 	for name := range r.listed {
 		if f, ours := r.layout.Parse(name); !ours || planned[name] || r.shares() && r.pkg(f.Package) == nil {
@@ -29,6 +32,24 @@ func (r *run) checkForeign(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", ErrForeign, name)
 	}
 	return r.checkReplaced(ctx)
+}
+
+// checkNames refuses a layout that gives files other names than those by which they
+// are there: indexes would name what is not. A tree that was moved as a whole is not
+// there by its old names.
+func (r *run) checkNames() error {
+	for _, c := range r.state.plans {
+		if !c.published() || r.pkg(c.pkg) == nil || r.span(c.Span).Length == 0 {
+			continue
+		}
+		for i, f := range c.files() {
+			if was, is := c.Objects[i].Name, r.layout.Object(f); was != is && r.isListed(was) {
+				return fmt.Errorf("distribution: %s was published as that, and layout %s names it %s: what it names files by stays as it is; other names take an output, and a place, of their own",
+					was, r.layout.Name(), is)
+			}
+		}
+	}
+	return nil
 }
 
 // plannedNames returns the names of all files that plans are about.
@@ -73,7 +94,7 @@ func (r *run) checkReplaced(ctx context.Context) error {
 			if !listed || a.ETag == o.ETag && a.Size == o.Size {
 				continue
 			}
-			switch whose, _, err := r.whose(ctx, o); {
+			switch whose, _, _, err := r.whose(ctx, o); {
 			case err != nil:
 				return err
 			case whose == ours && c.telling():
@@ -115,15 +136,15 @@ const (
 )
 
 // whose reads an object that is not as it was written.
-func (r *run) whose(ctx context.Context, o object) (ownership, storage.Attributes, error) {
+func (r *run) whose(ctx context.Context, o object) (ownership, []byte, storage.Attributes, error) {
 	content, attrs, err := r.get(ctx, o.Name, max(maxObject, 2*o.Size))
 	switch {
 	case errors.Is(err, errAbsent) || errors.Is(err, storage.ErrTooLarge):
-		return nobodys, attrs, nil
+		return nobodys, nil, attrs, nil
 	case err != nil:
-		return nobodys, attrs, err
+		return nobodys, nil, attrs, err
 	}
-	return r.whoseContent(o, content), attrs, nil
+	return r.whoseContent(o, content), content, attrs, nil
 }
 
 // whoseContent returns whose the content of an object is.

@@ -34,7 +34,7 @@ type staleState struct {
 
 // staleObject is one object that one run replaces.
 type staleObject struct {
-	Name string    `json:"name"`
+	Name string    `json:"name"` // empty: whatever there is, since one by one was too much for a register
 	Run  string    `json:"run"`  // a nonce of the run
 	Time time.Time `json:"time"` // the run's
 }
@@ -92,7 +92,7 @@ func (r *run) supersedes(mine staleObject) func(staleObject) bool {
 // add has the objects in it once.
 func (s *staleState) add(objects ...staleObject) {
 	for _, o := range objects {
-		if !slices.ContainsFunc(s.Objects, func(have staleObject) bool { return have.Name == o.Name && have.Run == o.Run }) {
+		if !slices.ContainsFunc(s.Objects, func(have staleObject) bool { return have.Run == o.Run && (have.Name == o.Name || have.Name == "") }) {
 			s.Objects = append(s.Objects, o)
 		}
 	}
@@ -127,7 +127,7 @@ func (r *run) changeStale(ctx context.Context, change func(*staleState)) error {
 		if slices.Equal(e.Objects, before) {
 			return nil
 		}
-		swap, err := swapTo(r.register(staleKind), e.version, &e.staleState)
+		swap, err := r.staleSwap(e)
 		if err != nil {
 			return err
 		}
@@ -140,6 +140,26 @@ func (r *run) changeStale(ctx context.Context, change func(*staleState)) error {
 		}
 	}
 	return fmt.Errorf("distribution: register %s: other runs keep changing it", r.register(staleKind))
+}
+
+// staleSwap returns the swap that stores the register. One that would be too long, of
+// a cache that cannot be told for weeks, or a tree that is made again as a whole, has
+// whatever there is instead: replacing must not fail for it, or nothing is published
+// any more.
+func (r *run) staleSwap(e *staleEntry) (ledger.Swap, error) {
+	swap, err := swapTo(r.register(staleKind), e.version, &e.staleState)
+	if err != nil || len(swap.Value) <= ledger.MaxRegister {
+		return swap, err
+	}
+	mine := staleObject{Run: r.nonce, Time: r.now}
+	whole := staleState{Objects: []staleObject{mine}}
+	for _, o := range e.Objects {
+		if !r.over(o) {
+			whole.add(staleObject{Run: o.Run, Time: o.Time})
+		}
+	}
+	e.staleState = whole
+	return swapTo(r.register(staleKind), e.version, &e.staleState)
 }
 
 // invalidate has the cache forget what this run replaced, and what runs before it
@@ -156,11 +176,12 @@ func (r *run) invalidate(ctx context.Context) error {
 	if len(e.Objects) == 0 {
 		return nil
 	}
-	if err := r.opts.Invalidator.Invalidate(ctx, e.reference(r.opts.Output), e.names()); err != nil {
+	names := r.staleNames(&e.staleState)
+	if err := r.opts.Invalidator.Invalidate(ctx, e.reference(r.opts.Output, names), names); err != nil {
 		r.warn("the cache was not told of what was replaced, the next run tries again: %v", err)
 		return r.changeStale(ctx, func(s *staleState) { s.add(r.replaced...) })
 	}
-	r.report.Invalidated = e.names()
+	r.report.Invalidated = names
 	return r.changeStale(ctx, func(s *staleState) { s.Objects = slices.DeleteFunc(s.Objects, r.over) })
 }
 
@@ -171,20 +192,36 @@ func (r *run) over(o staleObject) bool {
 	return o.Run == r.nonce || r.now.After(o.Time.Add(r.opts.Deadline))
 }
 
-func (s *staleState) names() []string {
+// staleNames returns the names of the objects, ascending, each once. Whatever there is
+// are the files and indexes that the bucket had before: what came since, no cache has.
+func (r *run) staleNames(s *staleState) []string {
 	var names []string
-	for _, o := range s.Objects {
-		names = append(names, o.Name)
+	everything := false
+	for _, o := range slices.Concat(s.Objects, r.replaced) {
+		if everything = everything || o.Name == ""; o.Name != "" {
+			names = append(names, o.Name)
+		}
 	}
+	if everything {
+		for name := range r.listed {
+			if _, file := r.layout.Parse(name); file || r.state.indexes[name] != nil {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
 	return slices.Compact(names)
 }
 
 // reference returns a name of these objects as replaced by these runs, so that who
 // tells the cache of them again says so.
-func (s *staleState) reference(output string) string {
+func (s *staleState) reference(output string, names []string) string {
 	h := sha256.New()
 	for _, o := range s.Objects {
 		fmt.Fprintf(h, "%s\n%s\n%s\n", output, o.Name, o.Run)
+	}
+	for _, name := range names {
+		fmt.Fprintf(h, "%s\n", name)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/distribution/cwa"
 	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/storagetest"
 )
@@ -102,6 +103,50 @@ func TestCacheDown(t *testing.T) {
 	w.hours(1)
 	if r := w.run(); len(r.Invalidated) == 0 || c.calls == 0 || slices.Max(slices.Collect(maps.Values(c.forgotten))) != 1 {
 		t.Errorf("once it is up: %q, %v", r.Invalidated, c.forgotten)
+	}
+	if registers, err = w.open(nil).Registers(t.Context(), "distribution/cwa/stale"); err != nil || len(registers) != 0 {
+		t.Errorf("%d registers are left, %v", len(registers), err)
+	}
+}
+
+// TestTooMuchToName: where more is replaced than a register has names for, all is
+// replaced and published nonetheless, and the cache is told of whatever there was.
+func TestTooMuchToName(t *testing.T) {
+	w := newWorld(t, 1)
+	w.layout = newLayout(t, &cwa.Options{Path: cwa.Path{Prefix: strings.Repeat("p", 110)}}) // long names fill a register sooner
+	c := newCache()
+	w.opts.Invalidator, w.opts.Budget = c, -1
+	for range 150 {
+		w.release()
+	}
+	w.run()
+	w.putBytes("elsewhere", []byte("somebody's"))
+	damaged := 0
+	for name := range objects(t, w.bucket) {
+		if _, file := w.layout.Parse(name); file && !strings.HasSuffix(name, "hour/22") { // or it would not be our bucket
+			w.putBytes(name, nil)
+			damaged++
+		}
+	}
+	w.hours(1)
+	before := slices.Sorted(maps.Keys(objects(t, w.bucket)))
+	c.err = errors.New("the CDN is down")
+	if r := w.run(); len(r.Repaired) != damaged || len(r.Published) != 2 || len(r.Warnings) != 1 {
+		t.Fatalf("repaired %d of %d, published %d, warnings %q", len(r.Repaired), damaged, len(r.Published), r.Warnings)
+	}
+	w.verify()
+	registers, err := w.open(nil).Registers(t.Context(), "distribution/cwa/stale")
+	if err != nil || len(registers) != 1 || len(registers[0].Value) > 1000 {
+		t.Fatalf("%d registers, %v: want one that names nothing", len(registers), err)
+	}
+
+	c.err = nil
+	w.hours(1)
+	r := w.run()
+	for _, name := range before {
+		if told := slices.Contains(r.Invalidated, name); told != (name != "elsewhere") {
+			t.Errorf("%s: told %v", name, told)
+		}
 	}
 	if registers, err = w.open(nil).Registers(t.Context(), "distribution/cwa/stale"); err != nil || len(registers) != 0 {
 		t.Errorf("%d registers are left, %v", len(registers), err)

@@ -227,6 +227,10 @@ func (r *run) standing(ctx context.Context, c *committed, content *export.Conten
 	}
 	digest, err := r.verifyOurs(name, archive, content)
 	conflict, _ := errors.AsType[*ConflictError](err)
+	if err == nil && r.checkAttributes(c.file(), archive, digest, a) != nil {
+		r.report.Repaired = append(r.report.Repaired, name)
+		return nil, a.ETag, nil // written again
+	}
 	switch {
 	case err == nil:
 		return &object{Name: name, ETag: a.ETag, Size: a.Size, SHA256: hex.EncodeToString(digest[:])}, "", nil

@@ -20,6 +20,10 @@ type plan struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
 
+	// Region is what the archives say. Plans from before it was remembered have none
+	// and go by the package's.
+	Region string `json:"region,omitempty"`
+
 	From ledger.Position `json:"from"`
 	To   ledger.Position `json:"to"`
 

@@ -158,7 +158,7 @@ func (r *run) basesIn(pkg *Package, w Window, fresh []*committed) []*committed {
 
 func (r *run) newPlan(pkg *Package, span Span, w Window) *committed {
 	return &committed{
-		plan: plan{Span: span.Name, Start: w.Start, End: w.End},
+		plan: plan{Span: span.Name, Start: w.Start, End: w.End, Region: pkg.region()},
 		pkg:  pkg.Name,
 		name: r.planRegister(pkg.Name, span.Name, w.Start),
 	}

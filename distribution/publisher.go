@@ -219,7 +219,8 @@ func (p *Publisher) Run(ctx context.Context) (*Report, error) { return newRun(p)
 // Repair does what [Publisher.Run] does, and takes nothing for granted: it reads
 // every file that it has published and that still has its time, also where the
 // bucket lists it as it was written, and makes again what does not say what was
-// planned; indexes are written anew. A file of whose keys the ledger has forgotten
+// planned, or lost the attributes that its layout looks at ([AttributeChecker]);
+// indexes are written anew. A file of whose keys the ledger has forgotten
 // some cannot be read for that any more, which is a warning. It reads as much as is
 // published: it is for a bucket that is in doubt, not for every hour.
 func (p *Publisher) Repair(ctx context.Context) (*Report, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -676,6 +677,111 @@ func TestRetentionWaitsForIndexes(t *testing.T) {
 	if _, ok := objects(t, w.bucket)[day]; !ok {
 		t.Error("an index still names the day, and it was deleted")
 	}
+}
+
+// TestRegionChanges: what was planned says what it was planned to say, also if it is
+// written, or made again, when the package has another region (invariant 1).
+func TestRegionChanges(t *testing.T) {
+	hour := func(n int) string { return fmt.Sprintf("%s/DE/date/2026-03-01/hour/%d", tree, n) }
+	w := newWorld(t, 1)
+	w.hours(2)
+	w.run()
+	want := objects(t, w.bucket)
+	w.hours(1)
+	p, _ := w.publisher(failPuts("DE/date/2026-03-02/hour/0"), nil)
+	if _, err := p.Run(t.Context()); !errors.Is(err, distribution.ErrIncomplete) {
+		t.Fatal(err)
+	}
+	w.packages[0].Region = "Germany"
+	w.delete(hour(22))
+	w.hours(1)
+	w.run()
+	p, _ = w.publisher(nil, nil)
+	if r, err := p.Repair(t.Context()); err != nil {
+		t.Errorf("%v\n%s", err, r)
+	}
+	all := objects(t, w.bucket)
+	for _, n := range []int{22, 23} {
+		if !bytes.Equal(all[hour(n)], want[hour(n)]) {
+			t.Errorf("%s differs", hour(n))
+		}
+	}
+	for n, region := range map[int]string{0: "DE", 1: "Germany"} {
+		if got := contentOf(t, all[fmt.Sprintf("%s/DE/date/2026-03-02/hour/%d", tree, n)]).Region; got != region {
+			t.Errorf("hour %d says %s, want %s", n, got, region)
+		}
+	}
+}
+
+// publishAt makes the cut of that hour and publishes.
+func (w *world) publishAt(day, hour int) {
+	w.t.Helper()
+	w.clock = time.Date(2026, 3, day, hour, 0, 0, 0, time.UTC).Add(-time.Hour)
+	w.release()
+	w.run()
+}
+
+// TestRetentionLonger: what indexes name again, since it is kept for longer now, is
+// not deleted before they have ceased to for as long as everything else.
+func TestRetentionLonger(t *testing.T) {
+	w := newWorld(t, 1)
+	long, short := newLayout(t, &cwa.Options{Days: 3, HourDays: 1}), newLayout(t, &cwa.Options{Days: 1, HourDays: 1})
+	w.layout = long
+	w.hours(3)
+	w.run()
+	day := tree + "/DE/date/2026-03-01"
+	days := func() string { return string(objects(t, w.bucket)[tree+"/DE/date"]) }
+	w.layout = short
+	w.publishAt(3, 0)
+	if got := days(); got != `["2026-03-02"]` {
+		t.Fatalf("days: %s", got)
+	}
+	w.layout = long
+	w.run()
+	if got := days(); got != `["2026-03-01","2026-03-02"]` {
+		t.Fatalf("days: %s", got)
+	}
+	p, _ := w.publisher(nil, nil)
+	if r, err := p.Reconcile(t.Context()); err != nil || r.Retired != 2*2 { // hours of two packages
+		t.Errorf("%+v, %v: want the days among those that are looked at", r, err)
+	}
+	w.publishAt(5, 0)
+	if got := days(); got != `["2026-03-02","2026-03-03","2026-03-04"]` {
+		t.Errorf("days: %s", got)
+	}
+	if _, ok := objects(t, w.bucket)[day]; !ok {
+		t.Error("the day was deleted while an index that names it may be cached")
+	}
+	w.publishAt(5, 1)
+	if _, ok := objects(t, w.bucket)[day]; ok {
+		t.Error("the day was not deleted")
+	}
+}
+
+// TestRetentionOfPackage: a package that is not published any more leaves nothing when
+// its time is over, nor the hours of a day that never came to its end.
+func TestRetentionOfPackage(t *testing.T) {
+	w := newWorld(t, 1)
+	w.layout = newLayout(t, &cwa.Options{Days: 2, HourDays: 1})
+	w.hours(4)
+	w.run()
+	w.packages = w.packages[:1]
+	for _, at := range []struct{ day, hour int }{{3, 23}, {5, 0}, {5, 1}} {
+		w.publishAt(at.day, at.hour)
+		hour := tree + "/EUR/date/2026-03-02/hour/1"
+		if _, ok := objects(t, w.bucket)[hour]; !ok && at.day == 3 {
+			t.Error("deleted before the day, which could still be published, is past its time")
+		}
+	}
+	for name := range objects(t, w.bucket) {
+		if strings.HasPrefix(name, tree+"/EUR/") {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if registers, err := w.store.Registers(t.Context(), "distribution/cwa/plan/EUR/"); err != nil || len(registers) > 0 {
+		t.Errorf("%d registers are still there, %v", len(registers), err)
+	}
+	w.verify()
 }
 
 // TestNoCuts: a day whose end no cut has reached is made when one does, even if

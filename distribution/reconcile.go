@@ -132,11 +132,14 @@ func (r *reconciling) window(ctx context.Context, c *committed) error {
 		r.count(&r.report.Objects, 1)
 		_, err := r.adopt(ctx, c, content, i)
 		conflict, differs := errors.AsType[*ConflictError](err)
+		bare, undressed := errors.AsType[*attributesError](err)
 		switch {
 		case errors.Is(err, errAbsent):
 			r.found(r.layout.Object(c.files()[i]), "the ledger has published it, and it is not there")
 		case differs:
 			r.found(conflict.Name, "%s: has %s, the ledger says %s", conflict.Reason, conflict.Have, conflict.Want)
+		case undressed:
+			r.found(r.layout.Object(c.files()[i]), "%v", bare)
 		case err != nil:
 			return err
 		}
@@ -156,9 +159,12 @@ func (r *reconciling) adoptedWindow(ctx context.Context, c *committed) error {
 	name := r.layout.Object(c.file())
 	o, etag, err := r.adoptedObject(ctx, c, hash)
 	conflict, differs := errors.AsType[*ConflictError](err)
+	bare, undressed := errors.AsType[*attributesError](err)
 	switch {
 	case differs:
 		r.found(name, "%s: has %s, the ledger says %s", conflict.Reason, conflict.Have, conflict.Want)
+	case undressed:
+		r.found(name, "%v", bare)
 	case err != nil:
 		return err
 	case o == nil && etag == "":

@@ -47,9 +47,17 @@ func (r *run) gone(unlisted time.Time) bool {
 func (r *run) retirePlans() (swaps []ledger.Swap, doomed []string, err error) {
 	unindexed := r.unindexed()
 	for _, c := range r.state.plans {
+		listed := !r.retired(c)
 		switch {
-		case !c.done() || !r.retired(c) || r.neededByRollUp(c):
+		case !c.done() || listed && c.Unlisted.IsZero() || !listed && r.neededByRollUp(c):
 			continue
+		case listed: // again, since files are kept for longer now
+			c.Unlisted = time.Time{}
+			swap, err := c.swap()
+			if err != nil {
+				return nil, nil, err
+			}
+			swaps = append(swaps, swap)
 		case c.Unlisted.IsZero() && !unindexed:
 			c.Unlisted = r.now
 			swap, err := c.swap()
@@ -84,14 +92,16 @@ func (r *run) isListed(name string) bool {
 }
 
 // neededByRollUp reports whether a base plan belongs to a roll-up that has not
-// been planned yet.
+// been planned yet and would still have a file. A package that is not published any
+// more never plans one.
 func (r *run) neededByRollUp(c *committed) bool {
 	e := r.state.packages[c.pkg]
 	if c.Span != base(r.layout).Name || e == nil {
 		return false
 	}
 	for _, span := range r.layout.Spans()[1:] {
-		if !span.State && windowAt(r.layout, span, c.Start).End.After(e.Next) {
+		w := windowAt(r.layout, span, c.Start)
+		if !span.State && w.End.After(e.Next) && r.now.Before(retiredAt(r.layout, span, w)) {
 			return true
 		}
 	}

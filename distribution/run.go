@@ -185,6 +185,38 @@ func (r *run) checkHistory(ctx context.Context) error {
 			}
 		}
 	}
+	return r.checkWindows()
+}
+
+// checkWindows sees to it that what was planned are windows of the layout, and that
+// the next ones will be. By another offset or other lengths no base windows would make
+// up a roll-up any more, so that there would be no days, and names would stand for
+// other windows than those they were given to.
+func (r *run) checkWindows() error {
+	check := func(pkg string, span Span, w Window) error {
+		if want := windowAt(r.layout, span, w.Start); !want.Start.Equal(w.Start) || !want.End.Equal(w.End) {
+			return fmt.Errorf("distribution: package %s was published by the %s %s, which layout %s does not have: its offset and lengths stay as they are; another takes an output, and names, of its own",
+				pkg, span.Name, w, r.layout.Name())
+		}
+		return nil
+	}
+	for _, c := range r.state.plans {
+		if span := r.span(c.Span); span.Length > 0 && !span.State && r.pkg(c.pkg) != nil {
+			if err := check(c.pkg, span, c.window()); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range r.packages {
+		e := r.state.packages[r.packages[i].Name]
+		if e == nil || e.Next.IsZero() {
+			continue
+		}
+		span := base(r.layout)
+		if err := check(r.packages[i].Name, span, Window{e.Next, e.Next.Add(span.Length)}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -90,10 +90,14 @@ func (c *Cache) Invalidate(ctx context.Context, reference string, names []string
 	return nil
 }
 
-// paths returns what CloudFront is asked to forget.
+// paths returns what CloudFront is asked to forget: everything below the prefix where
+// that is more than it takes.
 func (c *Cache) paths(names []string) []string {
-	if len(c.opts.Paths) > 0 && len(names) > 0 {
+	switch {
+	case len(c.opts.Paths) > 0 && len(names) > 0:
 		return c.opts.Paths
+	case len(names) > MaxPaths:
+		return []string{(&url.URL{Path: c.opts.Prefix}).EscapedPath() + "*"}
 	}
 	var paths []string
 	for _, name := range names {

@@ -110,6 +110,14 @@ func (e *edge) expect(t *testing.T, want ...[]string) {
 
 func TestInvalidate(t *testing.T) {
 	day := "distribution/daily/2020092200.zip"
+	many := func(n int) (names, paths []string) {
+		for i := range n {
+			names, paths = append(names, fmt.Sprintf("%04d", i)), append(paths, fmt.Sprintf("/%04d", i))
+		}
+		return names, paths
+	}
+	most, mostPaths := many(awscdn.MaxPaths)
+	tooMany, _ := many(awscdn.MaxPaths + 1)
 	for _, test := range []struct {
 		name  string
 		opts  *awscdn.Options
@@ -121,6 +129,9 @@ func TestInvalidate(t *testing.T) {
 		{"below a path", &awscdn.Options{Prefix: "/keys/"}, []string{day}, []string{"/keys/" + day}},
 		{"escaped", nil, []string{"a b/ü%"}, []string{"/a%20b/%C3%BC%25"}},
 		{"patterns", &awscdn.Options{Paths: []string{"/distribution/daily/*"}}, []string{"a", day}, []string{"/distribution/daily/*"}},
+		{"as many as it takes", nil, most, mostPaths},
+		{"more than it takes", nil, tooMany, []string{"/*"}},
+		{"more, below a path", &awscdn.Options{Prefix: "/ü/"}, tooMany, []string{"/%C3%BC/*"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e, c := open(t, edgeID, test.opts, nil)

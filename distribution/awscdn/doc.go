@@ -17,7 +17,8 @@
 // # Permissions and cost
 //
 // cloudfront:CreateInvalidation on the distribution. CloudFront takes 3,000 paths
-// at a time and charges for more than 1,000 a month. A tree with many packages is
+// at a time, of more it is asked by one pattern to forget all that is below the
+// prefix, and charges for more than 1,000 a month. A tree with many packages is
 // better asked for by [Options.Paths], of which a pattern counts as one, or by a
 // short [distribution.Options.MaxAge] alone.
 package awscdn
