@@ -163,11 +163,15 @@ func (h *Hub) Release(ctx context.Context, opts *ledger.ReleaseOptions) (*ledger
 	return report, nil
 }
 
-// relist has this process see the batches that it has just recorded.
+// relist has this process see the batches that it has just recorded, in both lists:
+// who is called about them is to be called by the next line of the program.
 func (h *Hub) relist() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.listed = time.Time{}
+	h.mu.Unlock()
+	h.sealed.mu.Lock()
+	defer h.sealed.mu.Unlock()
+	h.sealed.listed = time.Time{}
 }
 
 // Download returns the batch that follows a place, as a nation is given it; nil if
