@@ -102,6 +102,12 @@ func (g *pushRange) empty() bool { return g.Total == 0 && g.Expired.IsZero() }
 // done reports whether nothing of the range is left to be sent.
 func (g *pushRange) done() bool { return !g.Expired.IsZero() || g.Sent >= g.Total }
 
+// untaken reports whether the server has refused, one by one, all that it was sent of
+// the range so far.
+func (g *pushRange) untaken() bool {
+	return len(g.Refused) > 0 && len(g.Refused) >= g.Sent && g.Expired.IsZero()
+}
+
 // hashOf names a unit without its key.
 func hashOf(id ledger.Identity, u ledger.UnitID) string {
 	hash := ledger.TombstoneOf(id, u)
