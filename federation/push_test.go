@@ -1174,3 +1174,39 @@ func TestNewPushChecks(t *testing.T) {
 		}
 	}
 }
+
+// TestPushSlowerThanItForgets: a range that takes days to be sent says what it was
+// recorded with to its end, also of keys that ranges told of which are old by then.
+func TestPushSlowerThanItForgets(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	p.run()
+	told := units[0] // the youngest
+	for _, u := range units {
+		if p.families(u.KeyData)[0].Key.End().After(p.families(told.KeyData)[0].Key.End()) {
+			told = u
+		}
+	}
+	p.clock = p.clock.Add(13 * 24 * time.Hour)
+	more := p.submit(20)
+	must(p.ledger.Withdraw(t.Context(), told))
+	p.clock = p.clock.Add(time.Hour)
+	must(p.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	p.opts.MaxBatches = 1
+	for range 30 { // batches are few, and far between
+		p.run()
+		p.clock = p.clock.Add(6 * time.Hour)
+		must(p.ledger.Release(t.Context(), nil))
+		must(p.ledger.Prune(t.Context()))
+	}
+	got := p.server.keys()
+	if got[told] != 2 {
+		t.Errorf("the server was told %d times of a key that was withdrawn, want 2", got[told])
+	}
+	for _, u := range more {
+		if got[u] != 1 {
+			t.Errorf("a key was stored %d times", got[u])
+		}
+	}
+}

@@ -346,11 +346,14 @@ func broughtBy(partner ledger.Source, u *ledger.Unit, n int64) bool {
 	return false
 }
 
-// forget removes ranges that are done and from before a time, and returns the
-// swaps that do.
+// forget removes ranges from before a time, and returns the swaps that do. As long as
+// one is to be sent it removes none: what that says follows from those before it.
 func (s *pushState) forget(before time.Time) (swaps []ledger.Swap) {
+	if slices.ContainsFunc(s.ranges, func(g *pushRange) bool { return !g.done() }) {
+		return nil
+	}
 	s.ranges = slices.DeleteFunc(s.ranges, func(g *pushRange) bool {
-		if !g.done() || !g.Time.Before(before) || len(swaps) >= maxForget {
+		if !g.Time.Before(before) || len(swaps) >= maxForget {
 			return false
 		}
 		swaps = append(swaps, ledger.Swap{Name: g.register, Version: g.version, Delete: true})
