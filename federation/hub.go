@@ -341,7 +341,7 @@ func (h *Hub) sweep(ctx context.Context, now time.Time, recorded int64) (swaps [
 		if err := json.Unmarshal(r.Value, &c); err != nil {
 			return nil, false, fmt.Errorf("register %s: %w", r.Name, err)
 		}
-		if c.Time.Before(old) && len(swaps) < maxForget {
+		if c.Time.Before(old) && c.Time.Before(kept) && len(swaps) < maxForget {
 			swaps = append(swaps, ledger.Swap{Name: r.Name, Version: r.Version, Delete: true})
 		}
 		if !c.Time.Before(kept) {
