@@ -122,7 +122,7 @@ func TestPushAccount(t *testing.T) {
 
 	refused := p.one()
 	p.cut()
-	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+	p.refuses(refused)
 	p.run()
 	p.says("refused", refused, "key refused; ")
 	p.server.answer = nil

@@ -141,9 +141,12 @@ func spares(n *Nation, spans []span) func(i int, u *ledger.Unit, e ledger.Event)
 // cut by which the head has a version: the operator may have withdrawn some since. They are not to be changed.
 func (h *Hub) units(ctx context.Context, version int64, b *hubBatch) ([]*ledger.Unit, error) {
 	ctx = context.WithoutCancel(ctx) // others wait for them
-	name := fmt.Sprintf("%s@%d", b.tag, version)
-	return h.shelf.get(name, func() ([]*ledger.Unit, error) { return h.readUnits(ctx, b.span) })
+	return h.shelf.get(shelved(b.tag, version), func() ([]*ledger.Unit, error) { return h.readUnits(ctx, b.span) })
 }
+
+// shelved is the name under which what a batch tells is kept in memory. What of it the
+// operator has withdrawn changes with a cut, and so does the name.
+func shelved(tag string, version int64) string { return fmt.Sprintf("%s@%d", tag, version) }
 
 func (h *Hub) readUnits(ctx context.Context, b span) ([]*ledger.Unit, error) {
 	units := []*ledger.Unit{}

@@ -79,16 +79,16 @@ func (c *cursor) stored(ctx context.Context, l *ledger.Ledger, name ledger.Sourc
 	return nil
 }
 
-// advance moves past a new page.
-func (c *cursor) advance(page *Page, now time.Time, fills bool) {
+// advance moves past a new page, that a run which began at one time has read at another.
+func (c *cursor) advance(page *Page, now, read time.Time, fills bool) {
 	c.At, c.Found, c.Heard, c.Probe = page.Next, now, now, nil
 	if !fills {
 		c.settleAt(page.Next)
 		return
 	}
-	m := mark{Tag: uploadID(page.Tag), Time: now}
+	m := mark{Tag: uploadID(page.Tag), Time: read}
 	last := len(c.Marks) - 1
-	if last >= 0 && (c.Marks[last].Time.Equal(now) || len(c.Marks) >= maxMarks) {
+	if last >= 0 && (!c.Marks[last].Time.Before(now) || len(c.Marks) >= maxMarks) {
 		c.Marks[last] = m // it covers those before it
 		return
 	}

@@ -36,7 +36,10 @@
 // request the range, its parts and the rules it goes by are recorded in a register
 // of the ledger, so that a repeat, after whatever crash or change of
 // configuration, has the same tags and the same content. From the record on its
-// keys count as sent.
+// keys count as sent. A key that the server refuses by itself is set aside if it has
+// taken another of the range. Where it takes none, that may be about more than keys,
+// as a certificate that it does not know: the run fails, and the next sends them all,
+// with whatever has been released since.
 //
 // A server is never sent what it brought itself, so that what goes round comes to
 // rest. Keys keep their origin wherever they go.

@@ -67,7 +67,7 @@ func TestPushForecast(t *testing.T) {
 		{"refused", func(p *pusher) ledger.UnitID {
 			u := p.one()
 			p.cut()
-			p.server.answer = func(b *federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+			p.refuses(u)
 			p.run()
 			p.server.answer = nil
 			return u

@@ -163,11 +163,15 @@ func (h *Hub) Release(ctx context.Context, opts *ledger.ReleaseOptions) (*ledger
 	return report, nil
 }
 
-// relist has this process see the batches that it has just recorded.
+// relist has this process see the batches that it has just recorded, in both lists:
+// who is called about them is to be called by the next line of the program.
 func (h *Hub) relist() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.listed = time.Time{}
+	h.mu.Unlock()
+	h.sealed.mu.Lock()
+	defer h.sealed.mu.Unlock()
+	h.sealed.listed = time.Time{}
 }
 
 // Download returns the batch that follows a place, as a nation is given it; nil if
@@ -337,7 +341,7 @@ func (h *Hub) sweep(ctx context.Context, now time.Time, recorded int64) (swaps [
 		if err := json.Unmarshal(r.Value, &c); err != nil {
 			return nil, false, fmt.Errorf("register %s: %w", r.Name, err)
 		}
-		if c.Time.Before(old) && len(swaps) < maxForget {
+		if c.Time.Before(old) && c.Time.Before(kept) && len(swaps) < maxForget {
 			swaps = append(swaps, ledger.Swap{Name: r.Name, Version: r.Version, Delete: true})
 		}
 		if !c.Time.Before(kept) {

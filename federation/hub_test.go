@@ -320,6 +320,29 @@ func TestHubKeepsBatchesForLateReaders(t *testing.T) {
 	}
 }
 
+// TestHubKeepsBatchesBeyondThePruneAge, if it is told to: those that can be read are
+// listed, too.
+func TestHubKeepsBatchesBeyondThePruneAge(t *testing.T) {
+	h := newHub(t)
+	h.serve(&federation.HubOptions{Fresh: 1, Keep: 21 * 24 * time.Hour})
+	at := today(h)
+	all := h.make(de, 10)
+	h.upload(&germany, "1", all...)
+	h.release()
+	for day := range 24 {
+		h.clock = h.clock.Add(24 * time.Hour)
+		must(h.hub.Release(t.Context(), nil))
+		must(h.ledger.Prune(t.Context()))
+		want := 10
+		if day >= 21 {
+			want = 0
+		}
+		if got, _ := h.drain(&france, at); len(got) != want {
+			t.Errorf("on day %d a nation is given %d keys, want %d", day+1, len(got), want)
+		}
+	}
+}
+
 // TestHubBatchSizes: a cut is divided, and nothing falls between.
 func TestHubBatchSizes(t *testing.T) {
 	for _, n := range []int{1, 99, 100, 101, 250} {

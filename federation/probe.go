@@ -84,7 +84,7 @@ func (r *pulling) probed(ctx context.Context) error {
 		c.At = p.At
 		c.settleAt(p.At)
 		if r.opts.Settle >= 0 { // what was read for the first time now can still fill
-			c.Settled, c.Marks = r.from(Place{Day: DayOf(r.now)}, r.now), []mark{{Tag: uploadID(p.Last), Time: r.now}}
+			c.Settled, c.Marks = r.from(Place{Day: DayOf(r.now)}, r.now), []mark{{Tag: uploadID(p.Last), Time: r.moment()}}
 		}
 	} else if !p.Known {
 		r.report.warn("nothing for %s, and the server gives no page from before that either", r.now.Sub(c.Heard).Round(time.Minute))

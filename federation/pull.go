@@ -156,7 +156,8 @@ func (p *Pull) Run(ctx context.Context) (*PullReport, error) {
 type pulling struct {
 	*Pull
 	now    time.Time // by the ledger's clock, at the start
-	until  time.Time // when the budget is spent, by this machine's clock
+	began  time.Time // that, by this machine's clock
+	until  time.Time // when the budget is spent, likewise
 	cursor *cursor
 	seen   map[string]bool // tags of new pages of this run
 	report *PullReport
@@ -181,7 +182,7 @@ func (r *pulling) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.now, r.report.Time = log.Now, log.Now
+	r.now, r.began, r.report.Time = log.Now, time.Now(), log.Now
 	r.cursor, err = readCursor(ctx, r.ledger, r.name)
 	if err != nil {
 		return err
@@ -203,6 +204,10 @@ func (r *pulling) look(ctx context.Context) error {
 	}
 	return nil
 }
+
+// moment is the time by the ledger's clock: a page that is read at the end of a long
+// run can fill for as long as one that is read at its start.
+func (r *pulling) moment() time.Time { return r.now.Add(time.Since(r.began)) }
 
 // spent reports whether the run is to ask for nothing more.
 func (r *pulling) spent() bool {
@@ -230,7 +235,7 @@ func (r *pulling) follow(ctx context.Context) error {
 			return r.store(ctx, page) // it may hold more by now
 		}
 		r.seen[page.Tag] = true
-		r.cursor.advance(page, r.now, r.opts.Settle >= 0)
+		r.cursor.advance(page, r.now, r.moment(), r.opts.Settle >= 0)
 		if err := r.store(ctx, page); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gaenkit/gaen/federation"
@@ -150,7 +151,7 @@ func TestPullReadsAgain(t *testing.T) {
 	if r := p.run(); r.Pages != 0 || p.has(all[10:20]) != 0 {
 		t.Errorf("read again before the settle time: %+v", r)
 	}
-	p.clock = p.clock.Add(time.Minute)
+	p.clock = p.clock.Add(2 * time.Minute)
 	if r := p.run(); r.Reread != 3 || r.Accepted != 10 || r.Duplicates != 20 {
 		t.Errorf("got %+v, want 3 pages read again", r)
 	}
@@ -1050,4 +1051,31 @@ func TestNewPullChecks(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+}
+
+// TestPullReadsAgainAfterALongRun: for how long a page can still fill counts from when
+// it was given, however long the run lasts that it is of.
+func TestPullReadsAgainAfterALongRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPuller(t)
+		p.opts = &federation.PullOptions{Budget: 2 * time.Hour}
+		all := p.foreign(20)
+		p.server.add(p.clock, "a", all[:10]...)
+		p.server.add(p.clock, "b", all[10:15]...)
+		late := p.server.add(p.clock, "c")
+		p.server.fail = func(federation.Place) error { // a slow server
+			p.clock = p.clock.Add(20 * time.Minute)
+			time.Sleep(20 * time.Minute)
+			return nil
+		}
+		p.run()
+		p.server.fail = nil
+		p.run() // a moment after the last page came
+		late.Keys = all[15:]
+		p.clock = p.clock.Add(31 * time.Minute)
+		p.run()
+		if got := p.has(all); got != len(all) {
+			t.Errorf("it has %d keys of %d", got, len(all))
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -120,6 +121,8 @@ type pushing struct {
 	log    *ledger.Log
 	until  time.Time // when the budget is spent, by this machine's clock
 	report *PushReport
+
+	refusedBefore map[keys.Region]int // of the report, when the range was begun that is sent now
 }
 
 func (r *pushing) run(ctx context.Context) error {
@@ -371,6 +374,7 @@ func (r *pushing) carryOut(ctx context.Context, g *pushRange) error {
 	if len(c.keys) != g.Total {
 		return fmt.Errorf("the range up to cut %d has %d keys and was recorded with %d", g.To.Cut, len(c.keys), g.Total)
 	}
+	r.refusedBefore = maps.Clone(r.report.Refused)
 	for !g.done() {
 		if r.spent() {
 			return nil
@@ -379,7 +383,7 @@ func (r *pushing) carryOut(ctx context.Context, g *pushRange) error {
 			return err
 		}
 	}
-	r.report.Ranges++
+	r.report.completed(g)
 	return nil
 }
 
@@ -401,7 +405,7 @@ func (r *pushing) send(ctx context.Context, g *pushRange, c *content) error {
 	case errors.Is(err, ErrRefused) && len(batch.Keys) > 1:
 		g.halve()
 	case errors.Is(err, ErrRefused):
-		if err := r.refuse(g, c, at[0]); err != nil {
+		if err := r.refuse(ctx, g, c, at[0]); err != nil {
 			return err
 		}
 		g.sent()
@@ -411,7 +415,7 @@ func (r *pushing) send(ctx context.Context, g *pushRange, c *content) error {
 		g.sent()
 		r.report.sent(batch, answer)
 	default:
-		if err := r.drop(g, c, at, answer); err != nil {
+		if err := r.drop(ctx, g, c, at, answer); err != nil {
 			return err
 		}
 	}
@@ -435,7 +439,7 @@ func (r *pushing) batch(g *pushRange, p *part, c *content) (*Batch, []int) {
 
 // drop takes out of the next part what the server has already, and what it will
 // never take.
-func (r *pushing) drop(g *pushRange, c *content, at []int, a *Answer) error {
+func (r *pushing) drop(ctx context.Context, g *pushRange, c *content, at []int, a *Answer) error {
 	for _, i := range slices.Concat(a.Known, a.Refused) {
 		if i < 0 || i >= len(at) {
 			return fmt.Errorf("%w: the answer speaks of key %d of %d", ErrUnavailable, i, len(at))
@@ -446,7 +450,7 @@ func (r *pushing) drop(g *pushRange, c *content, at []int, a *Answer) error {
 		r.report.Known++
 	}
 	for _, i := range a.Refused {
-		if err := r.refuse(g, c, at[i]); err != nil {
+		if err := r.refuse(ctx, g, c, at[i]); err != nil {
 			return err
 		}
 	}
@@ -454,9 +458,9 @@ func (r *pushing) drop(g *pushRange, c *content, at []int, a *Answer) error {
 }
 
 // refuse sets a key aside that the server will never take.
-func (r *pushing) refuse(g *pushRange, c *content, n int) error {
+func (r *pushing) refuse(ctx context.Context, g *pushRange, c *content, n int) error {
 	if len(g.Refused) >= maxRefused {
-		return fmt.Errorf("%w: %d keys of one range, one by one: this is about more than keys, and nothing more is sent until it is mended", ErrRefused, len(g.Refused))
+		return r.tooManyRefused(ctx, g)
 	}
 	k := &c.keys[n]
 	g.drop(n)
@@ -465,8 +469,42 @@ func (r *pushing) refuse(g *pushRange, c *content, n int) error {
 	return nil
 }
 
+// tooManyRefused ends a run in which a server refuses key after key.
+func (r *pushing) tooManyRefused(ctx context.Context, g *pushRange) error {
+	if g.untaken() {
+		return r.takeBack(ctx, g)
+	}
+	return fmt.Errorf("%w: %d keys of one range, one by one: this is about more than keys, and nothing more is sent until it is mended", ErrRefused, len(g.Refused))
+}
+
+// takeBack takes back the record of a range of which the server has taken nothing, and
+// ends the run. It cannot be told whether that is about its keys, or about all there
+// are: to an upload that is signed by a certificate that it does not know, the European
+// gateway says what it says to a key that is too old. The next run sends them again,
+// with what the log has by then. If it takes any of that, those that it refuses were to
+// blame.
+func (r *pushing) takeBack(ctx context.Context, g *pushRange) error {
+	r.state.Position, r.report.Refused = g.From, r.refusedBefore
+	r.report.RetryAfter = max(r.report.RetryAfter, untakenPause)
+	state, err := r.state.swap(r.name)
+	if err != nil {
+		return err
+	}
+	if err := r.ledger.Swap(ctx, ledger.NewNonce(), state, ledger.Swap{Name: g.register, Version: g.version, Delete: true}); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: each of %d keys, and it has taken no other of this range: this may be about more than keys, and all are sent again", ErrRefused, len(g.Refused))
+}
+
+// untakenPause is for how long a server is left alone that takes nothing: to find out
+// that it does not takes a request for every key.
+const untakenPause = 15 * time.Minute
+
 // store stores what a range is now.
 func (r *pushing) store(ctx context.Context, g *pushRange) error {
+	if g.done() && g.untaken() {
+		return r.takeBack(ctx, g)
+	}
 	if g.done() && g.Completed.IsZero() && g.Expired.IsZero() {
 		g.Completed = r.log.Now
 	}

@@ -429,25 +429,121 @@ func TestPushDoesNotTrustTheAnswer(t *testing.T) {
 	p.expect(units)
 }
 
+// refuses has the server refuse whatever holds one of these units.
+func (p *pusher) refuses(units ...ledger.UnitID) {
+	p.server.answer = func(b *federation.Batch) (*federation.Answer, error) {
+		if slices.ContainsFunc(b.Keys, func(k keys.DiagnosisKey) bool { return slices.Contains(units, ledger.IDOf(&k)) }) {
+			return nil, fmt.Errorf("%w: 400", federation.ErrRefused)
+		}
+		return &federation.Answer{Inserted: len(b.Keys)}, nil
+	}
+}
+
 // TestPushStopsWhereAllIsRefused: then it is not about keys, and none is to be lost
-// over it.
+// over it, however few they are. The European gateway answers an upload that is signed
+// by a certificate that it does not know as it answers one with a key that is too old,
+// and a gateway that fails at a single key may be one that fails at all.
 func TestPushStopsWhereAllIsRefused(t *testing.T) {
+	one := func(b *federation.Batch) (*federation.Answer, error) {
+		if len(b.Keys) > 1 {
+			return nil, federation.ErrUnavailable
+		}
+		return &federation.Answer{Refused: []int{0}, Inserted: -1}, nil
+	}
+	all := func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+	for _, tt := range []struct {
+		name     string
+		uploads  int
+		answer   func(*federation.Batch) (*federation.Answer, error)
+		maxBatch int
+		batches  int // in a run
+	}{
+		{name: "more than may be refused", uploads: 100, answer: all, maxBatch: 1000},
+		{name: "an upload", uploads: 1, answer: all, maxBatch: 1000},
+		{name: "an upload, over runs that a limit ends", uploads: 1, answer: all, maxBatch: 1000, batches: 2},
+		{name: "a batch for each key", uploads: 1, answer: all, maxBatch: 1},
+		{name: "one by one, by their places", uploads: 1, answer: one, maxBatch: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPusher(t)
+			p.opts = &federation.PushOptions{FromBeginning: true, MaxBatch: tt.maxBatch, MaxBatches: tt.batches}
+			units := p.submit(tt.uploads)
+			p.cut()
+			p.server.answer = tt.answer
+			for range 3 {
+				report, err := p.try()
+				for err == nil && report.More && report.RetryAfter == 0 {
+					report, err = p.try()
+				}
+				if !errors.Is(err, federation.ErrRefused) || len(report.Refused) > 0 || report.RetryAfter == 0 {
+					t.Fatalf("%v is set aside, left alone for %s: %v", report.Refused, report.RetryAfter, err)
+				}
+				units = append(units, p.submit(1)...)
+				p.cut()
+			}
+			p.checkSink(map[ledger.Term]int64{ledger.TermDue: int64(len(units))})
+			p.server.answer = nil
+			for p.run().More {
+			}
+			p.expect(units)
+			p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(units))})
+		})
+	}
+}
+
+// TestPushGoesOnBesideBadKeys: bad keys that stand alone in their range are refused again
+// and again, until the server takes another beside them. They delay none.
+func TestPushGoesOnBesideBadKeys(t *testing.T) {
 	p := newPusher(t)
-	p.opts = &federation.PushOptions{FromBeginning: true, MaxBatch: 1000}
-	units := p.submit(100)
+	bad := p.submit(1)
+	p.refuses(bad...)
 	p.cut()
-	p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
-	if _, err := p.try(); !errors.Is(err, federation.ErrRefused) {
-		t.Fatalf("got %v", err)
+	for range 3 {
+		if _, err := p.try(); !errors.Is(err, federation.ErrRefused) {
+			t.Fatalf("got %v", err)
+		}
+		p.cut()
 	}
-	tried := len(p.server.tried)
-	if _, err := p.try(); err == nil || len(p.server.tried) > tried+2 {
-		t.Errorf("goes on: %v", err)
+	good := p.submit(1)
+	p.cut()
+	if r := p.run(); r.Refused[de] != len(bad) || r.Keys != len(good) || len(r.Warnings) != 1 {
+		t.Errorf("got %+v", r)
 	}
-	p.server.answer = nil
-	p.run()
-	if got := len(p.server.keys()); got != len(units)-500 {
-		t.Errorf("%d keys were stored, want all but the 500 refused", got)
+	p.expect(good)
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: int64(len(good)), ledger.TermNotForSink: int64(len(bad))})
+	p.cut()
+	if r := p.run(); r.Batches != 0 {
+		t.Errorf("sent again: %+v", r)
+	}
+}
+
+// TestPushTakesBackInOneStep: where a run of which nothing was taken ends, whatever
+// fails, nothing is lost and nothing sent twice.
+func TestPushTakesBackInOneStep(t *testing.T) {
+	for nth := range 40 {
+		for _, verdict := range []ledgertest.Verdict{ledgertest.Fail, ledgertest.FailAfter} {
+			p := newPusher(t)
+			units := p.submit(1)
+			p.cut()
+			p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+			calls := 0
+			p.fault = func() ledgertest.Verdict {
+				if calls++; calls == nth {
+					return verdict
+				}
+				return ledgertest.Pass
+			}
+			p.try()
+			p.fault = func() ledgertest.Verdict { return ledgertest.Pass }
+			p.try()
+			units = append(units, p.submit(1)...)
+			p.cut()
+			p.server.answer = nil
+			if r := p.run(); len(r.Refused) > 0 {
+				t.Errorf("call %d: %v is set aside", nth, r.Refused)
+			}
+			p.expect(units)
+		}
 	}
 }
 
@@ -806,8 +902,9 @@ func TestPushWithdrawsWhatWasTakenOnce(t *testing.T) {
 	p.run()
 	k.ReportType = keys.Some(keys.ReportConfirmedTest)
 	must(p.ledger.Accept(t.Context(), &ledger.Delivery{Source: ledger.Own, Uploads: []ledger.Upload{{ID: "a", Keys: up.Keys}}}))
+	beside := p.submit(1)
 	p.cut()
-	p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return nil, federation.ErrRefused }
+	p.refuses(ledger.IDOf(k))
 	if r := p.run(); r.Refused[de] != 1 {
 		t.Fatalf("%+v", r)
 	}
@@ -817,7 +914,7 @@ func TestPushWithdrawsWhatWasTakenOnce(t *testing.T) {
 	if r := p.run(); r.Withdrawals != 1 {
 		t.Errorf("the server has the key, and is not told of its withdrawal: %+v", r)
 	}
-	p.checkSink(map[ledger.Term]int64{ledger.TermSent: 1})
+	p.checkSink(map[ledger.Term]int64{ledger.TermSent: 1 + int64(len(beside))})
 }
 
 // TestPushIsNotStuckAtOthersWithdrawals: the credentials were exchanged for some that
@@ -1074,6 +1171,42 @@ func TestNewPushChecks(t *testing.T) {
 		change(&source, &rules, &opts, &s)
 		if _, err := federation.NewPush(p.ledger, source, &s, rules, &opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestPushSlowerThanItForgets: a range that takes days to be sent says what it was
+// recorded with to its end, also of keys that ranges told of which are old by then.
+func TestPushSlowerThanItForgets(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	p.run()
+	told := units[0] // the youngest
+	for _, u := range units {
+		if p.families(u.KeyData)[0].Key.End().After(p.families(told.KeyData)[0].Key.End()) {
+			told = u
+		}
+	}
+	p.clock = p.clock.Add(13 * 24 * time.Hour)
+	more := p.submit(20)
+	must(p.ledger.Withdraw(t.Context(), told))
+	p.clock = p.clock.Add(time.Hour)
+	must(p.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	p.opts.MaxBatches = 1
+	for range 30 { // batches are few, and far between
+		p.run()
+		p.clock = p.clock.Add(6 * time.Hour)
+		must(p.ledger.Release(t.Context(), nil))
+		must(p.ledger.Prune(t.Context()))
+	}
+	got := p.server.keys()
+	if got[told] != 2 {
+		t.Errorf("the server was told %d times of a key that was withdrawn, want 2", got[told])
+	}
+	for _, u := range more {
+		if got[u] != 1 {
+			t.Errorf("a key was stored %d times", got[u])
 		}
 	}
 }

@@ -16,7 +16,7 @@ type PushReport struct {
 	More bool // a limit, or what the server asked, ended the run; there may be more
 
 	// RetryAfter is for how long the server wants to be left alone; 0 if it did not
-	// say.
+	// say. One that takes nothing at all is left alone for a while, too.
 	RetryAfter time.Duration
 
 	Ranges      int // completed
@@ -36,7 +36,8 @@ type PushReport struct {
 	Known int // what the server said it had before, one by one
 
 	// Refused counts the keys that the server will never take, by origin. They
-	// are set aside, and their neighbours were sent.
+	// are set aside, and others of their range were taken: where none was, the run
+	// fails with [ErrRefused], and all are sent again.
 	Refused map[keys.Region]int
 
 	// LeftOut counts the units of ranges recorded now that are not for the
@@ -80,6 +81,14 @@ func (r *PushReport) refused(k *keys.DiagnosisKey) {
 		r.Refused = map[keys.Region]int{}
 	}
 	r.Refused[k.Origin]++
+}
+
+// completed counts a range that the server has, and says what of it was set aside.
+func (r *PushReport) completed(g *pushRange) {
+	r.Ranges++
+	if n := len(g.Refused); n > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d keys of cuts %d to %d were refused one by one, and are set aside", n, g.Total, g.From.Cut+1, g.To.Cut))
+	}
 }
 
 func (r *PushReport) leftOut(c *content) {

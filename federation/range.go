@@ -102,6 +102,12 @@ func (g *pushRange) empty() bool { return g.Total == 0 && g.Expired.IsZero() }
 // done reports whether nothing of the range is left to be sent.
 func (g *pushRange) done() bool { return !g.Expired.IsZero() || g.Sent >= g.Total }
 
+// untaken reports whether the server has refused, one by one, all that it was sent of
+// the range so far.
+func (g *pushRange) untaken() bool {
+	return len(g.Refused) > 0 && len(g.Refused) >= g.Sent && g.Expired.IsZero()
+}
+
 // hashOf names a unit without its key.
 func hashOf(id ledger.Identity, u ledger.UnitID) string {
 	hash := ledger.TombstoneOf(id, u)
@@ -340,11 +346,14 @@ func broughtBy(partner ledger.Source, u *ledger.Unit, n int64) bool {
 	return false
 }
 
-// forget removes ranges that are done and from before a time, and returns the
-// swaps that do.
+// forget removes ranges from before a time, and returns the swaps that do. As long as
+// one is to be sent it removes none: what that says follows from those before it.
 func (s *pushState) forget(before time.Time) (swaps []ledger.Swap) {
+	if slices.ContainsFunc(s.ranges, func(g *pushRange) bool { return !g.done() }) {
+		return nil
+	}
 	s.ranges = slices.DeleteFunc(s.ranges, func(g *pushRange) bool {
-		if !g.done() || !g.Time.Before(before) || len(swaps) >= maxForget {
+		if !g.Time.Before(before) || len(swaps) >= maxForget {
 			return false
 		}
 		swaps = append(swaps, ledger.Swap{Name: g.register, Version: g.version, Delete: true})

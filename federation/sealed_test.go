@@ -775,6 +775,52 @@ func TestSealedOperator(t *testing.T) {
 	}
 }
 
+// TestSealedOperatorAfterwards: what the operator withdraws after it was told beside a
+// piece is in no batch from the next cut on, also where the process has read that
+// before.
+func TestSealedOperatorAfterwards(t *testing.T) {
+	h := newSealed(t)
+	k := h.key(de, -time.Hour)
+	h.put(&germany, "a", k, h.key(de, 40*time.Minute))
+	h.release()
+	h.put(&germany, "b", as(k, keys.ReportConfirmedTest))
+	for range 9 {
+		h.release()
+	}
+	told := func() (n int) {
+		for _, l := range h.checker(&france).read().loose {
+			if ledger.IDOf(&l) == ledger.IDOf(&k) && l.ReportType != keys.Some(keys.ReportRevoked) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := told(); n != 2 {
+		t.Fatalf("told %d times, want that its report type rose, and once more after the piece that says less", n)
+	}
+	must(h.ledger.Withdraw(t.Context(), ledger.IDOf(&k)))
+	h.release()
+	if n := told(); n != 0 {
+		t.Errorf("%d batches have it still", n)
+	}
+}
+
+// TestSealedSeenAtOnce: whoever is called after a cut is called about the batches of
+// that very cut, however lately the process has looked for others.
+func TestSealedSeenAtOnce(t *testing.T) {
+	h := newSealed(t)
+	h.serve(&federation.HubOptions{Fresh: time.Hour})
+	h.put(&germany, "a", h.keysOf(de, 1)...)
+	h.release()
+	c := h.checker(&france).read()
+	h.put(&germany, "b", h.keysOf(de, 1)...)
+	h.release()
+	if got := must(h.hub.SealedBatches(t.Context(), &france, c.at)); len(got) != 1 {
+		t.Errorf("%d batches, want the one that was just made", len(got))
+	}
+	c.read().expectPieces("de/a", "de/b")
+}
+
 // TestSealedHeld: a key beyond the quota holds its piece, and nothing else.
 func TestSealedHeld(t *testing.T) {
 	h := newSealed(t)

@@ -144,7 +144,7 @@ func (h *Hub) sealedPage(ctx context.Context, n *Nation, list *sealedList, i int
 	case ofPieces:
 		there, err = h.addPieces(ctx, page, n, b)
 	case ofTells:
-		there, err = h.addTells(ctx, page, n, b, list.spans[b.view].to)
+		there, err = h.addTells(ctx, page, n, list, b)
 	default:
 		there, err = h.addSpan(ctx, page, n, list, b)
 	}
@@ -194,14 +194,14 @@ func (p *SealedPage) add(n *Nation, what telling, u *ledger.Unit, e ledger.Event
 	}
 }
 
-// addTells adds the state, after a number, of the keys of which pieces do not say
-// it. Whoever is given a piece is told this of it, too.
-func (h *Hub) addTells(ctx context.Context, page *SealedPage, n *Nation, b *sealedBatch, to int64) (bool, error) {
+// addTells adds the state, after a cut, of the keys of which pieces do not say it.
+// Whoever is given a piece is told this of it, too.
+func (h *Hub) addTells(ctx context.Context, page *SealedPage, n *Nation, list *sealedList, b *sealedBatch) (bool, error) {
 	l, err := h.readLoad(ctx, b.load)
 	if err != nil || l == nil {
 		return false, err
 	}
-	units, err := h.told(ctx, b.tag, l)
+	units, err := h.told(ctx, list.version, b.tag, l)
 	if err != nil || units == nil {
 		return false, err
 	}
@@ -211,7 +211,7 @@ func (h *Hub) addTells(ctx context.Context, page *SealedPage, n *Nation, b *seal
 			if u == nil || p.own(n) || u.Key.Origin == n.Region {
 				continue
 			}
-			what, e := aKey, u.At(to)
+			what, e := aKey, u.At(list.spans[b.view].to)
 			if e.Partners != ledger.Active {
 				what = withdrawal
 			}
@@ -223,10 +223,11 @@ func (h *Hub) addTells(ctx context.Context, page *SealedPage, n *Nation, b *seal
 }
 
 // told returns the units of a load of which there is something to tell, in order,
-// those that are there; nil if the load has been forgotten.
-func (h *Hub) told(ctx context.Context, tag string, l *load) ([]*ledger.Unit, error) {
+// those that are there; nil if the load has been forgotten. They are as of the cut by
+// which the head has a version, as those of [Hub.units] are.
+func (h *Hub) told(ctx context.Context, version int64, tag string, l *load) ([]*ledger.Unit, error) {
 	ctx = context.WithoutCancel(ctx) // others wait for them
-	return h.shelf.get(tag, func() ([]*ledger.Unit, error) {
+	return h.shelf.get(shelved(tag, version), func() ([]*ledger.Unit, error) {
 		units := []*ledger.Unit{}
 		for i := range l.Pieces {
 			p := &l.Pieces[i]
