@@ -66,16 +66,23 @@ func newKilling(tb testing.TB, place string, open OpenPlace) *killing {
 	}
 }
 
-// fullLife is how many steps a victim takes at most: so many that twenty see keys
-// pruned, and five even if they die young.
-const fullLife = 4 * stepsOfVictim
+// youngLife and fullLife are how many steps a victim takes at most. The first ones die
+// young, so that the first cuts are looked at before they are pruned.
+const (
+	youngLife = stepsOfVictim
+	fullLife  = 4 * stepsOfVictim
+)
 
 // run kills victims, every fifth while it opens the ledger.
 func (k *killing) run(kills int) {
 	k.tb.Helper()
 	for i := range kills {
 		steps := 0
-		if i%5 != 0 {
+		switch {
+		case i%5 == 0:
+		case i < 3:
+			steps = 1 + k.rand.IntN(youngLife)
+		default:
 			steps = 1 + k.rand.IntN(fullLife)
 		}
 		told := k.kill(steps)

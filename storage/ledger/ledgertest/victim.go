@@ -156,7 +156,7 @@ func (v *victim) increment(name string) (ledger.Swap, error) {
 }
 
 func (v *victim) cut() (string, error) {
-	v.now = v.now.Add(3 * time.Hour)
+	v.now = v.now.Add(6 * time.Hour)
 	_, err := v.ledger.Release(v.ctx, nil)
 	return saidCut, err
 }
