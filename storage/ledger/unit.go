@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -108,6 +109,27 @@ func (u *Unit) Clone() *Unit {
 		c.Siblings[i] = *u.Siblings[i].Clone()
 	}
 	return &c
+}
+
+// CompareSiblings compares two units with the same key data, which these cuts
+// released, by the order that [Store.Read] promises: the one released first comes
+// first, of one cut an own one, then what was accepted first. Own is what was so when
+// it was released: what it has become since changes nothing of a window that has
+// been read.
+func CompareSiblings(a *Unit, cutOfA int64, b *Unit, cutOfB int64) int {
+	return cmp.Or(
+		cmp.Compare(cutOfA, cutOfB),
+		cmp.Compare(foreignAtFirst(a), foreignAtFirst(b)),
+		a.Accepted.Compare(b.Accepted),
+		a.Key.Origin.Compare(b.Key.Origin))
+}
+
+// foreignAtFirst returns 0 for a unit that was own when it was released, else 1.
+func foreignAtFirst(u *Unit) int {
+	if u.Released() && u.Events[0].Sources.Has(Own) {
+		return 0
+	}
+	return 1
 }
 
 // ID returns the unit's identity.

@@ -134,28 +134,33 @@ func (j *jury) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(fo
 type failure string
 
 // try runs one clause and returns what it failed with, "" if it held.
-func try(t *testing.T, name string, open Opener, opts *Options) (verdict string) {
+func try(t *testing.T, name string, open Opener, opts *Options) string {
 	t.Helper()
 	for _, c := range clauses() {
-		if c.name != name {
-			continue
+		if c.name == name {
+			return verdict(t, c, func(j *jury) { c.check(newTrial(t, j, c, open, opts)) })
 		}
-		defer func() {
-			if p := recover(); p != nil {
-				f, ok := p.(failure)
-				if !ok {
-					panic(p)
-				}
-				verdict = string(f)
-				if !strings.Contains(verdict, c.must) {
-					t.Errorf("the failure does not quote its clause: %s", verdict)
-				}
-			}
-		}()
-		c.check(newTrial(t, &jury{TB: t}, c, open, opts))
-		return ""
 	}
 	t.Fatalf("no clause is named %s", name)
+	return ""
+}
+
+// verdict returns what a check of a clause failed with, "" if it held.
+func verdict(t *testing.T, c clause, check func(*jury)) (said string) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			f, ok := p.(failure)
+			if !ok {
+				panic(p)
+			}
+			said = string(f)
+			if !strings.Contains(said, c.must) {
+				t.Errorf("the failure does not quote its clause: %s", said)
+			}
+		}
+	}()
+	check(&jury{TB: t})
 	return ""
 }
 

@@ -20,6 +20,28 @@
 // handle on the same ledger, are skipped, and say so, where [Options] do not
 // offer it.
 //
+// # Crashes
+//
+// [TestKilled] kills a process that writes, again and again, and [TestServerCrash] has
+// the server crash that keeps the ledger; both expect what was answered to be there,
+// and no step to be there in part. The process is the test binary, which [Victim] makes
+// one:
+//
+//	func TestMain(m *testing.M) {
+//		ledgertest.Victim(openOurs)
+//		os.Exit(m.Run())
+//	}
+//
+//	func TestKilled(t *testing.T) { ledgertest.TestKilled(t, t.TempDir(), openOurs, 20) }
+//
+// where openOurs opens the ledger at a place that another process can open, too.
+//
+// # Benchmarks
+//
+// [BenchmarkAccept], [BenchmarkDay], [BenchmarkKnown] and [BenchmarkOrder] do, at the
+// size of a national back end, what takes longest. What else a store should be measured
+// by can be done in a [Scene].
+//
 // # Faults
 //
 // [Faulty] wraps a store in which calls fail on purpose, before their effect or

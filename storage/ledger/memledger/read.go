@@ -1,7 +1,6 @@
 package memledger
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"maps"
@@ -91,11 +90,7 @@ func (s *Store) family(k keys.KeyData, to int64) *ledger.Unit {
 		}
 	}
 	slices.SortFunc(units, func(a, b ledger.Unit) int {
-		return cmp.Or(
-			cmp.Compare(s.cutOf(a.Events[0].Number), s.cutOf(b.Events[0].Number)),
-			cmp.Compare(rank(a), rank(b)),
-			a.Accepted.Compare(b.Accepted),
-			a.Key.Origin.Compare(b.Key.Origin))
+		return ledger.CompareSiblings(&a, s.cutOf(a.Events[0].Number), &b, s.cutOf(b.Events[0].Number))
 	})
 	first := units[0]
 	if len(units) > 1 {
@@ -105,17 +100,8 @@ func (s *Store) family(k keys.KeyData, to int64) *ledger.Unit {
 }
 
 // cutOf returns the index of the cut that gave a number.
-func (s *Store) cutOf(number int64) int {
-	return sort.Search(len(s.cuts), func(i int) bool { return s.cuts[i].Last >= number })
-}
-
-// rank puts before others what was an own unit when it was released. What it
-// has become since changes nothing of a window that has been read.
-func rank(u ledger.Unit) int {
-	if u.Events[0].Sources.Has(ledger.Own) {
-		return 0
-	}
-	return 1
+func (s *Store) cutOf(number int64) int64 {
+	return int64(sort.Search(len(s.cuts), func(i int) bool { return s.cuts[i].Last >= number }))
 }
 
 // Find implements [ledger.Store].

@@ -20,6 +20,7 @@ import (
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/pgledger"
 )
 
@@ -74,6 +75,7 @@ func checkIntegrity(t *testing.T, pool *pgxpool.Pool) {
 type storm struct {
 	t       *testing.T
 	pools   []*pgxpool.Pool
+	stores  []*pgledger.Store
 	ledgers []*ledger.Ledger
 	keys    []keys.DiagnosisKey
 	now     atomic.Int64 // seconds
@@ -98,7 +100,7 @@ func newStorm(t *testing.T, processes int) *storm {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.pools, s.ledgers = append(s.pools, pool), append(s.ledgers, l)
+		s.pools, s.stores, s.ledgers = append(s.pools, pool), append(s.stores, store), append(s.ledgers, l)
 	}
 	g := keystest.New(3, &keystest.Options{EndOfPeriod: true})
 	for len(s.keys) < 60 {
@@ -239,17 +241,7 @@ func (s *storm) judge() {
 		}
 		return true
 	})
-	log, err := s.ledgers[3].Log(s.t.Context(), 0)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	before := ledger.Cut{}
-	for _, c := range log.Cuts {
-		if !c.Follows(log.Identity, before) {
-			s.t.Errorf("cut %d does not follow cut %d", c.Seq, before.Seq)
-		}
-		before = c
-	}
+	ledgertest.CheckLog(s.t, s.stores[3])
 	checkIntegrity(s.t, s.pools[0])
 	written := pgtest.Shared(s.t).Log()
 	if n := strings.Count(written, "deadlock detected"); n > 0 {
@@ -288,6 +280,16 @@ func TestSortedAdditions(t *testing.T) {
 		t.Error("a deadlock")
 	}
 	checkIntegrity(t, s.pools[0])
+}
+
+// counter reads a number that is kept in a register.
+func counter(ctx context.Context, l *ledger.Ledger, name string) (count, version int64, err error) {
+	registers, err := l.Registers(ctx, name)
+	if err != nil || len(registers) == 0 {
+		return 0, 0, err
+	}
+	count, err = strconv.ParseInt(string(registers[0].Value), 10, 64)
+	return count, registers[0].Version, err
 }
 
 // TestIncrements has several processes add 1 to one register, each as often as it

@@ -138,7 +138,7 @@ func (r *reading) families() (map[keys.KeyData]*ledger.Unit, error) {
 	if err := b.send(); err != nil {
 		return nil, err
 	}
-	sortFamilies(found.all, cuts)
+	slices.SortFunc(found.all, func(a, b *row) int { return ledger.CompareSiblings(&a.unit, cuts[a.id], &b.unit, cuts[b.id]) })
 	families := map[keys.KeyData]*ledger.Unit{}
 	for _, m := range found.all {
 		m.unit.Claims = nil
@@ -164,24 +164,4 @@ func (b *batch) lookCutsOf(cuts map[int64]int64, units []int64, to int64) {
 			cuts[unit] = seq
 			return nil
 		})
-}
-
-// sortFamilies puts the unit released first before its siblings. Of what one
-// cut released, own units come before others, then what was accepted first.
-func sortFamilies(members []*row, cuts map[int64]int64) {
-	slices.SortFunc(members, func(a, b *row) int {
-		return cmp.Or(
-			cmp.Compare(cuts[a.id], cuts[b.id]),
-			cmp.Compare(rank(a), rank(b)),
-			a.unit.Accepted.Compare(b.unit.Accepted),
-			a.unit.Key.Origin.Compare(b.unit.Key.Origin))
-	})
-}
-
-// rank puts before others what was an own unit when it was released.
-func rank(r *row) int {
-	if r.unit.Released() && r.unit.Events[0].Sources.Has(ledger.Own) {
-		return 0
-	}
-	return 1
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 )
 
 // The test binary is also the other processes that tests need: one of them if
@@ -21,10 +23,10 @@ const (
 var childRoles = map[string]func(ctx context.Context, path, name string) error{
 	"cat":    cat,
 	"worker": work,
-	"victim": suffer,
 }
 
 func TestMain(m *testing.M) {
+	ledgertest.Victim(openPath)
 	role := os.Getenv(childRole)
 	if role == "" {
 		os.Exit(m.Run())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gaenkit/gaen/keys/keystest"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/ledger/sqliteledger"
 )
 
@@ -140,6 +141,16 @@ func increment(ctx context.Context, l *ledger.Ledger, name string) error {
 	}
 }
 
+// counter reads a number that is kept in a register.
+func counter(ctx context.Context, l *ledger.Ledger, name string) (count, version int64, err error) {
+	registers, err := l.Registers(ctx, name)
+	if err != nil || len(registers) == 0 {
+		return 0, 0, err
+	}
+	count, err = strconv.ParseInt(string(registers[0].Value), 10, 64)
+	return count, registers[0].Version, err
+}
+
 // readTwice reads what has been released and expects the same when it reads it
 // again, whatever others have done meanwhile.
 func readTwice(ctx context.Context, l *ledger.Ledger) error {
@@ -181,11 +192,7 @@ func checkWork(t *testing.T, s *sqliteledger.Store, workers int) {
 	if _, err := l.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}); err != nil {
 		t.Fatal(err)
 	}
-	log, err := s.Log(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkCuts(t, s, log)
+	log := ledgertest.CheckLog(t, s)
 	count, _, err := counter(t.Context(), l, "shared")
 	if err != nil {
 		t.Fatal(err)

@@ -165,8 +165,7 @@ func (r *reading) families() (map[keys.KeyData]*ledger.Unit, error) {
 	return families, nil
 }
 
-// sortFamilies puts the unit released first before its siblings. Of what one
-// cut released, own units come before others, then what was accepted first.
+// sortFamilies puts the unit released first before its siblings.
 func (r *reading) sortFamilies(members []*row) error {
 	cuts := make(map[*row]int64, len(members))
 	for _, m := range members {
@@ -179,20 +178,6 @@ func (r *reading) sortFamilies(members []*row) error {
 		}
 		cuts[m] = int64(seq)
 	}
-	slices.SortFunc(members, func(a, b *row) int {
-		return cmp.Or(
-			cmp.Compare(cuts[a], cuts[b]),
-			cmp.Compare(rank(a), rank(b)),
-			a.unit.Accepted.Compare(b.unit.Accepted),
-			a.unit.Key.Origin.Compare(b.unit.Key.Origin))
-	})
+	slices.SortFunc(members, func(a, b *row) int { return ledger.CompareSiblings(&a.unit, cuts[a], &b.unit, cuts[b]) })
 	return nil
-}
-
-// rank puts before others what was an own unit when it was released.
-func rank(r *row) int {
-	if r.unit.Released() && r.unit.Events[0].Sources.Has(ledger.Own) {
-		return 0
-	}
-	return 1
 }
