@@ -15,6 +15,7 @@ type departure struct {
 	leave    []leaving // handed out, in the order of their hashes
 	withheld []leaving // not handed out, but there may be something to tell of them
 	open     []string  // units that were withdrawn before they had a number, and may come back
+	said     []int64   // numbers of the cut of which the pieces, or what follows them, tell
 	gone     []ledger.Swap
 }
 
@@ -33,8 +34,9 @@ type leaving struct {
 const maxLeaving = 500
 
 // depart finds the pieces that leave with a cut: all of whose keys may leave, and
-// have left or never will. Only those that may leave are looked at.
-func (h *Hub) depart(ctx context.Context, c ledger.Cut) (*departure, error) {
+// have left or never will. Only those that may leave are looked at. The numbers of the
+// cut are those after from.
+func (h *Hub) depart(ctx context.Context, from int64, c ledger.Cut) (*departure, error) {
 	registers, err := h.ledger.Registers(ctx, waitingPrefix)
 	if err != nil {
 		return nil, err
@@ -57,7 +59,7 @@ func (h *Hub) depart(ctx context.Context, c ledger.Cut) (*departure, error) {
 		if len(d.gone) == maxLeaving {
 			break
 		}
-		in := &inspection{hub: h, waiting: w, cut: c, others: all[w.Source]}
+		in := &inspection{hub: h, waiting: w, from: from, cut: c, others: all[w.Source]}
 		if err := in.run(ctx); err != nil {
 			return nil, fmt.Errorf("register %s: %w", w.name(waitingPrefix), err)
 		}
@@ -66,6 +68,8 @@ func (h *Hub) depart(ctx context.Context, c ledger.Cut) (*departure, error) {
 	for _, all := range [][]leaving{d.leave, d.withheld} {
 		slices.SortFunc(all, func(a, b leaving) int { return a.compare(&b.piece) })
 	}
+	slices.Sort(d.said)
+	d.said = slices.Compact(d.said)
 	return d, nil
 }
 
@@ -83,6 +87,7 @@ func (d *departure) add(in *inspection) {
 		d.withheld = append(d.withheld, leaving{in.piece, nil})
 	default:
 		d.leave = append(d.leave, leaving{in.piece, in.tell})
+		d.said = append(d.said, in.said...)
 	}
 }
 
@@ -96,6 +101,7 @@ type waiting struct {
 type inspection struct {
 	*waiting
 	hub    *Hub
+	from   int64 // the last number before the cut
 	cut    ledger.Cut
 	others []*waiting // of the nation, this one among them
 
@@ -108,6 +114,7 @@ type inspection struct {
 	tell    []int    // keys of which it does not say the state
 	active  []int    // keys that are active
 	open    []string // units that may come back
+	said    []int64  // numbers of the cut of which it, or what is told after it, tells
 }
 
 func (in *inspection) run(ctx context.Context) error {
@@ -213,7 +220,7 @@ func (in *inspection) key(i int, said *statement, u *ledger.Unit) bool {
 	case e.Partners == ledger.Withdrawn || e.ReportType != said.report:
 		in.tell = append(in.tell, i)
 	}
-	in.told = true
+	in.says(u, e)
 	if e.Partners == ledger.Active {
 		in.active = append(in.active, i)
 	}
@@ -229,7 +236,19 @@ func (in *inspection) revoked(u *ledger.Unit) bool {
 	case u.Released() && u.At(in.cut.Last).Partners != ledger.Withdrawn:
 		return true
 	case u.Released():
-		in.told = true
+		in.says(u, u.At(in.cut.Last))
 	}
 	return false
+}
+
+// says notes that the state of a unit after the cut is told with the piece. Where the
+// cut itself changed it, nobody need be told once more: whoever is given the piece is
+// told, and its nation, which is not, brought the key before it was released, so that
+// the log tells it nothing of it.
+func (in *inspection) says(u *ledger.Unit, e ledger.Event) {
+	in.told = true
+	first := u.Events[0].Number
+	if e.Number > in.from && e.Number != first && broughtBy(in.Source, u, first) {
+		in.said = append(in.said, e.Number)
+	}
 }

@@ -28,6 +28,11 @@ const (
 	UntoldForeign   = operatorWithdrew // only others brought it, and an operator's word is of effect here alone
 	UntoldExportOff = "export-off"     // nothing is sent to the partner any more
 	UntoldRemoved   = "removed"        // it is no partner any more
+
+	// UntoldUnsealed: perhaps nobody seals the withdrawal, and the nation is told
+	// nothing that is not sealed ([Nation.SealedOnly]). Of a key, it is why such a
+	// nation never had it.
+	UntoldUnsealed = "not-sealed"
 )
 
 // refusedByPartner is why a partner never had a unit.
@@ -158,7 +163,8 @@ func Forsaken(ctx context.Context, l *ledger.Ledger, name ledger.Source, why str
 
 // Forecast begins a forecast for a nation, of what the hub's own operator withdraws:
 // no batch carries it any more, and whoever has read one that did is not told. Nations
-// that check seals read other batches.
+// that check seals read other batches, in which a sealed upload stays as it is; one that
+// is [Nation.SealedOnly] has what is in them alone.
 func (h *Hub) Forecast(ctx context.Context, n *Nation) (*Forecast, error) {
 	if err := n.check(); err != nil {
 		return nil, err
@@ -175,7 +181,45 @@ func (h *Hub) Forecast(ctx context.Context, n *Nation) (*Forecast, error) {
 		}
 		return what, why
 	}
+	if n.SealedOnly {
+		return f, h.onlySealed(ctx, f)
+	}
 	return f, nil
+}
+
+// onlySealed has a forecast go by what is sealed: the keys that a source which seals has
+// brought, and withdrawals where all sources seal, since nothing says which of them
+// withdrew.
+func (h *Hub) onlySealed(ctx context.Context, f *Forecast) error {
+	kinds, err := h.readKinds(ctx)
+	if err != nil {
+		return err
+	}
+	spares, delivers := f.view.leavesOut, f.delivers
+	f.view.leavesOut = func(i int, u *ledger.Unit, e ledger.Event) string {
+		why := spares(i, u, e)
+		if any, _ := sealedBy(kinds, e.Sources); why == "" && !any {
+			return UntoldUnsealed
+		}
+		return why
+	}
+	f.delivers = func(j int, u *ledger.Unit, what telling, e ledger.Event, why string, refused []int) (telling, string) {
+		what, why = delivers(j, u, what, e, why, refused)
+		if _, all := sealedBy(kinds, e.Sources); what == withdrawal && !all {
+			return untold, UntoldUnsealed
+		}
+		return what, why
+	}
+	return nil
+}
+
+// sealedBy reports whether any of some sources seal, and whether all do.
+func sealedBy(kinds map[ledger.Source]bool, sources ledger.Sources) (any, all bool) {
+	all = true
+	for s := range sources.All() {
+		any, all = any || kinds[s], all && kinds[s]
+	}
+	return any, all
 }
 
 // Add counts those units of a family ([ledger.Ledger.Families]) that are to be

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gaenkit/gaen/federation"
 	"github.com/gaenkit/gaen/keys"
@@ -225,5 +227,68 @@ func TestHubForecast(t *testing.T) {
 		if got := h.foresee(f, ledger.IDOf(&k)); got != want {
 			t.Errorf("what its nation took back: got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestHubForecastSealedOnly foresees what a nation has that reads nothing but pieces:
+// none of what nobody sealed, and it is told nothing of that, either.
+func TestHubForecastSealedOnly(t *testing.T) {
+	h := newSealed(t)
+	only := france
+	only.SealedOnly = true
+	sealed, plain, both, later := h.key(de, -time.Hour), h.key(it, -time.Hour), h.key(it, -time.Hour), h.key(it, -time.Hour)
+	h.put(&germany, "a", sealed)
+	h.upload(&gateway, "1", plain, both, later)
+	h.put(&relay, "b", both)
+	h.put(&relay, "c", h.key(ch, -time.Hour))
+	h.release()
+	h.put(&relay, "d", later)
+	h.release()
+	const (
+		has      = "it has and cannot be told 1 (operator-withdrew)"
+		unsealed = "nothing changes for 1 (not-sealed)"
+	)
+	foresee := func(n *federation.Nation, k keys.DiagnosisKey) string {
+		t.Helper()
+		got := h.foresee(must(h.hub.Forecast(t.Context(), n)), ledger.IDOf(&k))
+		return strings.TrimPrefix(got, fmt.Sprintf("%s: of 1 units it would be told 0; ", n.Name))
+	}
+	c := h.checker(&only).read()
+	for name, tt := range map[string]struct {
+		key       keys.DiagnosisKey
+		all, only string
+	}{
+		"sealed":                   {sealed, has, has},
+		"not sealed":               {plain, has, unsealed},
+		"sealed by one of two":     {both, has, has},
+		"sealed after it was told": {later, has, has},
+	} {
+		if got := foresee(&france, tt.key); got != tt.all {
+			t.Errorf("%s, for one that is given all: %q, want %q", name, got, tt.all)
+		}
+		if got := foresee(&only, tt.key); got != tt.only {
+			t.Errorf("%s: %q, want %q", name, got, tt.only)
+		}
+		if _, read := c.state[ledger.IDOf(&tt.key)]; read != (tt.only == has) {
+			t.Errorf("%s: it has been read: %t", name, read)
+		}
+	}
+	h.put(&germany, "e", revoked(sealed))
+	h.upload(&gateway, "2", revoked(plain), revoked(both))
+	h.release()
+	c.read()
+	for name, tt := range map[string]struct {
+		key  keys.DiagnosisKey
+		want string
+		told string
+	}{
+		"a sealed withdrawal":                    {sealed, "nothing changes for 1 (withdrawn)", "REVOKED"},
+		"a withdrawal of what it never had":      {plain, unsealed, "nothing"},
+		"a withdrawal that need not be in seals": {both, "it has and cannot be told 1 (not-sealed)", "SELF_REPORT"},
+	} {
+		if got := foresee(&only, tt.key); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+		c.expect(tt.key, tt.told)
 	}
 }

@@ -302,7 +302,7 @@ func (h *Hub) recordCuts(ctx context.Context, head *hubHead, cuts []ledger.Cut) 
 		}
 		var leaving *departure
 		if i == len(cuts)-1 {
-			if leaving, err = h.depart(ctx, c); err != nil {
+			if leaving, err = h.depart(ctx, head.Position.Number, c); err != nil {
 				return nil, err
 			}
 		}

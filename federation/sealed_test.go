@@ -743,8 +743,8 @@ func TestSealedRevised(t *testing.T) {
 	h.release()
 	c.read().expectPieces("de/a", "de/b", "de/c")
 	c.expect(k, "REVOKED")
-	if len(c.loose) != before+1 {
-		t.Errorf("%d things are told by no piece, want the withdrawal", len(c.loose)-before)
+	if len(c.loose) != before {
+		t.Errorf("%d things are told by no piece, want none: c says it", len(c.loose)-before)
 	}
 }
 

@@ -27,6 +27,10 @@ type sealedCut struct {
 	// piece says. They ascend, and between them nothing is.
 	Spans [][2]int64 `json:"spans,omitempty"`
 
+	// Said is set if there are registers of numbers in the spans that the batches
+	// before them tell of.
+	Said bool `json:"said,omitempty"`
+
 	version int64
 }
 
@@ -55,11 +59,17 @@ const (
 	sealedCutsPrefix = sealedPrefix + "cuts/"
 	loadsPrefix      = sealedPrefix + "loads/"
 	openPrefix       = sealedPrefix + "open/" // marks of units that may come back
+	saidPrefix       = sealedPrefix + "said/" // numbers of a cut that are not told twice
 )
 
 func sealedCutRegister(cut int64) string   { return fmt.Sprintf("%s%020d", sealedCutsPrefix, cut) }
 func loadRegister(cut int64, i int) string { return fmt.Sprintf("%s%020d/%06d", loadsPrefix, cut, i) }
 func openRegister(cut int64, i int) string { return fmt.Sprintf("%s%020d/%06d", openPrefix, cut, i) }
+func saidRegister(cut int64, i int) string { return fmt.Sprintf("%s%06d", saidRegisters(cut), i) }
+func saidRegisters(cut int64) string       { return fmt.Sprintf("%s%020d/", saidPrefix, cut) }
+
+// maxSaid is how many numbers a register holds, however long they are.
+const maxSaid = 3000
 
 // sealing is what the sealed view of a hub goes by.
 type sealing struct {
@@ -150,7 +160,11 @@ func (h *Hub) sealCut(ctx context.Context, s *sealing, head *hubHead, c ledger.C
 		head.SealedDay, head.SealedCount = day, 0
 	}
 	cut := &sealedCut{Cut: c.Position(), From: from, Time: c.Time, First: head.SealedCount + 1}
-	if cut.Spans, err = h.spansOf(ctx, s, from, c.Last); err != nil {
+	var said []int64
+	if d != nil {
+		said = d.said
+	}
+	if cut.Spans, err = h.spansOf(ctx, s, from, c.Last, said); err != nil {
 		return nil, err
 	}
 	add := func(name string, v any) {
@@ -169,6 +183,11 @@ func (h *Hub) sealCut(ctx context.Context, s *sealing, head *hubHead, c ledger.C
 			add(openRegister(c.Seq, len(swaps)), marks)
 		}
 		swaps = append(swaps, d.gone...)
+	}
+	if cut.Said = len(said) > 0 && len(cut.Spans) > 0; cut.Said {
+		for numbers := range slices.Chunk(said, maxSaid) {
+			add(saidRegister(c.Seq, len(swaps)), numbers)
+		}
 	}
 	if len(swaps) > 0 || c.Last > from {
 		add(sealedCutRegister(c.Seq), cut)
@@ -200,9 +219,10 @@ func (l *load) note() (n loadNote) {
 	return n
 }
 
-// spansOf divides the numbers in (from, to] into spans in which something is told.
-// It reads them, but only where somebody seals: else all of them are.
-func (h *Hub) spansOf(ctx context.Context, s *sealing, from, to int64) ([][2]int64, error) {
+// spansOf divides the numbers in (from, to] into spans in which something is told that
+// is not said before them: those are given, ascending. It reads them, but only where
+// somebody seals: else all of them are told.
+func (h *Hub) spansOf(ctx context.Context, s *sealing, from, to int64, said []int64) ([][2]int64, error) {
 	d := &dividing{size: max(h.opts.BatchSize, (to-from)/1000)} // so that the register is short enough
 	if from == to {
 		return nil, nil
@@ -228,7 +248,9 @@ func (h *Hub) spansOf(ctx context.Context, s *sealing, from, to int64) ([][2]int
 	}
 	slices.Sort(told)
 	for _, n := range told {
-		d.add(n - from)
+		if _, is := slices.BinarySearch(said, n); !is {
+			d.add(n - from)
+		}
 	}
 	return d.spans, nil
 }
@@ -262,6 +284,22 @@ func (d *dividing) add(n int64) {
 	d.count++
 }
 
+// readSaid returns the numbers of a cut that are not told twice, ascending.
+func (h *Hub) readSaid(ctx context.Context, cut int64) (said []int64, err error) {
+	registers, err := h.ledger.Registers(ctx, saidRegisters(cut))
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range registers {
+		var numbers []int64
+		if err := json.Unmarshal(r.Value, &numbers); err != nil {
+			return nil, fmt.Errorf("register %s: %w", r.Name, err)
+		}
+		said = append(said, numbers...)
+	}
+	return said, nil
+}
+
 // A batchKind is what a sealed batch is made of.
 type batchKind uint8
 
@@ -279,6 +317,7 @@ type sealedBatch struct {
 	load string // the register of its load
 	gone bool   // it has been forgotten
 	view int    // the index of its cut among the spans of the view
+	said bool   // its cut has numbers that are not told twice
 }
 
 // batches returns the batches of a cut, by its tags.
@@ -299,7 +338,7 @@ func (c *sealedCut) batches() (all []sealedBatch) {
 		}
 	}
 	for _, s := range c.Spans {
-		add(sealedBatch{kind: ofSpan, hubBatch: hubBatch{span: span{c.From + s[0], c.From + s[1]}}})
+		add(sealedBatch{kind: ofSpan, said: c.Said, hubBatch: hubBatch{span: span{c.From + s[0], c.From + s[1]}}})
 	}
 	return all
 }

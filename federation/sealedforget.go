@@ -61,8 +61,14 @@ func (h *Hub) forgottenCut(ctx context.Context, name string, cut *sealedCut, pru
 	}
 	switch {
 	case gone == len(cut.Loads) && cut.Time.Before(before):
-		open, err := h.forgottenPrefix(ctx, fmt.Sprintf("%s%020d/", openPrefix, cut.Cut.Cut))
-		return append(append(swaps, open...), ledger.Swap{Name: name, Version: cut.version, Delete: true}), err
+		for _, prefix := range []string{fmt.Sprintf("%s%020d/", openPrefix, cut.Cut.Cut), saidRegisters(cut.Cut.Cut)} {
+			more, err := h.forgottenPrefix(ctx, prefix)
+			if err != nil {
+				return nil, err
+			}
+			swaps = append(swaps, more...)
+		}
+		return append(swaps, ledger.Swap{Name: name, Version: cut.version, Delete: true}), nil
 	case len(swaps) > 0:
 		swap, err := swapTo(name, cut.version, cut)
 		return append(swaps, swap), err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gaenkit/gaen/keys"
@@ -172,10 +173,22 @@ func (h *Hub) addPieces(ctx context.Context, page *SealedPage, n *Nation, b *sea
 func (h *Hub) addSpan(ctx context.Context, page *SealedPage, n *Nation, list *sealedList, b *sealedBatch) (bool, error) {
 	v := list.view(n)
 	units, err := h.units(ctx, list.version, &b.hubBatch)
+	if err != nil || units == nil {
+		return false, err
+	}
+	var said []int64
+	if b.said {
+		if said, err = h.readSaid(ctx, b.cut); err != nil {
+			return false, err
+		}
+	}
 	enter := func(u *ledger.Unit) {
 		what, e, _ := v.tells(b.view, u)
 		if e.Number <= b.from || e.Number > b.to {
 			return // told by another batch of the cut
+		}
+		if _, is := slices.BinarySearch(said, e.Number); is {
+			return // by one before it, without a place in the log
 		}
 		page.add(n, what, u, e)
 	}
@@ -185,7 +198,7 @@ func (h *Hub) addSpan(ctx context.Context, page *SealedPage, n *Nation, list *se
 			enter(&u.Siblings[s])
 		}
 	}
-	return units != nil, err
+	return true, nil
 }
 
 func (p *SealedPage) add(n *Nation, what telling, u *ledger.Unit, e ledger.Event) {
