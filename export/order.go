@@ -33,7 +33,7 @@ import (
 // leading bits say little is sorted by comparison.
 type order struct {
 	groups []group
-	data   []keyBits
+	data   []keys.KeyData
 
 	suspect bool // key data is there twice, or is all zeros; or nobody looked
 }
@@ -57,7 +57,7 @@ func bitsOf(k *keys.KeyData) keyBits {
 	return keyBits{binary.BigEndian.Uint64(k[:8]), binary.BigEndian.Uint64(k[8:])}
 }
 
-func (k keyBits) put(b []byte) {
+func (k keyBits) put(b *keys.KeyData) {
 	binary.BigEndian.PutUint64(b[:8], k.hi)
 	binary.BigEndian.PutUint64(b[8:16], k.lo)
 }
@@ -169,7 +169,7 @@ func (s *sorter) collect(ends *[256]uint32) {
 			s.order.suspect = s.order.suspect || k.keyBits == last
 			last = k.keyBits
 			at := &s.offsets[k.group]
-			s.order.data[*at] = last
+			last.put(&s.order.data[*at])
 			*at++
 		}
 		begin = end
@@ -243,7 +243,7 @@ func (s *sorter) byComparison(c *Content) {
 				o.groups = append(o.groups, group{list: l.number, key: *k})
 			}
 			o.groups[len(o.groups)-1].count++
-			o.data = append(o.data, bitsOf(&k.KeyData))
+			o.data = append(o.data, k.KeyData)
 		}
 	}
 	o.suspect = true
