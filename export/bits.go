@@ -3,91 +3,163 @@ package export
 import (
 	"encoding/binary"
 	"io"
-	"slices"
+	"math/bits"
+
+	"github.com/gaenkit/gaen/keys"
 )
 
-// A bitWriter collects the bits of a block.
+// A bitWriter writes bits, the first of them lowest.
 type bitWriter struct {
-	b    []byte // long enough, see reserve
+	w   io.Writer
+	err error // of w, the first that there was
+
+	b    [16 << 10]byte
 	n    int    // bytes of b that are written
 	acc  uint64 // bits that come after them
-	bits int    // how many: less than 8 between calls
+	size uint32 // how many: less than 64 between calls
 }
 
-// reserve makes room for size bytes more.
-func (w *bitWriter) reserve(size int) {
-	w.b = slices.Grow(w.b[:w.n], size+8)
-	w.b = w.b[:cap(w.b)]
+// reset makes w write to another.
+func (w *bitWriter) reset(to io.Writer) {
+	w.w, w.err, w.n, w.acc, w.size = to, nil, 0, 0, 0
 }
 
 // append appends the bits of a match.
 func (w *bitWriter) append(m match) {
-	w.acc |= m.bits << (w.bits & 63)
-	w.bits += m.size
-	w.settle()
+	w.room(8)
+	w.add(m.bits, m.size)
+}
+
+// add appends bits, less than 64, to a word, and begins another if it is full.
+// The word is written whether it is full or not: so nothing has to be guessed.
+func (w *bitWriter) add(bits uint64, size uint32) {
+	w.acc |= bits << (w.size & 63)
+	binary.LittleEndian.PutUint64(w.b[w.n:], w.acc)
+	over := bits >> 1 >> (63 - w.size&63)
+	w.size += size
+	if w.size >= 64 {
+		w.acc = over
+	}
+	w.n += int(w.size >> 6 << 3)
+	w.size &= 63
 }
 
 // put appends the bits of a symbol.
-func (w *bitWriter) put(c *code, symbol int) {
-	w.append(match{uint64(c[symbol] >> lengthBits), c.length(symbol)})
-}
-
-// settle moves whole bytes to b.
-func (w *bitWriter) settle() {
-	binary.LittleEndian.PutUint64(w.b[w.n:], w.acc)
-	w.n += w.bits >> 3
-	w.acc >>= w.bits & 0x38
-	w.bits &= 7
-}
+func (w *bitWriter) put(s codeword) { w.append(match{uint64(s.bits), s.size}) }
 
 // align fills up the last byte.
 func (w *bitWriter) align() {
-	w.bits = (w.bits + 7) &^ 7
-	w.settle()
+	w.room(8)
+	binary.LittleEndian.PutUint64(w.b[w.n:], w.acc)
+	w.n += int(w.size+7) / 8
+	w.acc, w.size = 0, 0
+}
+
+// room makes room for n more bytes.
+func (w *bitWriter) room(n int) {
+	if w.n > len(w.b)-n {
+		w.flush()
+	}
 }
 
 // flush gives away whole bytes.
-func (w *bitWriter) flush(to io.Writer) error {
-	_, err := to.Write(w.b[:w.n])
+func (w *bitWriter) flush() {
+	if w.err == nil {
+		_, w.err = w.w.Write(w.b[:w.n])
+	}
 	w.n = 0
-	return err
 }
 
-// key appends a match, and the literals of a key but for the first n bytes of it.
-// This is where the time goes: four literals at once, at most 48 bits, as two
-// pairs that need not wait for each other.
-func (w *bitWriter) key(c *code, m match, k keyBits, n int) {
-	b, at := w.b, w.n
-	acc, size := w.acc|m.bits<<(w.bits&63), w.bits+m.size
-	settle := func() {
-		binary.LittleEndian.PutUint64(b[at:], acc)
-		at += size >> 3
-		acc >>= size & 0x38
-		size &= 7
+// key appends a match, and the literals of what the match leaves of a key.
+func (w *bitWriter) key(c *code, m match, rest []byte) {
+	w.append(m)
+	for _, b := range rest {
+		w.put(c[b])
 	}
-	four := func(x uint32) {
-		settle()
-		c0, c1, c2, c3 := c[x>>24], c[x>>16&0xff], c[x>>8&0xff], c[x&0xff]
-		n0, n1, n2 := c0&lengthMask, c1&lengthMask, c2&lengthMask
-		low := uint64(c0>>lengthBits) | uint64(c1>>lengthBits)<<(n0&63)
-		high := uint64(c2>>lengthBits) | uint64(c3>>lengthBits)<<(n2&63)
-		acc |= (low | high<<((n0+n1)&63)) << (size & 63)
-		size += int(n0 + n1 + n2 + c3&lengthMask)
-	}
-	x, left := k.hi<<(8*n&63), 8-n
-	if left >= 4 {
-		four(uint32(x >> 32))
-		x, left = x<<32, left-4
-	}
-	settle()
-	for ; left > 0; left-- { // at most 3
-		c0 := c[x>>56]
-		acc |= uint64(c0>>lengthBits) << (size & 63)
-		size += int(c0 & lengthMask)
-		x <<= 8
-	}
-	four(uint32(k.lo >> 32))
-	four(uint32(k.lo))
-	settle()
-	w.acc, w.bits, w.n = acc, size, at
 }
+
+// What keys takes: so many bits of a literal and of a match, so that neither a
+// match and four literals nor six literals are more than 63.
+const (
+	shortLiteral = 10
+	shortMatch   = 63 - 4*shortLiteral
+
+	keysAtOnce  = 256
+	shortKeyMax = (shortMatch+keys.KeyDataSize*shortLiteral)/8 + 1 // bytes
+)
+
+// keys appends keys as key does, with a match before each that says what it has
+// in common with the one before; last is that of the first. This is where the
+// time goes, and 16 look-ups of literals are most of it. All else is done thrice a
+// key and not for every literal; and nothing is done by jumping, as how much of a
+// key the match says cannot be guessed: literals that are not wanted are shifted
+// out again.
+func (w *bitWriter) keys(c *code, matches *[mostShared + 1]match, last *keys.KeyData, data []keys.KeyData) {
+	for len(data) > 0 {
+		n := min(len(data), keysAtOnce)
+		w.room(keysAtOnce*shortKeyMax + 8)
+		w.someKeys(c, matches, last, data[:n])
+		last, data = &data[n-1], data[n:]
+	}
+}
+
+func (w *bitWriter) someKeys(c *code, matches *[mostShared + 1]match, last *keys.KeyData, data []keys.KeyData) {
+	at, acc, size := w.n, w.acc, w.size
+	put := func(bits uint64, n uint32) { // as add does
+		acc |= bits << (size & 63)
+		binary.LittleEndian.PutUint64(w.b[at:], acc)
+		over := bits >> 1 >> (63 - size&63)
+		size += n
+		if size >= 64 {
+			acc = over
+		}
+		at += int(size >> 6 << 3)
+		size &= 63
+	}
+	before := begin(last)
+	for i := range data {
+		k := &data[i]
+		b0, n0 := c.two(k[0], k[1])
+		b2, n2 := c.two(k[2], k[3])
+		b4, n4 := c.two(k[4], k[5])
+		b6, n6 := c.two(k[6], k[7])
+		b8, n8 := c.two(k[8], k[9])
+
+		n := shared(before, begin(k))
+		before = begin(k)
+		skip := uint32(0)
+		if n > 0 {
+			skip = c[k[0]].size
+		}
+		if n > 1 {
+			skip = n0
+		}
+		if n > 2 {
+			skip = n0 + c[k[2]].size
+		}
+		m := &matches[n]
+		put(m.bits|(b0|b2<<(n0&63))>>(skip&63)<<(m.size&63), m.size+n0+n2-skip)
+		put(b4|b6<<(n4&63)|b8<<((n4+n6)&63), n4+n6+n8)
+		b4, n4 = c.two(k[10], k[11])
+		b6, n6 = c.two(k[12], k[13])
+		b8, n8 = c.two(k[14], k[15])
+		put(b4|b6<<(n4&63)|b8<<((n4+n6)&63), n4+n6+n8)
+	}
+	w.n, w.acc, w.size = at, acc, size
+}
+
+// two returns the bits of two literals.
+func (c *code) two(a, b byte) (bits uint64, size uint32) {
+	return uint64(c[a].bits) | uint64(c[b].bits)<<(c[a].size&63), c[a].size + c[b].size
+}
+
+// mostShared is how many bytes of a key a match goes into at most. More are
+// there only where key data is not random.
+const mostShared = 3
+
+// begin returns the first bytes of key data, as a number.
+func begin(k *keys.KeyData) uint32 { return binary.BigEndian.Uint32(k[:4]) }
+
+// shared returns with how many of the same bytes two keys begin, at most
+// mostShared.
+func shared(a, b uint32) int { return bits.LeadingZeros32((a^b)|1) / 8 & mostShared }

@@ -78,7 +78,7 @@ func (o *order) random() bool {
 	step := max(len(o.data)/sample, 1)
 	again := 0
 	for at := 0; at < len(o.data); at += step {
-		k := o.data[at]
+		k := bitsOf(&o.data[at])
 		for range 13 {
 			four := uint32(k.hi >> 32)
 			slot := &seen[four*0x9e3779b1>>20]

@@ -2,7 +2,6 @@ package export
 
 import (
 	"io"
-	"math/bits"
 	"sync"
 
 	"github.com/gaenkit/gaen/keys"
@@ -41,7 +40,6 @@ import (
 // To change the record, change [appendKey]: all that is known here of it is where
 // its key data is, and that records of a group differ in nothing else.
 type deflater struct {
-	w     io.Writer
 	order *order
 
 	pos    int // in export.bin, of what is planned next
@@ -55,6 +53,7 @@ type deflater struct {
 	size   int // of the records of its large groups; 0 if it has none
 
 	literals, distances code
+	longest             uint32                // of the literals' codes, in bits
 	matches             [mostShared + 1]match // of a span, by how far they go into the key
 
 	bits bitWriter
@@ -83,13 +82,19 @@ func (t token) match() (length, distance int, ok bool) {
 	return int(t & 0xffff), int(t>>16&0x7fff) + 1, t&matchToken != 0
 }
 
-// A block has at most so many keys: enough that its two codes, of some 60 bytes,
-// cost nothing, and so few that they and what becomes of them stay in the cache. A
-// large group whose records have another size begins another block, as it has
-// another length of match.
+// A block has at most so many keys, and spans: enough that its two codes, of some
+// 60 bytes, cost nothing. A large group whose records have another size begins
+// another block, as it has another length of match.
+//
+// Of a large block, the symbols of about so many keys are counted, and stand for
+// all: random bytes are all alike, and which of them have the shorter codes makes
+// 0.1 % of the size where each block has its own count, and less the more keys it
+// has.
 const (
-	blockKeys  = 8 << 10
-	largeGroup = 256
+	blockKeys   = 32 << 10
+	blockSpans  = 8 << 10
+	countedKeys = 2 << 10
+	largeGroup  = 256
 )
 
 var deflaters = sync.Pool{New: func() any { return new(deflater) }}
@@ -98,7 +103,8 @@ var deflaters = sync.Pool{New: func() any { return new(deflater) }}
 func (m *message) deflate(w io.Writer) error {
 	d := deflaters.Get().(*deflater)
 	defer d.rest()
-	d.w, d.order, d.pos, d.at = w, m.order, 0, 0
+	d.order, d.pos, d.at = m.order, 0, 0
+	d.bits.reset(w)
 	d.window.reset()
 	gap := m.preamble()
 	for i := range m.order.groups {
@@ -116,9 +122,9 @@ func (m *message) deflate(w io.Writer) error {
 
 // rest lets go of the archive.
 func (d *deflater) rest() {
-	d.w, d.order = nil, nil
+	d.order = nil
 	d.endBlock()
-	d.bits = bitWriter{b: d.bits.b[:0]}
+	d.bits.reset(nil)
 	deflaters.Put(d)
 }
 
@@ -168,7 +174,7 @@ func (d *deflater) advance(count, size int) {
 
 // flushFull writes the block if it is full.
 func (d *deflater) flushFull() error {
-	if d.keys < blockKeys {
+	if d.keys < blockKeys && len(d.spans) < blockSpans {
 		return nil
 	}
 	return d.flush(false)
@@ -176,55 +182,52 @@ func (d *deflater) flushFull() error {
 
 // flush writes the block.
 func (d *deflater) flush(last bool) error {
-	size := d.makeCodes()
-	d.bits.reserve(size)
+	d.makeCodes()
 	d.header(last)
 	for i := range d.spans {
 		d.span(&d.spans[i])
 	}
-	d.bits.put(&d.literals, endOfBlock)
+	d.bits.put(d.literals[endOfBlock])
+	d.endBlock()
 	if last {
 		d.bits.align()
+		d.bits.flush()
 	}
-	d.endBlock()
-	return d.bits.flush(d.w)
+	return d.bits.err
 }
 
 func (d *deflater) endBlock() {
 	d.spans, d.tokens, d.keys, d.size = d.spans[:0], d.tokens[:0], 0, 0
 }
 
-// makeCodes makes the codes of the block and returns how many bytes it has at
-// most.
-func (d *deflater) makeCodes() int {
-	var c counts
+// makeCodes makes the codes of the block.
+func (d *deflater) makeCodes() {
+	c := counts{step: max(d.keys/countedKeys, 1)}
 	for i := range d.spans {
 		c.span(&d.spans[i], d.order.data)
 	}
 	c.symbols[endOfBlock]++
-	for i := range 256 {
-		c.symbols[i] += c.bytes[0][i] + c.bytes[1][i]
+	if c.step > 1 {
+		atLeastOnce(c.symbols[:256])
 	}
 	d.literals.make(c.symbols[:], mostCodeBits)
 	d.distances.make(c.distances[:], mostCodeBits)
-	bits := 0
-	for symbol, n := range c.symbols {
-		bits += int(n) * (d.literals.length(symbol) + 5) // more bits of a length
+	d.longest = 0
+	for _, s := range d.literals[:256] {
+		d.longest = max(d.longest, s.size)
 	}
-	for symbol, n := range c.distances {
-		bits += int(n) * (d.distances.length(symbol) + 13)
-	}
-	return bits/8 + maxHeader
 }
 
-// counts is how often each symbol occurs in a block.
+// counts is how often each symbol occurs in a block, or about how often.
 type counts struct {
 	symbols   [maxSymbols]uint32
 	distances [maxDistances]uint32
-	bytes     [2][256]uint32 // of keys: two, so that a byte that is there twice does not wait for itself
+
+	step int // one of so many keys is counted
+	next int // how many come before the next of those
 }
 
-func (c *counts) span(s *span, data []keyBits) {
+func (c *counts) span(s *span, data []keys.KeyData) {
 	for _, t := range s.tokens {
 		if length, distance, ok := t.match(); ok {
 			c.symbols[lengthSymbol(length)]++
@@ -233,50 +236,32 @@ func (c *counts) span(s *span, data []keyBits) {
 			c.symbols[t]++
 		}
 	}
-	if s.distance == 0 {
-		for _, k := range data[s.first:][:s.count] {
-			c.key(k, 0)
+	for ; c.next < s.count; c.next += c.step {
+		at, n := s.first+c.next, 0
+		if s.distance > 0 {
+			n = shared(begin(&data[at-1]), begin(&data[at]))
+			c.symbols[lengthSymbol(s.length+n)] += uint32(c.step)
 		}
-		return
+		for _, b := range data[at][n:] {
+			c.symbols[b] += uint32(c.step)
+		}
 	}
-	var shared [mostShared + 1]uint32
-	last := data[s.first-1]
-	for _, k := range data[s.first:][:s.count] {
-		n := k.shared(last)
-		shared[n]++
-		c.key(k, n)
-		last = k
+	c.next -= s.count
+	if s.distance > 0 {
+		c.distances[distanceSymbol(s.distance)] += uint32(s.count)
+		if c.step > 1 {
+			for n := range mostShared + 1 {
+				atLeastOnce(c.symbols[lengthSymbol(s.length+n):][:1])
+			}
+		}
 	}
-	for n, count := range shared {
-		c.symbols[lengthSymbol(s.length+n)] += count
-	}
-	c.distances[distanceSymbol(s.distance)] += uint32(s.count)
 }
 
-// key counts the bytes of k but the first n, at most 7.
-func (c *counts) key(k keyBits, n int) {
-	for x := k.hi << (8 * n & 63); n < 8; n++ {
-		c.bytes[n&1][x>>56]++
-		x <<= 8
+// atLeastOnce is for symbols that may occur though they were not counted.
+func atLeastOnce(counts []uint32) {
+	for i := range counts {
+		counts[i] = max(counts[i], 1)
 	}
-	c.bytes[0][byte(k.lo)]++
-	c.bytes[1][byte(k.lo>>8)]++
-	c.bytes[0][byte(k.lo>>16)]++
-	c.bytes[1][byte(k.lo>>24)]++
-	c.bytes[0][byte(k.lo>>32)]++
-	c.bytes[1][byte(k.lo>>40)]++
-	c.bytes[0][byte(k.lo>>48)]++
-	c.bytes[1][byte(k.lo>>56)]++
-}
-
-// mostShared is how many bytes of a key a match goes into at most. More than two
-// or three are there only where key data is not random.
-const mostShared = 7
-
-// shared returns with how many of the same bytes both keys begin, at most
-// mostShared.
-func (k keyBits) shared(other keyBits) int {
-	return bits.LeadingZeros64((k.hi^other.hi)|1) / 8
 }
 
 // span writes a span of the block.
@@ -285,23 +270,38 @@ func (d *deflater) span(s *span) {
 		if length, distance, ok := t.match(); ok {
 			d.bits.append(d.match(length, distance))
 		} else {
-			d.bits.put(&d.literals, int(t))
+			d.bits.put(d.literals[t])
 		}
 	}
 	data := d.order.data[s.first:][:s.count]
 	if s.distance == 0 {
-		for _, k := range data {
-			d.bits.key(&d.literals, match{}, k, 0)
+		for i := range data {
+			d.bits.key(&d.literals, match{}, data[i][:])
 		}
 		return
 	}
 	for n := range d.matches {
 		d.matches[n] = d.match(s.length+n, s.distance)
 	}
-	last := d.order.data[s.first-1]
-	for _, k := range data {
-		n := k.shared(last)
-		d.bits.key(&d.literals, d.matches[n], k, n)
-		last = k
+	last := &d.order.data[s.first-1]
+	if d.short() {
+		d.bits.keys(&d.literals, &d.matches, last, data)
+		return
 	}
+	for i := range data {
+		n := shared(begin(last), begin(&data[i]))
+		d.bits.key(&d.literals, d.matches[n], data[i][n:])
+		last = &data[i]
+	}
+}
+
+// short reports whether the codes are as short as [bitWriter.keys] takes them.
+// They are where key data is random.
+func (d *deflater) short() bool {
+	for _, m := range d.matches {
+		if m.size > shortMatch {
+			return false
+		}
+	}
+	return d.longest <= shortLiteral
 }

@@ -78,40 +78,75 @@ func TestDeflate(t *testing.T) {
 	}
 }
 
-// Bytes of a key that are hardly ever there have the longest codes, so that four
-// of them are as many bits as are put at once.
+// Where some bytes are hardly ever there, their codes are longer than those that
+// are put six at once.
 func TestDeflateLongCodes(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	s := shape{key: shapes[0].key}
-	c := contentOf(r, s, blockKeys+1000)
+	c := contentOf(r, shapes[0], 3*countedKeys)
 	for i := range c.Keys {
-		k := &c.Keys[i]
-		for j := range k.KeyData {
-			// Geometric: byte n is there half as often as n-1.
-			if j > 3 {
-				k.KeyData[j] = byte(bitsSet(r))
-			}
+		for j := 4; j < keys.KeyDataSize; j++ {
+			c.Keys[i].KeyData[j] = byte(bitsSet(r)) // geometric: byte n is there half as often as n-1
 		}
 	}
 	o, sorter := c.sort()
-	m := messageOf(c, o)
 	if o.suspect {
 		t.Fatal("a key is there twice")
 	}
-	var d deflater
-	d.order = o
-	d.gap(m.preamble(), 0)
-	d.spans = append(d.spans, span{first: 1, count: blockKeys, length: 15, distance: 31})
+	d := &deflater{order: o, keys: len(o.data), spans: []span{{first: 1, count: len(o.data) - 1, length: 15, distance: 31}}}
 	d.makeCodes()
-	longest := 0
-	for i := range d.literals {
-		longest = max(longest, d.literals.length(i))
-	}
-	if longest != mostCodeBits {
-		t.Errorf("the longest code has %d bits, want %d", longest, mostCodeBits)
+	if d.longest <= shortLiteral || d.short() {
+		t.Errorf("the longest literal has %d bits, want more than %d", d.longest, shortLiteral)
 	}
 	sorter.rest()
 	deflated(t, c)
+}
+
+// Keys that are put at once are the bits of keys that are put one by one, however
+// many bits there are.
+func TestManyKeysAtOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 20))
+	size := func(limit uint32) uint32 {
+		if r.IntN(2) == 0 {
+			return limit
+		}
+		return 1 + r.Uint32N(limit)
+	}
+	for range 50 {
+		var c code
+		for i := range c {
+			c[i].size = size(shortLiteral)
+			c[i].bits = r.Uint32N(1 << c[i].size)
+		}
+		var matches [mostShared + 1]match
+		for i := range matches {
+			matches[i].size = size(shortMatch)
+			matches[i].bits = r.Uint64N(1 << matches[i].size)
+		}
+		data := make([]keys.KeyData, 1+r.IntN(6*keysAtOnce))
+		for i := range data {
+			data[i] = randomData(r, keys.TemporaryExposureKey{}).KeyData
+			copy(data[i][:r.IntN(6)], data[max(i-1, 0)][:])
+		}
+		var got, want bytes.Buffer
+		var fast, slow bitWriter
+		fast.reset(&got)
+		slow.reset(&want)
+		offset := match{1, 1 + r.Uint32N(63)}
+		fast.append(offset)
+		slow.append(offset)
+		fast.keys(&c, &matches, &data[0], data[1:])
+		for i := range data[1:] {
+			n := shared(begin(&data[i]), begin(&data[i+1]))
+			slow.key(&c, matches[n], data[i+1][n:])
+		}
+		for _, w := range []*bitWriter{&fast, &slow} {
+			w.align()
+			w.flush()
+		}
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Fatalf("%d keys: the first byte that differs is %d of %d", len(data)-1, firstDifference(got.Bytes(), want.Bytes()), want.Len())
+		}
+	}
 }
 
 func bitsSet(r *rand.Rand) (n int) {
@@ -208,7 +243,7 @@ func TestCode(t *testing.T) {
 		c.make(counts, limit)
 		kraft, cost, used := 0, 0, 0
 		for i := range c {
-			n := c.length(i)
+			n := int(c[i].size)
 			if i >= len(counts) && n > 0 || n > limit || i < len(counts) && counts[i] > 0 && n == 0 {
 				t.Fatalf("symbol %d has a code of %d bits, limit %d", i, n, limit)
 			}
@@ -225,8 +260,8 @@ func TestCode(t *testing.T) {
 		}
 		for i := range counts {
 			for j := range counts {
-				if counts[i] > counts[j] && counts[j] > 0 && c.length(i) > c.length(j) {
-					t.Fatalf("a symbol that is there %d times has %d bits, one that is there %d times %d", counts[i], c.length(i), counts[j], c.length(j))
+				if counts[i] > counts[j] && counts[j] > 0 && c[i].size > c[j].size {
+					t.Fatalf("a symbol that is there %d times has %d bits, one that is there %d times %d", counts[i], c[i].size, counts[j], c[j].size)
 				}
 			}
 		}
@@ -308,7 +343,8 @@ func TestEndOfGroup(t *testing.T) {
 	defer sorter.rest()
 	for _, count := range []int{2, 3, 4, 100, 2000} {
 		var d deflater
-		d.w, d.order = io.Discard, o
+		d.order = o
+		d.bits.reset(io.Discard)
 		r := o.groups[0].record()
 		if err := d.group(r.head(), &r, count); err != nil {
 			t.Fatal(err)
@@ -398,7 +434,7 @@ func FuzzDeflate(f *testing.F) {
 	f.Add(uint64(2), uint16(1), uint8(3), uint8(0))
 	f.Add(uint64(3), uint16(500), uint8(2), uint8(16))
 	f.Add(uint64(4), uint16(largeGroup+1), uint8(0), uint8(8))
-	f.Add(uint64(5), uint16(blockKeys+2), uint8(1), uint8(3))
+	f.Add(uint64(5), uint16(2*countedKeys+2), uint8(1), uint8(3))
 	f.Add(uint64(6), uint16(300), uint8(7), uint8(255))
 	f.Fuzz(func(t *testing.T, seed uint64, n uint16, kind, other uint8) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -409,7 +445,7 @@ func FuzzDeflate(f *testing.F) {
 			}
 			return a.key(r)
 		}}
-		c := contentOf(r, s, int(n)%(blockKeys+1000))
+		c := contentOf(r, s, int(n)%(2*countedKeys+1000))
 		c.Start, c.End = time.Unix(0, 0), time.Unix(int64(n)+1, 0)
 		checkOrder(t, c)
 		ours := deflated(t, c)

@@ -67,7 +67,7 @@ func (m *message) encode(w io.Writer) error {
 				n = 0
 			}
 			*(*[recordRoom]byte)(b[n:]) = r.bytes // and what is behind it is overwritten
-			k.put(b[n+dataAt:])
+			*(*keys.KeyData)(b[n+dataAt:]) = k
 			n += r.size
 		}
 		data = data[g.count:]

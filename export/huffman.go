@@ -5,19 +5,17 @@ import (
 	"slices"
 )
 
-// A code is a Huffman code of DEFLATE: of each symbol, the bits that stand for it,
-// the first of them lowest, and how many they are in the low 4 bits. A symbol
-// that does not occur is 0.
-type code [maxSymbols]uint32
+// A code is a Huffman code of DEFLATE: of each symbol, the bits that stand for it.
+type code [maxSymbols]codeword
+
+// A codeword is bits, the first of them lowest. A symbol that does not occur has
+// none.
+type codeword struct{ bits, size uint32 }
 
 const (
 	maxSymbols   = 286 // of literals and lengths, the largest alphabet
-	lengthBits   = 4
-	lengthMask   = 1<<lengthBits - 1
-	mostCodeBits = 12 // RFC 1951 allows 15; so four codes and a few bits fit into a word
+	mostCodeBits = 15
 )
-
-func (c *code) length(symbol int) int { return int(c[symbol] & lengthMask) }
 
 // make makes c the best code for symbols that occur so often, none of them
 // longer than limit. At least two symbols have a code, which some inflaters ask
@@ -56,7 +54,7 @@ func (c *code) make(counts []uint32, limit int) {
 	}
 	clear(c[:])
 	for i := range n {
-		c[symbols[i]&0xffff] = depths[i]
+		c[symbols[i]&0xffff].size = depths[i]
 	}
 	c.assign()
 }
@@ -106,27 +104,22 @@ func huffmanDepths(a []uint32) {
 // assign gives the symbols their bits, from lengths alone (RFC 1951, 3.2.2): so
 // whoever knows the lengths knows the code.
 func (c *code) assign() {
-	var next [lengthMask + 2]uint32
-	for _, length := range c {
-		if length > 0 {
-			next[length+1]++
+	var next [mostCodeBits + 2]uint32
+	for _, s := range c {
+		if s.size > 0 {
+			next[s.size+1]++
 		}
 	}
-	for length := 2; length < len(next); length++ {
-		next[length] = (next[length-1] + next[length]) << 1
+	for size := 2; size < len(next); size++ {
+		next[size] = (next[size-1] + next[size]) << 1
 	}
-	for symbol, length := range c {
-		if length > 0 {
-			pattern := bits.Reverse32(next[length]) >> (32 - length)
-			next[length]++
-			c[symbol] = pattern<<lengthBits | length
+	for symbol := range c {
+		if s := &c[symbol]; s.size > 0 {
+			s.bits = bits.Reverse32(next[s.size]) >> (32 - s.size)
+			next[s.size]++
 		}
 	}
 }
-
-// maxHeader is more than the bytes of any block's header: 19 lengths of 3 bits,
-// and 316 of at most 7 bits and 7 more.
-const maxHeader = 1 << 10
 
 // header writes the header of a block with two codes of its own (RFC 1951,
 // 3.2.7): their lengths, in which runs are shortened, in a code of its own.
@@ -134,12 +127,12 @@ func (d *deflater) header(last bool) {
 	var all [maxSymbols + maxDistances]uint8
 	symbols, distances := firstLength, 1
 	for i := range maxSymbols {
-		if all[i] = uint8(d.literals.length(i)); all[i] > 0 {
+		if all[i] = uint8(d.literals[i].size); all[i] > 0 {
 			symbols = max(symbols, i+1)
 		}
 	}
 	for i := range maxDistances {
-		if all[symbols+i] = uint8(d.distances.length(i)); all[symbols+i] > 0 {
+		if all[symbols+i] = uint8(d.distances[i].size); all[symbols+i] > 0 {
 			distances = i + 1
 		}
 	}
@@ -152,7 +145,7 @@ func (d *deflater) header(last bool) {
 	var code code
 	code.make(counts[:], 7)
 	given := len(lengthOrder)
-	for code.length(lengthOrder[given-1]) == 0 {
+	for code[lengthOrder[given-1]].size == 0 {
 		given--
 	}
 
@@ -166,11 +159,11 @@ func (d *deflater) header(last bool) {
 	d.bits.append(match{uint64(distances - 1), 5})
 	d.bits.append(match{uint64(given - 4), 4})
 	for _, symbol := range lengthOrder[:given] {
-		d.bits.append(match{uint64(code.length(symbol)), 3})
+		d.bits.append(match{uint64(code[symbol].size), 3})
 	}
 	for _, r := range list {
-		d.bits.put(&code, int(r.symbol))
-		d.bits.append(match{uint64(r.more), int(r.bits)})
+		d.bits.put(code[r.symbol])
+		d.bits.append(match{uint64(r.more), uint32(r.bits)})
 	}
 }
 

@@ -2,10 +2,10 @@ package export
 
 import "math/bits"
 
-// A match is the bits of a match, at most 42, the first of them lowest.
+// A match is the bits of a match, at most 48, the first of them lowest.
 type match struct {
 	bits uint64
-	size int
+	size uint32
 }
 
 // match returns the bits of a match in the codes of the block: its length's
@@ -14,16 +14,16 @@ type match struct {
 func (d *deflater) match(length, distance int) match {
 	var m match
 	symbol := lengthSymbol(length)
-	m.add(uint64(d.literals[symbol]>>lengthBits), d.literals.length(symbol))
-	m.add(uint64(length)-uint64(lengths[symbol-firstLength].base), int(lengths[symbol-firstLength].extra))
+	m.add(d.literals[symbol].bits, d.literals[symbol].size)
+	m.add(uint32(length)-uint32(lengths[symbol-firstLength].base), uint32(lengths[symbol-firstLength].extra))
 	symbol = distanceSymbol(distance)
-	m.add(uint64(d.distances[symbol]>>lengthBits), d.distances.length(symbol))
-	m.add(uint64(distance)-uint64(distances[symbol].base), int(distances[symbol].extra))
+	m.add(d.distances[symbol].bits, d.distances[symbol].size)
+	m.add(uint32(distance)-uint32(distances[symbol].base), uint32(distances[symbol].extra))
 	return m
 }
 
-func (m *match) add(bits uint64, size int) {
-	m.bits |= bits << m.size
+func (m *match) add(bits, size uint32) {
+	m.bits |= uint64(bits) << m.size
 	m.size += size
 }
 

@@ -22,8 +22,9 @@ import (
 //  1. Each key's metadata is packed into one word, whose order is the canonical
 //     one, and looked up in a table of the groups there are, few beside the keys.
 //  2. Keys are dealt to 256 buckets by their first byte, and within a bucket, which
-//     fits the cache, by as many of the following bits as leave two to four keys
-//     together. What is left is done by insertion.
+//     fits the cache, by as many of the following bits as leave hardly two keys
+//     together. What is left is done by insertion: where keys are alone, the
+//     processor guesses right that nothing is to be done.
 //  3. Now all keys, of whatever group, are in the order of their key data: equal
 //     ones are neighbours, so that duplicates are found without a set of them.
 //     Dealing them to their groups keeps that order in each group.
@@ -32,7 +33,7 @@ import (
 // leading bits say little is sorted by comparison.
 type order struct {
 	groups []group
-	data   []keyBits
+	data   []keys.KeyData
 
 	suspect bool // key data is there twice, or is all zeros; or nobody looked
 }
@@ -56,7 +57,7 @@ func bitsOf(k *keys.KeyData) keyBits {
 	return keyBits{binary.BigEndian.Uint64(k[:8]), binary.BigEndian.Uint64(k[8:])}
 }
 
-func (k keyBits) put(b []byte) {
+func (k keyBits) put(b *keys.KeyData) {
 	binary.BigEndian.PutUint64(b[:8], k.hi)
 	binary.BigEndian.PutUint64(b[8:16], k.lo)
 }
@@ -168,7 +169,7 @@ func (s *sorter) collect(ends *[256]uint32) {
 			s.order.suspect = s.order.suspect || k.keyBits == last
 			last = k.keyBits
 			at := &s.offsets[k.group]
-			s.order.data[*at] = last
+			last.put(&s.order.data[*at])
 			*at++
 		}
 		begin = end
@@ -177,7 +178,7 @@ func (s *sorter) collect(ends *[256]uint32) {
 
 const (
 	smallBucket = 16 // is sorted by insertion
-	mostDigits  = 10 // bits by which the keys of a bucket are dealt
+	mostDigits  = 12 // bits by which the keys of a bucket are dealt
 )
 
 // sortBucket returns the keys of a bucket, all of which begin with the same
@@ -188,7 +189,7 @@ func (s *sorter) sortBucket(bucket []sortedKey) []sortedKey {
 		return bucket
 	}
 	var ends [1 << mostDigits]uint32
-	digits := min(bits.Len(uint(len(bucket)/4)), mostDigits)
+	digits := min(bits.Len(uint(len(bucket))), mostDigits)
 	shift, mask := 56-digits, uint64(1)<<digits-1
 	for i := range bucket {
 		ends[bucket[i].hi>>(shift&63)&mask]++
@@ -242,7 +243,7 @@ func (s *sorter) byComparison(c *Content) {
 				o.groups = append(o.groups, group{list: l.number, key: *k})
 			}
 			o.groups[len(o.groups)-1].count++
-			o.data = append(o.data, bitsOf(&k.KeyData))
+			o.data = append(o.data, k.KeyData)
 		}
 	}
 	o.suspect = true
@@ -263,28 +264,17 @@ func (c *Content) lists() [2]list {
 const (
 	variantBits, onsetBits, reportBits, riskBits, periodBits, startBits = 3, 5, 3, 4, 8, 31
 
-	lowestOnset = -14 - 1
+	leastOnset = -14
 )
 
 // pack packs all of k but its key data into a number, and reports whether it
 // fits. The numbers are in the order of the lists, and in a list in that of
 // [keys.TemporaryExposureKey.CompareMetadata].
 func pack(list protowire.Number, k *keys.TemporaryExposureKey) (meta uint64, ok bool) {
-	var risk, report, onset, variant uint64
-	if v, ok := k.TransmissionRiskLevel.Get(); ok {
-		risk = uint64(v) + 1
-	}
-	if v, ok := k.ReportType.Get(); ok {
-		report = uint64(v) + 1
-	}
-	if v, ok := k.DaysSinceOnsetOfSymptoms.Get(); ok {
-		if onset = uint64(int64(v) - lowestOnset); onset == 0 {
-			return 0, false
-		}
-	}
-	if v, ok := k.VariantOfConcern.Get(); ok {
-		variant = uint64(v) + 1
-	}
+	risk := packed(k.TransmissionRiskLevel, 0)
+	report := packed(k.ReportType, 0)
+	onset := packed(k.DaysSinceOnsetOfSymptoms, leastOnset)
+	variant := packed(k.VariantOfConcern, 0)
 	start := uint64(k.RollingStartIntervalNumber)
 	if risk>>riskBits|report>>reportBits|onset>>onsetBits|variant>>variantBits|start>>startBits != 0 {
 		return 0, false
@@ -296,6 +286,18 @@ func pack(list protowire.Number, k *keys.TemporaryExposureKey) (meta uint64, ok 
 	meta = meta<<reportBits | report
 	meta = meta<<onsetBits | onset
 	return meta<<variantBits | variant, true
+}
+
+// packed returns 0 for what is absent, 1 for the least value and so on, and for
+// what is below that a number that fits nowhere. It is made without a jump: which
+// keys have a value cannot be guessed.
+func packed[T keys.TransmissionRiskLevel | keys.ReportType | keys.DaysSinceOnset | keys.VariantOfConcern](o keys.Optional[T], least int32) uint64 {
+	v, ok := o.Get()
+	n := uint64(uint32(int32(v)-least)) + 1
+	if !ok {
+		n = 0
+	}
+	return n
 }
 
 // unpack is the inverse of pack. The key has no key data.
@@ -310,7 +312,7 @@ func unpack(meta uint64) (protowire.Number, keys.TemporaryExposureKey) {
 		k.VariantOfConcern = keys.Some(keys.VariantOfConcern(v - 1))
 	}
 	if v := take(onsetBits); v > 0 {
-		k.DaysSinceOnsetOfSymptoms = keys.Some(keys.DaysSinceOnset(int64(v) + lowestOnset))
+		k.DaysSinceOnsetOfSymptoms = keys.Some(keys.DaysSinceOnset(int64(v) - 1 + leastOnset))
 	}
 	if v := take(reportBits); v > 0 {
 		k.ReportType = keys.Some(keys.ReportType(v - 1))

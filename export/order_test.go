@@ -110,7 +110,7 @@ func (o *order) keysOf() (lists [2][]keys.TemporaryExposureKey) {
 	for _, g := range o.groups {
 		for _, k := range data[:g.count] {
 			key := g.key
-			k.put(key.KeyData[:])
+			key.KeyData = k
 			lists[g.list-fieldKeys] = append(lists[g.list-fieldKeys], key)
 		}
 		data = data[g.count:]
