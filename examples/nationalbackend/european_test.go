@@ -17,18 +17,19 @@ import (
 )
 
 // europeanHub starts a federation server that speaks both protocols, and calls back
-// at this port.
-func (j *journey) europeanHub(name, port string) {
+// at these ports.
+func (j *journey) europeanHub(name string, ports ...string) {
 	j.t.Helper()
 	j.hubs[name] = j.start(3, "federationserver", "serve", "-ledger", name+".db", "-secrets", name+".secrets",
 		"-listen", "127.0.0.1:0", "-monitor", "127.0.0.1:0", "-every", "50ms",
 		"-efgs", "127.0.0.1:0", "-efgs-cert", "certificates/gateway.pem", "-efgs-key", "certificates/gateway-key.pem", "-efgs-anchor", "certificates/anchor.pem",
-		"-efgs-callback-networks", "127.0.0.0/8", "-efgs-callback-ports", port)
+		"-efgs-callback-networks", "127.0.0.0/8", "-efgs-callback-ports", strings.Join(ports, ","))
 }
 
 // european returns the settings of a nation that speaks the European protocol with
-// a server, verifies everything, and is called back at a port.
-func (j *journey) european(id, hub, port, gateway string) settings {
+// a server, verifies everything, and is called back at a port, with any of the
+// gateway's certificates.
+func (j *journey) european(id, hub, port string, gateway ...string) settings {
 	file := func(name string) map[string]string { return map[string]string{"file": "../certificates/" + name} }
 	return settings{
 		rights: []string{"-protocol", "efgs", "-certificates", "certificates/certificates.json", "-anchor", "certificates/anchor.pem", "-withdrawals"},
@@ -41,7 +42,7 @@ func (j *journey) european(id, hub, port, gateway string) settings {
 				"signingCertificate": file(id + "/signing.pem"), "authority": file("authority.pem"),
 				"audit": map[string]any{"certificates": file("certificates.json"), "anchor": file("anchor.pem"), "unsigned": true},
 				"callback": map[string]any{"listen": "127.0.0.1:" + port, "url": "https://127.0.0.1:" + port + "/callback", "id": id,
-					"certificate": file(id + "/callback.pem"), "key": file(id + "/callback-key.pem"), "allowed": []string{gateway}},
+					"certificate": file(id + "/callback.pem"), "key": file(id + "/callback-key.pem"), "allowed": gateway},
 			},
 		},
 		european: true,

@@ -164,7 +164,8 @@ type country struct {
 	id     string
 	region keys.Region
 
-	addresses int // at which it serves
+	addresses int                 // at which it serves
+	exchanged []keys.DiagnosisKey // of TestRotation: what was submitted so far
 	*running
 }
 

@@ -90,8 +90,10 @@
 //
 // The configuration holds none, but says where each is: {"file": …}, {"env": …} or
 // {"command": […]}, which prints it. They are read before every look, so a token, a
-// key of a partner or an API key is replaced without a restart; one that cannot be
-// used leaves the old one in use, and is logged. The key of the archives
+// key of a partner or an API key is replaced without a restart, in its file or by what
+// prints it; one that cannot be used leaves the old one in use, holds up no other's,
+// and is logged. keyId is configuration: a further key of the answers has one of its
+// own, and wants a restart. The key of the archives
 // (paths.privateKey) is read at the start alone: phones know it by its identity, and
 // that is configuration. One follows another as in examples/distribute, by
 // signature.further; init makes it.

@@ -115,6 +115,19 @@ func TestByURL(t *testing.T) {
 	verify(t, exitUsage, "-key", key, "http://127.0.0.1:1/")
 }
 
+// TestNothing: a folder that is empty, or another's, is not verified because a layout
+// without indexes misses nothing.
+func TestNothing(t *testing.T) {
+	dir := tree(t)
+	key, www := filepath.Join(dir, "public.txt"), filepath.Join(dir, "www")
+	for _, folder := range []string{t.TempDir(), www} {
+		_, errs := verify(t, exitUsage, "-key", key, "-layout", "nhs", folder)
+		want(t, errs, "nothing of the layout nhs is there")
+		out, _ := verify(t, exitTooOld, "-key", key, "-layout", "nhs", "-max-age", "2h", folder)
+		want(t, out, "too old: everything")
+	}
+}
+
 // TestNginx does it with a real server, by the documented configuration.
 func TestNginx(t *testing.T) {
 	dir := tree(t)

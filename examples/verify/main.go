@@ -55,7 +55,7 @@
 //	0  verified
 //	1  something is wrong, or differs from what it is compared with; each finding has a
 //	   line
-//	2  wrong usage, or what should be checked cannot be read
+//	2  wrong usage, or what should be checked cannot be read, or nothing is there
 //	4  all is well but too old
 //	5  all is well, but the privacy report has warnings
 //

@@ -135,6 +135,9 @@ func (t *treeCheck) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if t.maxAge == 0 && tree.Archives+tree.Indexes+len(tree.Findings) == 0 { // else it is too old
+			return fmt.Errorf("%s: nothing of the layout %s is there", t.path, layout.Name())
+		}
 		r.Verified = r.Verified && len(tree.Findings) == 0
 		r.Indexes += tree.Indexes
 		r.Archives += tree.Archives

@@ -14,10 +14,10 @@ import (
 )
 
 // TestDistribute publishes with examples/distribute to gs://, from a ledger in a
-// bucket of the same server.
+// bucket of the same server, and looks at what is there with examples/verify.
 func TestDistribute(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "distribute")
-	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../..", "-tags", "cloud", "-o", program, "./examples/distribute")
+	programs, dir := t.TempDir(), t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../..", "-tags", "cloud", "-o", programs, "./examples/distribute", "./examples/verify")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -26,19 +26,34 @@ func TestDistribute(t *testing.T) {
 	for _, name := range []string{"tree", "ledger"} {
 		s.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})
 	}
-	for _, said := range []string{"\nverified: ", " 0 archives written"} { // by the first run, by the second
-		run := exec.CommandContext(t.Context(), program, "-generate=40", "-days", "2", "-now", "2026-03-10T12:00:00Z",
-			"-dir", t.TempDir(), "-out", "gs://tree/v", "-ledger", "bucket+gs://ledger", "-set", "api.indexName=",
-			"-set", "paths.privateKey="+filepath.Join(filepath.Dir(program), "private.pem"))
-		run.Env = append(os.Environ(), "STORAGE_EMULATOR_HOST="+s.URL())
-		out, err := run.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
+	run := func(status int, says []string, program string, args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), filepath.Join(programs, program), args...)
+		cmd.Env = append(os.Environ(), "STORAGE_EMULATOR_HOST="+s.URL())
+		out, err := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != status {
+			t.Fatalf("%s %v exits with %d, want %d (%v):\n%s", program, args, got, status, err, out)
 		}
-		if !strings.Contains(string(out), said) {
-			t.Errorf("did not say %q:\n%s", said, out)
+		for _, text := range says {
+			if !strings.Contains(string(out), text) {
+				t.Errorf("%s %v does not say %q:\n%s", program, args, text, out)
+			}
 		}
 	}
+	for _, said := range []string{"\nverified: ", " 0 archives written"} { // by the first run, by the second
+		run(0, []string{said}, "distribute", "-generate=40", "-days", "2", "-now", "2026-03-10T12:00:00Z",
+			"-dir", t.TempDir(), "-out", "gs://tree/v", "-ledger", "bucket+gs://ledger", "-set", "api.indexName=",
+			"-set", "paths.privateKey="+filepath.Join(dir, "private.pem"), "-set", "paths.publicKey="+filepath.Join(dir, "public.txt"))
+	}
+	key, plot := filepath.Join(dir, "public.txt"), filepath.Join(dir, "trends.svg")
+	run(0, []string{"100 windows with", "EUR  2026-03-09       24", "cwa, with the ledger: ", "\nverified\n"}, "verify", "-key", key, "-set", "api.indexName=",
+		"-trends", "-plot", plot, "-compare", "gs://tree/v", "-ledger", "bucket+gs://ledger", "gs://tree/v")
+	if _, err := os.Stat(plot); err != nil {
+		t.Error(err)
+	}
+	run(5, []string{"privacy, of the tree: ", "privacy, of the ledger: "}, "verify", "-key", key, "-set", "api.indexName=",
+		"-privacy", "-ledger", "bucket+gs://ledger", "gs://tree/v")
+	run(4, []string{"too old: DE"}, "verify", "-key", key, "-set", "api.indexName=", "-max-age", "2h", "gs://tree/v")
 	b, err := gcsstore.New(t.Context(), s.Client(), "tree", &gcsstore.Options{Prefix: "v/"})
 	if err != nil {
 		t.Fatal(err)

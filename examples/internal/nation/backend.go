@@ -245,34 +245,53 @@ func (c *Config) readSecrets(ctx context.Context) (partner.Secrets, error) {
 }
 
 // secretFields returns the secrets in use, by the fields that name them.
-func (c *Config) secretFields() []partner.SecretField {
-	var all []partner.SecretField
+func (c *Config) secretFields() []partner.SecretField { return slices.Concat(c.secretOwners()...) }
+
+// secretOwners returns the secrets in use by what they are for: phones, operators,
+// and each instance.
+func (c *Config) secretOwners() [][]partner.SecretField {
+	var all [][]partner.SecretField
 	if sub := &c.Submission; sub.Listen != "" {
-		all = append(all, partner.SecretField{Name: "submission.signingKey", Secret: sub.SigningKey})
+		fields := []partner.SecretField{{Name: "submission.signingKey", Secret: sub.SigningKey}}
 		if sub.keyed() {
-			all = append(all, partner.SecretField{Name: "submission.apiKeys", Secret: sub.APIKeys})
+			fields = append(fields, partner.SecretField{Name: "submission.apiKeys", Secret: sub.APIKeys})
 		}
+		all = append(all, fields)
 	}
 	if c.Orders.Listen != "" {
-		all = append(all, partner.SecretField{Name: "orders.operators", Secret: c.Orders.Operators})
+		all = append(all, []partner.SecretField{{Name: "orders.operators", Secret: c.Orders.Operators}})
 	}
 	for i := range c.Instances {
-		all = append(all, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i), c.API.OriginCountry)...)
+		all = append(all, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i), c.API.OriginCountry))
 	}
 	return all
 }
 
-// refresh reads the secrets again. If one has changed, what depends on it is made
-// again; if that fails, what there is goes on.
+// refresh reads the secrets again. Those of one owner that cannot be used stay what
+// they were, and hold up no other's: an operator who is struck off while the token of
+// some server cannot be read gives no more orders.
 func (b *Backend) refresh(ctx context.Context) error {
-	s, err := b.config.readSecrets(ctx)
+	var errs []error
+	for _, fields := range b.config.secretOwners() {
+		errs = append(errs, b.replace(ctx, fields))
+	}
+	return errors.Join(errs...)
+}
+
+// replace reads secrets again. If one has changed, what depends on it is made again;
+// if that fails, what there is goes on.
+func (b *Backend) replace(ctx context.Context, fields []partner.SecretField) error {
+	read, err := partner.ReadSecrets(ctx, b.config.dir, fields)
 	if err != nil {
 		return err
 	}
-	if maps.Equal(s, b.active.Load().secrets) {
+	had := b.active.Load().secrets
+	now := maps.Clone(had)
+	maps.Copy(now, read)
+	if maps.Equal(now, had) {
 		return nil
 	}
-	a, err := b.activate(s)
+	a, err := b.activate(now)
 	if err != nil {
 		return err
 	}

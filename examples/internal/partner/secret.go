@@ -26,7 +26,7 @@ const waitDelay = time.Second
 // A Secret says where a secret is, and is never the secret itself: in a file, in a
 // variable of the environment, or what a command prints, such as the client of a
 // vault. It is read before every run, so that a secret is replaced by replacing it
-// there.
+// there, without a restart unless it is in the environment.
 type Secret struct {
 	File    string   `json:"file,omitzero"`
 	Env     string   `json:"env,omitzero"`
