@@ -33,7 +33,8 @@
 // "testKit"), the same one on a line (.jsonl), and published archives (.zip; as
 // keys of a partner, verified if -trust names public keys). Both JSON forms may
 // also say "id", "origin", "regions", "consentToFederate" (true or false) and
-// "reportType" (a number of the archive format). Without consent stated, here or
+// "reportType" (a number of the archive format). Without an id a submission goes by the
+// name of its file: those of one name are one upload to whoever rolls it back. Without consent stated, here or
 // in the configuration, an own key is rejected. A bad key or file costs its
 // neighbours nothing; it is counted and printed with field and reason.
 //
