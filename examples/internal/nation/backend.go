@@ -245,40 +245,52 @@ func (c *Config) readSecrets(ctx context.Context) (partner.Secrets, error) {
 }
 
 // secretFields returns the secrets in use, by the fields that name them.
-func (c *Config) secretFields() []partner.SecretField {
-	var all []partner.SecretField
+func (c *Config) secretFields() []partner.SecretField { return slices.Concat(c.secretParts()...) }
+
+// secretParts returns them by what they are for: those of a part are replaced together,
+// and each part by itself.
+func (c *Config) secretParts() (parts [][]partner.SecretField) {
 	if sub := &c.Submission; sub.Listen != "" {
-		all = append(all, partner.SecretField{Name: "submission.signingKey", Secret: sub.SigningKey})
+		phones := []partner.SecretField{{Name: "submission.signingKey", Secret: sub.SigningKey}}
 		if sub.keyed() {
-			all = append(all, partner.SecretField{Name: "submission.apiKeys", Secret: sub.APIKeys})
+			phones = append(phones, partner.SecretField{Name: "submission.apiKeys", Secret: sub.APIKeys})
 		}
+		parts = append(parts, phones)
 	}
 	if c.Orders.Listen != "" {
-		all = append(all, partner.SecretField{Name: "orders.operators", Secret: c.Orders.Operators})
+		parts = append(parts, []partner.SecretField{{Name: "orders.operators", Secret: c.Orders.Operators}})
 	}
 	for i := range c.Instances {
-		all = append(all, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i), c.API.OriginCountry)...)
+		parts = append(parts, c.Instances[i].SecretFields(fmt.Sprintf("instances[%d].", i), c.API.OriginCountry))
 	}
-	return all
+	return parts
 }
 
-// refresh reads the secrets again. If one has changed, what depends on it is made
-// again; if that fails, what there is goes on.
+// refresh reads the secrets again, and makes what depends on those that have changed.
+// Where one cannot be read or used, what there is goes on, and nothing else waits for
+// it: who is no operator any longer is none, whatever is wrong with a server's token.
 func (b *Backend) refresh(ctx context.Context) error {
-	s, err := b.config.readSecrets(ctx)
-	if err != nil {
-		return err
+	read, err := b.config.readSecrets(ctx)
+	errs := []error{err}
+	had := b.active.Load()
+	now := had
+	for _, part := range b.config.secretParts() {
+		s := now.secrets.With(read, part)
+		if maps.Equal(s, now.secrets) {
+			continue
+		}
+		a, err := b.activate(s)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		now = a
 	}
-	if maps.Equal(s, b.active.Load().secrets) {
-		return nil
+	if now != had {
+		b.active.Store(now)
+		b.log.Info("secrets were replaced")
 	}
-	a, err := b.activate(s)
-	if err != nil {
-		return err
-	}
-	b.active.Store(a)
-	b.log.Info("secrets were replaced")
-	return nil
+	return errors.Join(errs...)
 }
 
 // Phones takes what phones submit.

@@ -1,7 +1,10 @@
 package nation
 
 import (
+	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -312,6 +315,50 @@ func TestSecretsReplaced(t *testing.T) {
 	}
 	if strings.Contains(w.log.String(), text) {
 		t.Error("the log holds the token")
+	}
+}
+
+// TestSecretsAreReplacedEachByItself: whatever is wrong with one, those who were struck
+// off a list are nobody from the next look on.
+func TestSecretsAreReplacedEachByItself(t *testing.T) {
+	const ada, grace = "ada:0123456789abcdef", "grace:fedcba9876543210"
+	w := newWorld(t)
+	a := w.hub()
+	germany := w.country(de)
+	germany.joins(a, plain("hub-a"), interop.Member{})
+	germany.config.Orders = Orders{Listen: "127.0.0.1:0", Operators: partner.Secret{File: "operators"}}
+	germany.write("operators", ada+"\n"+grace+"\n")
+	germany.open()
+	germany.tick()
+	for _, broken := range []struct{ name, file, text, want string }{
+		{"missing", "hub-a.token", "", "instances[0].token"},
+		{"unusable", "keys/answers.pem", "hunter2", "submission.signingKey"},
+	} {
+		t.Run(broken.name, func(t *testing.T) {
+			good, err := os.ReadFile(filepath.Join(germany.dir, broken.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			germany.write("operators", ada+"\n"+grace+"\n")
+			germany.tick()
+			germany.write(broken.file, broken.text)
+			germany.write("operators", grace+"\n")
+			w.add(time.Minute)
+			for range 2 { // it is said again
+				if _, err := germany.backend.Tick(t.Context()); !errors.Is(err, ErrPartial) || !strings.Contains(err.Error(), broken.want) {
+					t.Errorf("got %v, want %s", err, broken.want)
+				}
+			}
+			for who, want := range map[string]int{ada: http.StatusUnauthorized, grace: http.StatusOK} {
+				if status, _ := germany.ask(who, "GET", "/orders", ""); status != want {
+					t.Errorf("%.5s is answered %d, want %d", who, status, want)
+				}
+			}
+			germany.submit(1) // the answer is signed by the key that there was
+			germany.write(broken.file, string(good))
+			w.add(time.Minute)
+			germany.tick()
+		})
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"time"
 
@@ -68,18 +70,32 @@ func (in *Instance) SecretFields(prefix string, own keys.Region) []SecretField {
 	return all
 }
 
-// ReadSecrets reads secrets. Files are below dir unless they are absolute. The error
-// names the field.
+// ReadSecrets reads secrets. Files are below dir unless they are absolute. It returns
+// those that can be read, and an error that names the fields of the others.
 func ReadSecrets(ctx context.Context, dir string, fields []SecretField) (Secrets, error) {
 	s := Secrets{}
+	var errs []error
 	for _, f := range fields {
 		text, err := f.Secret.read(ctx, dir, f.kind.max())
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
+			errs = append(errs, fmt.Errorf("%s: %w", f.Name, err))
+			continue
 		}
 		s.Put(f.Secret, text)
 	}
-	return s, nil
+	return s, errors.Join(errs...)
+}
+
+// With returns the secrets with those of some fields as others have them, where they
+// do.
+func (s Secrets) With(others Secrets, fields []SecretField) Secrets {
+	all := maps.Clone(s)
+	for _, f := range fields {
+		if text, ok := others[f.Secret.key()]; ok {
+			all.Put(f.Secret, text)
+		}
+	}
+	return all
 }
 
 // MadeUp returns secrets with which everything can be opened and nobody asked: a new
