@@ -87,7 +87,7 @@ type archivePart struct {
 func (p *archivePart) read(ctx context.Context, all iter.Seq2[keys.TemporaryExposureKey, error]) error {
 	for k, err := range all {
 		if p.upload == nil {
-			p.upload = &upload{source: p.reader.config.Input.PartnerSource, id: p.id}
+			p.upload = &upload{source: p.reader.config.Input.PartnerSource, id: p.id, part: true}
 		}
 		switch {
 		case errors.Is(err, export.KindKey):

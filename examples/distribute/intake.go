@@ -17,6 +17,7 @@ type upload struct {
 	keys        []keys.DiagnosisKey
 	withdrawals []ledger.UnitID
 	unreadable  []ledger.SetAside
+	part        bool // of an archive: what follows with the same id is of the same upload
 }
 
 func (u *upload) size() int { return len(u.keys) + len(u.withdrawals) + len(u.unreadable) }
@@ -54,9 +55,15 @@ func newIntake(l *ledger.Ledger, s *summary) *intake {
 	return &intake{ledger: l, summary: s, pending: map[ledger.Source]*gathered{}}
 }
 
-// add takes an upload. Uploads of one id, such as the parts of a large archive,
-// are one.
+// add takes an upload. The parts of an archive are one. Submissions of one id, such as
+// those of files that are called the same, are not: each is stored in a step of its
+// own, so that what one may have of keys is not taken from the others.
 func (in *intake) add(ctx context.Context, u *upload) error {
+	if in.pending[u.source].has(u.id) && !u.part {
+		if err := in.accept(ctx, u.source); err != nil {
+			return err
+		}
+	}
 	g := in.pending[u.source]
 	if g == nil {
 		g = &gathered{delivery: ledger.Delivery{Source: u.source}, index: map[string]int{}}
@@ -67,6 +74,15 @@ func (in *intake) add(ctx context.Context, u *upload) error {
 		return nil
 	}
 	return in.accept(ctx, u.source)
+}
+
+// has reports whether there are keys of an upload with that id.
+func (g *gathered) has(id string) bool {
+	if g == nil {
+		return false
+	}
+	_, ok := g.index[id]
+	return ok
 }
 
 func (g *gathered) add(u *upload) {

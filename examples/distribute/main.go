@@ -33,9 +33,10 @@
 // "testKit"), the same one on a line (.jsonl), and published archives (.zip; as
 // keys of a partner, verified if -trust names public keys). Both JSON forms may
 // also say "id", "origin", "regions", "consentToFederate" (true or false) and
-// "reportType" (a number of the archive format). Without consent stated, here or
-// in the configuration, an own key is rejected. A bad key or file costs its
-// neighbours nothing; it is counted and printed with field and reason.
+// "reportType" (a number of the archive format). Without an id a submission goes by the
+// name of its file: those of one name are one upload to whoever rolls it back. Without
+// consent stated, here or in the configuration, an own key is rejected. A bad key or
+// file costs its neighbours nothing; it is counted and printed with field and reason.
 //
 // -inbox names a bucket that others put submissions into, as the British back end
 // has it: mobile/<KIT>/, and for each -inbox-prefix what a federation server

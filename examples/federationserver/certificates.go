@@ -40,7 +40,8 @@ func listedIn(path, anchor string) ([]cms.Entry, error) {
 }
 
 // addCertificates adds those of its country that a list has, in the place of those
-// that it has already.
+// that it has already. One that was revoked here stays so, also if whoever makes the
+// list has not heard of it: it is forgotten first, by whoever wants it back.
 func (n *nation) addCertificates(entries []cms.Entry) error {
 	added := false
 	for _, e := range entries {
@@ -55,6 +56,7 @@ func (n *nation) addCertificates(entries []cms.Entry) error {
 			return err
 		}
 		e.Thumbprint, added = cms.ThumbprintOf(cert), true
+		e.Revoked = e.Revoked || n.revoked(e.Thumbprint)
 		n.Certificates = slices.DeleteFunc(n.Certificates, func(had cms.Entry) bool { return had.Thumbprint == e.Thumbprint && had.Use == e.Use })
 		n.Certificates = append(n.Certificates, e)
 	}
@@ -62,6 +64,11 @@ func (n *nation) addCertificates(entries []cms.Entry) error {
 		return fmt.Errorf("no certificate of %s in the list", n.Region)
 	}
 	return nil
+}
+
+// revoked reports whether a certificate is refused, whatever it is for.
+func (n *nation) revoked(t cms.Thumbprint) bool {
+	return slices.ContainsFunc(n.Certificates, func(had cms.Entry) bool { return had.Thumbprint == t && had.Revoked })
 }
 
 // revokeCertificate refuses a certificate, whatever it was for.

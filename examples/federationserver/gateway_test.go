@@ -195,6 +195,8 @@ func TestCertificates(t *testing.T) {
 	if out := s.run("nation", "list"); strings.Count(out, "revoked") != 1 || strings.Count(out, "good until") != 5 {
 		t.Errorf("the list is\n%s", out)
 	}
+	s.run("nation", "certificate", "-add", theList, "-anchor", "certificates/anchor.pem", "de")
+	expect("revoked, and still in the list", map[string]int{"de/authentication": 403, "fr/authentication": here})
 	for _, name := range []string{"de/authentication.pem", "de/authentication-key.pem"} {
 		if err := os.Remove(f.Path + "/" + name); err != nil {
 			t.Fatal(err)

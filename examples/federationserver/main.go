@@ -77,8 +77,9 @@
 // Nations are known by their client certificates there. A nation's certificates, by
 // what each is for, are in a list, as package signing/cms reads it; the trust anchor
 // (-efgs-anchor) has to have signed each. nation certificate adds those that a new
-// list has, revokes one, or forgets it, from the next request on. The anchor, and
-// the server's own certificate, are read again when their files change.
+// list has, revokes one, or forgets it, from the next request on; one that was revoked
+// stays so, in whatever list it is, until it is forgotten. The anchor, and the server's
+// own certificate, are read again when their files change.
 //
 // The server ends TLS itself, or load balancers do, which say in two headers whose
 // certificate they have seen. Then -efgs-balancers names the networks that they are

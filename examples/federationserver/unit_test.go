@@ -405,8 +405,38 @@ func TestWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("3")
-	if reads != 5 || failures != 2 {
-		t.Errorf("%d reads and %d failures, want 5 and 2", reads, failures)
+	if reads != 9 || failures != 2 {
+		t.Errorf("%d reads and %d failures, want 9 and 2", reads, failures)
+	}
+}
+
+// TestWatchedIsReadWhenItCanBe: a file that nobody may read but by mistake everybody, or
+// that this process may not, is followed once that is mended, which changes nothing in it.
+func TestWatchedIsReadWhenItCanBe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token-secrets")
+	if _, err := readOrMakeSecrets(path); err != nil {
+		t.Fatal(err)
+	}
+	failures := 0
+	w, err := watch([]string{path}, func() ([]jws.SecretKey, error) { return readSecrets(path) }, func(error) { failures++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := newSecret()
+	if err := os.WriteFile(path, []byte(formatSecrets([]jws.SecretKey{next})+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.get(); got[0].ID == next.ID || failures != 1 {
+		t.Errorf("of a file that everybody can read: taken %t, %d failures", got[0].ID == next.ID, failures)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.get(); len(got) != 1 || got[0].ID != next.ID || failures != 1 {
+		t.Errorf("the secret that was dropped is still good, %d failures", failures)
 	}
 }
 

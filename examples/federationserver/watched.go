@@ -7,7 +7,9 @@ import (
 )
 
 // A watched value is what files hold, read again when one of them has changed.
-// While they cannot be read, as halfway through a rotation, it stays what it was.
+// While they cannot be read, as halfway through a rotation, it stays what it was, and
+// they are read again each time: what is mended may be what no file shows, such as
+// who may read it.
 type watched[T any] struct {
 	paths  []string
 	read   func() (T, error)
@@ -16,6 +18,7 @@ type watched[T any] struct {
 	mu     sync.Mutex
 	value  T
 	stamps []os.FileInfo // of the files when they were last read
+	stale  bool          // for they could not be read then
 }
 
 // watch reads the files for the first time.
@@ -32,14 +35,16 @@ func (w *watched[T]) get() T {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	stamps := w.look()
-	if slices.EqualFunc(stamps, w.stamps, sameFile) {
+	changed := !slices.EqualFunc(stamps, w.stamps, sameFile)
+	if !changed && !w.stale {
 		return w.value
 	}
 	w.stamps = stamps // before reading: what changes meanwhile is read once more
-	if value, err := w.read(); err != nil {
-		w.failed(err)
-	} else {
+	value, err := w.read()
+	if w.stale = err != nil; !w.stale {
 		w.value = value
+	} else if changed {
+		w.failed(err)
 	}
 	return w.value
 }

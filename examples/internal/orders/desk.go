@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/gaenkit/gaen/storage/ledger"
 )
@@ -65,8 +66,15 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.log.Info("orders: asked", "method", r.Method, "path", r.URL.Path, "by", by)
-	d.reply(w, r.Context(), by, body)
+	writing := http.NewResponseController(w)
+	writing.SetWriteDeadline(time.Time{}) // whoever asks waits for the work, which may read the whole tree
+	status, v := d.work(r.Context(), by, body)
+	writing.SetWriteDeadline(time.Now().Add(writeTimeout))
+	write(w, status, v)
 }
+
+// writeTimeout is how long an answer may take once it is known.
+const writeTimeout = time.Minute
 
 // refused is why a request is not read.
 type refused struct {
@@ -100,11 +108,11 @@ type refusal struct {
 	ID      string               `json:"id,omitzero"`      // to go on with, of an order that was cut off
 }
 
-func (d *desk) reply(w http.ResponseWriter, ctx context.Context, by string, body []byte) {
+// work does what is asked, and returns the answer.
+func (d *desk) work(ctx context.Context, by string, body []byte) (status int, answer any) {
 	v, err := d.answer(ctx, by, body)
 	if err == nil {
-		write(w, http.StatusOK, v)
-		return
+		return http.StatusOK, v
 	}
 	status, why := refuse(err)
 	if status == http.StatusInternalServerError {
@@ -112,7 +120,7 @@ func (d *desk) reply(w http.ResponseWriter, ctx context.Context, by string, body
 	} else {
 		d.log.Warn("orders: not done", "by", by, "status", status, "reason", why.Reason)
 	}
-	write(w, status, why)
+	return status, why
 }
 
 // refuse returns the answer to what is not done.

@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/keys/keystest"
@@ -207,4 +210,37 @@ func FuzzParse(f *testing.F) {
 			t.Error("an order and an inquiry")
 		}
 	})
+}
+
+// TestDeskIsPatient: what takes longer than a server lets answers take, such as a repair
+// of the whole tree, is answered.
+func TestDeskIsPatient(t *testing.T) {
+	c, err := ParseCredentials(operators)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const timeout = 50 * time.Millisecond
+	server := httptest.NewUnstartedServer(NewDesk(c, slog.New(slog.DiscardHandler), map[string]Answer{
+		"POST /repair": func(context.Context, string, []byte) (any, error) {
+			time.Sleep(4 * timeout)
+			return "done", nil
+		},
+	}))
+	server.Config.WriteTimeout = timeout
+	server.Start()
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/repair", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.SetBasicAuth("grace", "0123456789ABCDEF")
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, err := io.ReadAll(answer.Body); err != nil || string(text) != "\"done\"\n" {
+		t.Errorf("the answer is %q, %v", text, err)
+	}
 }
