@@ -94,6 +94,9 @@ func TestPruneWaitsForPeers(t *testing.T) {
 	}
 	policy, _ := l.Policy()
 	*now = now.Add(policy.PruneAge - time.Hour)
+	if err := s.release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}); err != nil {
+		t.Fatal(err)
+	}
 	prune("owed", len(ks))
 	other.down = false
 	c.round(t.Context())

@@ -81,8 +81,13 @@ var ofOperators = []protection{
 	},
 	{
 		row: "O7", file: "storage/ledger/release.go",
-		old: "\tcase t.Sub(last.Time) > maxCutGap && !r.opts.AllowGap:\n", new: "\tcase t.Sub(last.Time) > 1000*maxCutGap && !r.opts.AllowGap:\n",
+		old: "\tcase last.beforeGap(t) && !r.opts.AllowGap:\n", new: "\tcase last.beforeGap(t) && last.Seq < 0:\n",
 		pkg: "storage/ledger/memledger", test: "TestStore/cut-ahead",
+	},
+	{
+		row: "O7", file: "storage/ledger/prune.go",
+		old: "log.Last.beforeGap(t) {\n", new: "log.Last.beforeGap(t) && log.Last.Seq < 0 {\n",
+		pkg: "storage/ledger", test: "TestPruneAhead",
 	},
 	{
 		row: "O8", file: "storage/ledger/ledger.go",

@@ -26,7 +26,9 @@ var ErrAdopting = errors.New("ledger: it is being filled with what another syste
 // exactly the keys with a time before its own that no cut before it took. With the
 // cut of the time that was begun with, adoption is over and the ledger one like any
 // other: what was adopted has been released, so that whoever brings it again brings
-// a duplicate, it can be withdrawn, and nothing of it is waiting.
+// a duplicate, it can be withdrawn, and nothing of it is waiting. What had been
+// withdrawn here before it was adopted is out nevertheless: it gets its number like the
+// rest, and the next cut after adoption tells of the withdrawal.
 type Published struct {
 	// At is when the key became public: any time in the window that it was
 	// published in, but not its end.
@@ -181,7 +183,7 @@ func (a *adopting) decide(s *Standing) (*Changes, error) {
 				return nil, fmt.Errorf("%w: a key that was published at %s cannot be adopted between the last cut, %s, and %s",
 					ErrTime, p.At.UTC().Format(time.RFC3339), a.last.Time.UTC().Format(time.RFC3339), begun.Until.Format(time.RFC3339))
 			}
-			a.mark(rec, p, changes)
+			a.mark(rec, p, s.Now, changes)
 			if !changed[rec.ID] {
 				changed[rec.ID] = true
 				changes.Units = append(changes.Units, rec.Unit)
@@ -207,7 +209,7 @@ func (a *adopting) records(s *Standing, p *Published) []*Record {
 }
 
 // mark has a unit be one that was published.
-func (a *adopting) mark(rec *Record, p *Published, changes *Changes) {
+func (a *adopting) mark(rec *Record, p *Published, now time.Time, changes *Changes) {
 	a.taken++
 	at := p.At.UTC()
 	if rec.Unit == nil {
@@ -224,27 +226,111 @@ func (a *adopting) mark(rec *Record, p *Published, changes *Changes) {
 	for i := range rec.Unit.Claims {
 		rec.Unit.Claims[i].Held = false // it is out, whoever brought too much of it
 	}
+	rec.putOff(now, changes)
+}
+
+// putOff keeps the withdrawal of a unit, as one that came before its key: what stands
+// withdrawn gets no number.
+func (rec *Record) putOff(now time.Time, changes *Changes) {
+	u := rec.Unit
+	keep := func(source Source) {
+		changes.Kept = append(changes.Kept, KeptChange{ID: rec.ID, Kept: KeptWithdrawal{Source: source, At: now}})
+	}
+	if u.SourceWithdrew {
+		keep(u.Claims[0].Source)
+	}
+	if u.operatorWithdrew() {
+		keep(Operator)
+	}
+	u.SourceWithdrew, u.OperatorWithdrew = false, false
+	for i := range u.Claims {
+		u.Claims[i].Withdrawn = false
+	}
+}
+
+// withdrawAdopted withdraws what was withdrawn before it was adopted, now that it has
+// its number.
+func (l *Ledger) withdrawAdopted(ctx context.Context) error {
+	var ids []UnitID
+	for rec, err := range l.store.Find(ctx, Query{}) {
+		if err != nil {
+			return err
+		}
+		if rec.Unit != nil && len(rec.Kept) > 0 {
+			ids = append(ids, rec.ID)
+		}
+	}
+	for some := range slices.Chunk(ids, orderStep) {
+		err := l.store.Accept(ctx, &Intake{
+			Units:     some,
+			Registers: []string{policyRegister},
+			Nonce:     NewNonce(),
+			Decide: func(s *Standing) (*Changes, error) {
+				changes := &Changes{}
+				for _, rec := range s.Records {
+					rec.withdrawKept(changes)
+				}
+				return changes, l.checkVersion(s.Registers[policyRegister])
+			},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withdrawKept applies to a unit the withdrawals that are kept for it, by those who may
+// withdraw it.
+func (rec *Record) withdrawKept(changes *Changes) {
+	u := rec.Unit
+	if u == nil || !u.Released() {
+		return
+	}
+	changed := false
+	for _, k := range rec.Kept {
+		switch {
+		case k.Source == Operator:
+			u.OperatorWithdrew = true
+		case u.claimOf(k.Source) != nil:
+			u.SourceWithdrew = true
+		default:
+			continue // it is not for them to say
+		}
+		changed = true
+		changes.Kept = append(changes.Kept, KeptChange{ID: rec.ID, Kept: k, Lifted: true})
+	}
+	if changed {
+		changes.Units = append(changes.Units, u)
+	}
 }
 
 // CutAdopted makes a cut of a time that is past, a point of the grid, of what was
 // adopted with a time before it: all of it, whatever the policy has groups wait for.
-// A time that is not after the last cut's has been cut already, and it does nothing.
+// For a time that is not after the last cut's no other cut is made. With that of the
+// time that was begun with, what had been withdrawn before it was adopted is withdrawn.
 func (l *Ledger) CutAdopted(ctx context.Context, at time.Time) error {
-	c := &adoptedCut{releasing{ledger: l, opts: ReleaseOptions{At: at, AllowGap: true}}}
+	c := &adoptedCut{releasing: releasing{ledger: l, opts: ReleaseOptions{At: at, AllowGap: true}}}
 	_, err := l.store.Release(ctx, &Release{
 		Registers: []string{policyRegister, adoptionRegister},
 		Begin:     c.begin,
 		Choose:    c.choose,
 		Pad:       c.pad,
 	})
-	if errors.Is(err, errNotYet) {
-		return nil
+	if err != nil && !errors.Is(err, errNotYet) {
+		return err
 	}
-	return err
+	if c.time.Equal(c.until) {
+		return l.withdrawAdopted(ctx)
+	}
+	return nil
 }
 
 // adoptedCut is one cut of what was adopted.
-type adoptedCut struct{ releasing }
+type adoptedCut struct {
+	releasing
+	until time.Time // the last of them
+}
 
 func (c *adoptedCut) begin(s *Start) (time.Time, Holds, error) {
 	if err := c.ledger.checkVersion(s.Registers[policyRegister]); err != nil {
@@ -254,7 +340,7 @@ func (c *adoptedCut) begin(s *Start) (time.Time, Holds, error) {
 	if err != nil {
 		return time.Time{}, Holds{}, err
 	}
-	c.start, c.report = s, &ReleaseReport{}
+	c.start, c.report, c.until = s, &ReleaseReport{}, begun.Until
 	c.time, err = c.timeOfCut(s.Now, s.Last)
 	if err == nil && c.time.After(begun.Until) {
 		err = fmt.Errorf("%w: %s is after %s, up to when was to be adopted", ErrTime, c.time.Format(time.RFC3339), begun.Until.Format(time.RFC3339))

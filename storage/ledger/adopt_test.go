@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,61 @@ func TestAdoptAgain(t *testing.T) {
 	s.now = noon.Add(2 * time.Hour)
 	if r, err := s.Release(t.Context(), nil); err != nil || r.Gone != 1 {
 		t.Errorf("withdrawn, it gives %+v, %v", r, err)
+	}
+}
+
+// TestAdoptWithdrawn: what was withdrawn here before it was known to be published is
+// adopted nevertheless, and the cut after that tells of the withdrawal, whoever withdrew
+// it, and whether it came before the key.
+func TestAdoptWithdrawn(t *testing.T) {
+	s := open(t, nil)
+	s.now = noon.Add(time.Minute)
+	bySource, kept, byName, rolledBack, erased, good, others := s.key(), s.key(), s.key(), s.key(), s.key(), s.key(), s.key()
+	check := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.accept("hub", "a", bySource)
+	s.accept("hub", "b", byName)
+	s.accept(ledger.Own, "c", rolledBack)
+	s.accept(ledger.Own, "d", erased)
+	s.accept("hub", "e", good)
+	s.withdraw("hub", bySource, kept)
+	s.withdraw("another", others, good)
+	check(s.Withdraw(t.Context(), ledger.IDOf(&byName)))
+	check(s.RollBack(t.Context(), "c"))
+	check(s.Erase(t.Context(), "d"))
+	all := []ledger.Published{}
+	for _, k := range []keys.DiagnosisKey{bySource, kept, byName, rolledBack, erased, good, others} {
+		all = append(all, published(k, 9))
+	}
+	check(nil, s.BeginAdoption(t.Context(), morning(11)))
+	check(s.Adopt(t.Context(), all...))
+	check(nil, s.CutAdopted(t.Context(), morning(10)))
+	check(s.Adopt(t.Context(), all...))
+	for range 2 {
+		check(nil, s.CutAdopted(t.Context(), morning(11)))
+	}
+	for _, p := range all {
+		u := s.unit(p.Claim.Key)
+		if want := []ledger.Event{{Number: u.At(9).Number, Own: ledger.Active, Partners: ledger.Active, ReportType: u.Key.ReportType, Sources: u.Sources()}}; !slices.Equal(u.Events, want) || want[0].Number == 0 {
+			t.Errorf("what was published has the events %+v", u.Events)
+		}
+	}
+	s.now = noon.Add(time.Hour)
+	r, err := s.Release(t.Context(), nil)
+	if err != nil || r.Gone != 5 || r.New+r.Changed != 0 {
+		t.Errorf("the cut after it takes %+v, %v; want 5 withdrawals", r, err)
+	}
+	for i, k := range []keys.DiagnosisKey{bySource, kept, byName, rolledBack, erased, good, others} {
+		if u := s.unit(k); u.Gone() != (i < 5) || u.SourceWithdrew != (i < 2) || u.Erase != (i == 4) {
+			t.Errorf("key %d stands as %+v", i, *u)
+		}
+	}
+	if r, err := s.Reinstate(t.Context(), ledger.IDOf(&byName), ledger.IDOf(&bySource)); err != nil || r.Done != 1 {
+		t.Errorf("reinstated are %+v, %v; want what the operator withdrew", r, err)
 	}
 }
 

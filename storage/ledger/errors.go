@@ -19,7 +19,8 @@ var (
 	// ErrReplay: a replay ledger was opened as an ordinary one, or the reverse.
 	ErrReplay = errors.New("ledger: only a ledger made for replays runs by a clock that is not its own")
 
-	// ErrTime: a cut was asked for at a time that it may not have.
+	// ErrTime: a cut was asked for at a time that it may not have, or keys were to be
+	// removed by a clock that no cut may be made by.
 	ErrTime = errors.New("ledger: no cut may be made at that time")
 )
 

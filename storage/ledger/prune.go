@@ -50,10 +50,18 @@ type PruneReport struct {
 // the prune age, and those to be erased, unless a consumer's floor says that it
 // still reads them. What had become of them in the given sinks is counted first.
 // The records of old orders go, too.
+//
+// Where the clock is so far after the last cut that [Ledger.Release] makes none
+// without [ReleaseOptions.AllowGap], nothing is removed, and the error satisfies
+// errors.Is(err, [ErrTime]): a clock that jumped ahead would have all keys be old.
+// After an outage, release first.
 func (l *Ledger) Prune(ctx context.Context, sinks ...Sink) (*PruneReport, error) {
 	log, err := l.store.Log(ctx, 0)
 	if err != nil {
 		return nil, err
+	}
+	if t := log.Now.UTC().Truncate(l.policy.Grid); log.Last.beforeGap(t) {
+		return nil, fmt.Errorf("%w: %s is %s after the last cut; until there is one, nothing is removed", ErrTime, t.Format(time.RFC3339), t.Sub(log.Last.Time))
 	}
 	report := &PruneReport{}
 	floor, err := l.floor(ctx, log, report)

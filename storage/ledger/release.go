@@ -11,8 +11,12 @@ import (
 
 // maxCutGap is how long after the last cut the next may be. A clock that jumps
 // ahead would otherwise release at once what should wait, and no later cut
-// could take that back.
+// could take that back; nor could anybody what is removed by such a clock.
 const maxCutGap = 24 * time.Hour
+
+// beforeGap reports whether c, the last cut, is too long before t for the next one
+// to be made then, unless that is asked for.
+func (c Cut) beforeGap(t time.Time) bool { return c.Seq > 0 && t.Sub(c.Time) > maxCutGap }
 
 // ReleaseOptions ask for a cut out of the ordinary.
 type ReleaseOptions struct {
@@ -142,7 +146,7 @@ func (r *releasing) timeOfCut(now time.Time, last Cut) (time.Time, error) {
 	case last.Seq == 0:
 	case !t.After(last.Time):
 		return t, errNotYet
-	case t.Sub(last.Time) > maxCutGap && !r.opts.AllowGap:
+	case last.beforeGap(t) && !r.opts.AllowGap:
 		return t, fmt.Errorf("%w: %s is %s after the last cut, at most %s unless AllowGap is set",
 			ErrTime, t.Format(time.RFC3339), t.Sub(last.Time), maxCutGap)
 	}

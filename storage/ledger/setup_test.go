@@ -76,6 +76,15 @@ func (s *setup) release() *ledger.ReleaseReport {
 	return r
 }
 
+// outage sets the clock to a later time and makes the one cut after it.
+func (s *setup) outage(until time.Time) {
+	s.t.Helper()
+	s.now = until
+	if _, err := s.Release(s.t.Context(), &ledger.ReleaseOptions{AllowGap: true}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // find returns the records that a query describes.
 func (s *setup) find(q ledger.Query) (list []*ledger.Record) {
 	s.t.Helper()

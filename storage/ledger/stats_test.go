@@ -106,7 +106,7 @@ func TestStatsTerms(t *testing.T) {
 		}
 	}
 	stats(map[ledger.Term]int64{ledger.TermSent: 1, ledger.TermDue: 1, ledger.TermWithdrawn: 2, ledger.TermWaiting: 1, ledger.TermHeld: 2})
-	s.now = s.now.Add(20 * 24 * time.Hour)
+	s.outage(s.now.Add(20 * 24 * time.Hour))
 	if r, err := s.Prune(t.Context(), sink{"all", 1}); err != nil || r.Removed != 7 {
 		t.Fatalf("pruning gives %+v, %v", r, err)
 	}
@@ -146,7 +146,7 @@ func TestPruneFloors(t *testing.T) {
 		}
 	}
 	prune(0) // too young
-	s.now = noon.Add(14*24*time.Hour - 12*time.Hour)
+	s.outage(noon.Add(14*24*time.Hour - 12*time.Hour))
 	prune(0) // exactly the prune age after their end
 	s.now = s.now.Add(time.Microsecond)
 	floor("de", 1, s.now)

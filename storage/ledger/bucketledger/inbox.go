@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -93,7 +94,8 @@ const (
 
 // TakeIn takes in what has come since it was last called, whatever time stamps it
 // carries. An object that cannot be read now is tried again by the next call; the
-// error joins what failed, and the others have been taken in nevertheless.
+// error joins what failed, and the others have been taken in nevertheless, unless
+// there are so many (20 and more) that the rest is left to the next calls.
 //
 // It may be called by several processes at once. It costs one request to list
 // 1,000 objects, and one for each object that is new; nothing is read again.
@@ -113,8 +115,11 @@ type taking struct {
 	failed  []error // objects that could not be read
 }
 
-// maxFailed is how many objects that cannot be read are worth trying further
-// ones, and how many errors are kept.
+// maxFailed is how many objects that cannot be read are worth trying further ones in
+// the order of their names. After that they are tried by chance until as many more have
+// failed: objects that can never be read, such as those of another encryption key, keep
+// none out for good that are listed after them, and a bucket that is down is soon left
+// alone.
 const maxFailed = 20
 
 func (t *taking) run(ctx context.Context) (err error) {
@@ -126,8 +131,24 @@ func (t *taking) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(fresh, 4*fetching) {
-		letters, err := t.fetch(ctx, chunk)
+	if err := t.read(ctx, fresh); err != nil {
+		return err
+	}
+	for source := range t.waiting {
+		if err := t.deliver(ctx, source); err != nil {
+			return err
+		}
+	}
+	return t.forget(ctx, first, there)
+}
+
+// read reads objects, and delivers what is in them parcel by parcel.
+func (t *taking) read(ctx context.Context, fresh []envelope) error {
+	const chunk = 4 * fetching
+	inOrder := true
+	for len(fresh) > 0 && len(t.failed) <= 2*maxFailed {
+		n := min(chunk, len(fresh))
+		letters, err := t.fetch(ctx, fresh[:n])
 		if err != nil {
 			return err
 		}
@@ -136,16 +157,13 @@ func (t *taking) run(ctx context.Context) (err error) {
 				return err
 			}
 		}
-		if len(t.failed) > maxFailed {
-			break
+		fresh = fresh[n:]
+		if inOrder && len(t.failed) > maxFailed {
+			inOrder = false
+			rand.Shuffle(len(fresh), func(i, j int) { fresh[i], fresh[j] = fresh[j], fresh[i] })
 		}
 	}
-	for source := range t.waiting {
-		if err := t.deliver(ctx, source); err != nil {
-			return err
-		}
-	}
-	return t.forget(ctx, first, there)
+	return nil
 }
 
 // list returns the objects that are new, and the marks of all that are there.

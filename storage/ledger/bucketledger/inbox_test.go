@@ -370,14 +370,16 @@ func TestInboxFaults(t *testing.T) {
 	}
 }
 
-// flaky fails to give one object.
+// flaky fails to give one object, or all of a prefix.
 type flaky struct {
 	storage.Bucket
-	name string
+	name, prefix string
+	failed       atomic.Int64
 }
 
 func (f *flaky) Get(ctx context.Context, name string) (io.ReadCloser, storage.Attributes, error) {
-	if name == f.name {
+	if name == f.name || f.prefix != "" && strings.HasPrefix(name, f.prefix) {
+		f.failed.Add(1)
 		return nil, storage.Attributes{}, errors.New("out of order")
 	}
 	return f.Bucket.Get(ctx, name)
@@ -397,6 +399,35 @@ func TestInboxUnreadableObject(t *testing.T) {
 	f.name = ""
 	if r := p.takeIn(); r.Taken != 1 {
 		t.Errorf("the next run gives %+v", r)
+	}
+}
+
+// TestInboxUnreadableForLong: many objects that cannot be read, run after run, do not keep
+// out for good what is listed after them, and each run gives up some time.
+func TestInboxUnreadableForLong(t *testing.T) {
+	f := &flaky{Bucket: memstore.New(nil), prefix: "mobile/LAB_RESULT/"}
+	p := newPost(t, f)
+	for i := range 300 {
+		p.put(fmt.Sprintf("mobile/LAB_RESULT/%03d.json", i), p.object(1, ""))
+	}
+	for i := range 40 {
+		p.put(fmt.Sprintf("mobile/RAPID_RESULT/%03d.json", i), p.object(1, ""))
+	}
+	taken := 0
+	for runs := 0; taken < 40; runs++ {
+		if runs == 1000 {
+			t.Fatalf("of 40 objects that can be read %d were taken in", taken)
+		}
+		f.failed.Store(0)
+		r, err := p.inbox.TakeIn(t.Context(), p.ledger)
+		if err == nil || f.failed.Load() > 150 {
+			t.Fatalf("run %d had %d failures and gives %v", runs, f.failed.Load(), err)
+		}
+		taken += r.Taken
+	}
+	f.prefix = ""
+	if r := p.takeIn(); r.Taken != 300 {
+		t.Errorf("when all can be read, %+v", r)
 	}
 }
 

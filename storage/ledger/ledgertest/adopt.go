@@ -23,7 +23,8 @@ type adoption struct {
 
 // beginAdoption has the ledger take in three keys: one that it is to learn was
 // published at nine, one that was not, and one, published at ten, that it has nothing
-// of. By the policy none of them would be cut yet.
+// of. By the policy none of them would be cut yet. The operator has withdrawn the first,
+// and its source the last, before it brings it.
 func (tr *trial) beginAdoption() *adoption {
 	tr.tb.Helper()
 	p := ledger.DefaultPolicy()
@@ -33,6 +34,9 @@ func (tr *trial) beginAdoption() *adoption {
 	a := &adoption{known: tr.key("DE"), waiting: tr.key("DE"), unknown: tr.key("FR"), until: noon.Add(-time.Hour)}
 	tr.accept(ledger.Own, a.waiting)
 	tr.accept(ledger.Own, a.known) // beyond the quota: held
+	_, err := tr.ledger.Withdraw(tr.ctx, ledger.IDOf(&a.known))
+	tr.must(err)
+	tr.withdraw("hub", a.unknown)
 	tr.must(tr.ledger.BeginAdoption(tr.ctx, a.until))
 	return a
 }
@@ -79,6 +83,11 @@ func checkAdopt(tr *trial) {
 	}
 	if u := tr.unit(a.waiting); !u.Released() {
 		tr.fail("the key that was not published never was, either:%s", tr.show(u))
+	}
+	for _, k := range []keys.DiagnosisKey{a.known, a.unknown} {
+		if u := tr.unit(k); len(u.Events) != 2 || u.Events[1].Own != ledger.Withdrawn || len(tr.kept(u.ID())) > 0 {
+			tr.fail("what was withdrawn before it was adopted stands as%s", tr.show(u))
+		}
 	}
 	if n := len(tr.read(0, 2)); n != 2 {
 		tr.fail("%d keys are read of what was adopted, want 2", n)

@@ -309,13 +309,19 @@ func (h *history) stepCut() {
 	case last.Seq > 0 && !t.After(last.Time):
 		h.note("cut of %s, which is made already", t.Format("15:04"))
 		h.noCut(opts, nil)
-	case last.Seq > 0 && t.Sub(last.Time) > 24*time.Hour && !opts.AllowGap:
+	case h.tooFar(t) && !opts.AllowGap:
 		h.note("cut of %s, too far ahead", t.Format("15:04"))
 		h.noCut(opts, ledger.ErrTime)
 	default:
 		h.note("cut of %s", t.Format("15:04"))
 		h.makeCut(opts, t)
 	}
+}
+
+// tooFar reports whether a cut of that time wants to be allowed.
+func (h *history) tooFar(t time.Time) bool {
+	last := h.model.last()
+	return last.Seq > 0 && t.Sub(last.Time) > 24*time.Hour
 }
 
 // makeCut makes a cut in both, and compares what it took and what reads now.

@@ -53,6 +53,10 @@ func TestJournal(t *testing.T) {
 	replica = restored
 	same("restoring")
 
+	now = now.Add(60 * 24 * time.Hour) // all is old
+	if _, err := openAround(t, store).Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}); err != nil {
+		t.Fatal(err)
+	}
 	fails = errors.New("no room")
 	before, journalled := content(t, store, up), steps
 	now = now.Add(time.Hour)
@@ -60,7 +64,6 @@ func TestJournal(t *testing.T) {
 	_, accepting := l.Accept(t.Context(), &ledger.Delivery{Source: "z", Uploads: []ledger.Upload{{ID: "z", Keys: up.Keys[:1]}}})
 	_, releasing := l.Release(t.Context(), nil)
 	swapping := l.Hold(t.Context(), ledger.Holds{Sources: []ledger.Source{"z"}})
-	now = now.Add(60 * 24 * time.Hour)
 	_, removing := l.Prune(t.Context())
 	for _, err := range []error{accepting, releasing, swapping, removing} {
 		if !errors.Is(err, fails) {

@@ -227,6 +227,10 @@ func (d *dayOf) live() {
 	deliver(ledger.Own, "2", d.version("cursor/own"), c)
 	cut()
 	d.now = d.now.Add(10 * 24 * time.Hour)
+	d.try("release", func() error {
+		_, err := d.ledger.Release(ctx, &ledger.ReleaseOptions{AllowGap: true})
+		return err
+	})
 	d.try("prune", func() error { _, err := d.ledger.Prune(ctx); return err })
 }
 

@@ -1,0 +1,39 @@
+package ledger_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/gaenkit/gaen/storage/ledger"
+)
+
+// TestPruneAhead: a clock that jumped ahead removes nothing, neither what is still to be
+// published nor what consumers have yet to read.
+func TestPruneAhead(t *testing.T) {
+	s := open(t, nil)
+	s.accept(ledger.Own, "released", s.key())
+	s.release()
+	s.accept(ledger.Own, "waiting", s.key())
+	floor := ledger.Swap{Name: ledger.FloorRegister("package"), Value: ledger.Floor{Time: s.now}.Value()}
+	if err := s.Swap(t.Context(), ledger.NewNonce(), floor); err != nil {
+		t.Fatal(err)
+	}
+	right := s.now
+	s.now = right.AddDate(0, 0, 30)
+	if r, err := s.Prune(t.Context()); !errors.Is(err, ledger.ErrTime) || r != nil {
+		t.Errorf("30 days after the last cut, pruning gives %+v, %v", r, err)
+	}
+	s.now = right.Add(25*time.Hour - 1) // the cut of 24 hours later may be made
+	if r, err := s.Prune(t.Context()); err != nil || r.Removed > 0 || len(r.Expired) > 0 {
+		t.Errorf("a day after the last cut, pruning gives %+v, %v", r, err)
+	}
+	s.now = right
+	if r := s.release(); r.New != 1 {
+		t.Errorf("with the clock set right, a cut takes %+v", r)
+	}
+	s.outage(right.AddDate(0, 0, 30))
+	if r, err := s.Prune(t.Context()); err != nil || r.Removed != 2 || len(r.Expired) != 1 {
+		t.Errorf("after an outage and a cut, pruning gives %+v, %v", r, err)
+	}
+}
