@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/distribution"
+	"github.com/gaenkit/gaen/distribution/deltaset"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/storagetest"
 )
@@ -80,6 +81,24 @@ func TestAttributesLost(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("of a delta set", func(t *testing.T) {
+		w := newWorld(t, 1)
+		w.layout = newDeltas(t, &deltaset.Options{Gzip: true})
+		w.hours(3)
+		w.run()
+		want := objects(t, w.bucket)
+		w.strip()
+		if found := len(w.inspect(nil).Findings); found == 0 || len(w.findings()) != found {
+			t.Errorf("verifying finds %d files, reconciling %d", found, len(w.findings()))
+		}
+		w.layout = newDeltas(t, nil) // what is compressed stays so
+		w.run()
+		w.verify()
+		if d := difference(objects(t, w.bucket), want); d != "" {
+			t.Error(d)
+		}
+	})
 
 	t.Run("where ETags are of the content", func(t *testing.T) {
 		w := newWorld(t, 1)

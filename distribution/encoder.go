@@ -201,6 +201,9 @@ func (r *run) adoptEncoded(ctx context.Context, e Encoder, f File, content *expo
 	if have.Content != want.Content {
 		return object{}, conflict("published with another content", hexOf(have.Content))
 	}
+	if err := r.checkAttributes(f, stored, have.SHA256, attrs); err != nil {
+		return object{}, &objectError{name, err}
+	}
 	return object{Name: name, ETag: attrs.ETag, Size: attrs.Size, SHA256: hexOf(have.SHA256)}, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
+	"github.com/gaenkit/gaen/storage/ledger/ledgertest"
 	"github.com/gaenkit/gaen/storage/memstore"
 	"github.com/gaenkit/gaen/storage/storagetest"
 )
@@ -931,6 +932,53 @@ func TestExpiredPlan(t *testing.T) {
 	}
 	w.hours(2)
 	w.run()
+}
+
+// TestExpiredWritten: what was written before a crash, of a plan that nobody came to
+// complete before its keys were forgotten, does not stay for good, and is not taken
+// for somebody else's.
+func TestExpiredWritten(t *testing.T) {
+	for _, layout := range []distribution.Layout{newLayout(t, nil), newNHS(t, nil), newDeltas(t, nil)} {
+		t.Run(layout.Name(), func(t *testing.T) {
+			w := newWorld(t, 1)
+			w.british(nil) // which has one package, as all layouts can
+			w.layout = layout
+			w.hours(3)
+			w.opts.Parallel = 1
+			archives := 0
+			p, _ := w.publisher(func(_ context.Context, c storagetest.Call) storagetest.Verdict {
+				if _, file := layout.Parse(c.Name); file && c.Op == storagetest.OpCreate {
+					archives++
+				}
+				return storagetest.Pass
+			}, func(_ context.Context, c ledgertest.Call) ledgertest.Verdict {
+				if archives > 0 && c.Op == ledgertest.OpSwap {
+					return ledgertest.Fail
+				}
+				return ledgertest.Pass
+			})
+			if _, err := p.Run(t.Context()); err == nil || archives == 0 {
+				t.Fatalf("no crash after an archive: %v", err)
+			}
+			w.clock = w.clock.Add(40 * 24 * time.Hour)
+			w.release()
+			if r, err := w.open(nil).Prune(t.Context()); err != nil || r.Removed == 0 {
+				t.Fatalf("pruned %+v, %v", r, err)
+			}
+			if r := w.run(); len(r.Expired) == 0 {
+				t.Fatalf("nothing has expired:\n%s", r)
+			}
+			for range 3 {
+				w.hours(2)
+				w.run()
+			}
+			for name := range objects(t, w.bucket) {
+				if f, file := layout.Parse(name); file && f.Window.Start.Before(epoch.Add(24*time.Hour)) {
+					t.Errorf("%s is still there", name)
+				}
+			}
+		})
+	}
 }
 
 // TestOutputsAgree: two outputs of one ledger say the same, padding included

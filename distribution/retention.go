@@ -73,15 +73,25 @@ func (r *run) retirePlans() (swaps []ledger.Swap, doomed []string, err error) {
 	return swaps, doomed, nil
 }
 
-// remains returns the objects of a plan, and the open file that it had where it
-// never came to be carried out.
+// remains returns the objects of a plan, and if it was given up what there is by their
+// names: the open file that it had, and what a run wrote that came to no end. Left
+// there, it would be taken for somebody else's as soon as the plan is forgotten.
 func (r *run) remains(c *committed) []string {
 	var names []string
 	for _, o := range c.Objects {
 		names = append(names, o.Name)
 	}
-	if name := r.layout.Object(c.file()); len(names) == 0 && r.span(c.Span).Open && r.isListed(name) {
-		names = append(names, name)
+	if len(names) > 0 {
+		return names
+	}
+	files := c.files()
+	if r.span(c.Span).Open {
+		files = []File{c.file()}
+	}
+	for _, f := range files {
+		if name := r.layout.Object(f); r.isListed(name) {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -84,7 +84,10 @@ type Layout struct {
 	opts Options
 }
 
-var _ distribution.Encoder = (*Layout)(nil)
+var (
+	_ distribution.Encoder          = (*Layout)(nil)
+	_ distribution.AttributeChecker = (*Layout)(nil)
+)
 
 // New returns the layout. The error names the field that makes no sense.
 func New(opts *Options) (*Layout, error) {
@@ -172,15 +175,34 @@ func (l *Layout) Archive() *export.WriteOptions { return nil }
 // Indexes returns nil; they come from [Layout.Catalogue].
 func (l *Layout) Indexes([]string, []distribution.File) []distribution.Index { return nil }
 
-// FileOptions returns the attributes of a file.
-func (l *Layout) FileOptions(*distribution.Archive) (storage.PutOptions, error) {
-	switch {
-	case l.opts.Files == ByDay:
+// FileOptions returns the attributes of a file. Whether it is compressed it says
+// itself.
+func (l *Layout) FileOptions(a *distribution.Archive) (storage.PutOptions, error) {
+	if l.opts.Files == ByDay {
 		return storage.PutOptions{ContentType: "application/gzip"}, nil
-	case l.opts.Gzip:
-		return storage.PutOptions{ContentType: textPlain, ContentEncoding: "gzip"}, nil
 	}
-	return storage.PutOptions{ContentType: textPlain}, nil
+	return storage.PutOptions{ContentType: textPlain, ContentEncoding: encodingOf(a.Bytes)}, nil
+}
+
+// encodingOf returns the content encoding of a file by the interval.
+func encodingOf(stored []byte) string {
+	if isGzip(stored) {
+		return "gzip"
+	}
+	return ""
+}
+
+// CheckAttributes returns an error if a file has another content encoding than it is
+// stored in: clients would not undo it, or undo too much.
+func (l *Layout) CheckAttributes(stored []byte, a storage.Attributes) error {
+	want := ""
+	if l.opts.Files == ByInterval {
+		want = encodingOf(stored)
+	}
+	if a.ContentEncoding != want {
+		return fmt.Errorf("deltaset: its content encoding is %.20q, want %q", a.ContentEncoding, want)
+	}
+	return nil
 }
 
 const textPlain = "text/plain; charset=utf-8"
