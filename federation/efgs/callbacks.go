@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -163,7 +164,7 @@ func (c *Callbacks) Run(ctx context.Context) (*CallReport, error) {
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	report, free := &CallReport{}, make(chan struct{}, c.opts.Parallel)
-	for _, s := range all {
+	for _, s := range inTurn(all) {
 		free <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-free }()
@@ -188,6 +189,27 @@ func wrapRun(err error) error {
 	return fmt.Errorf("efgs: callbacks: %w", err)
 }
 
+// inTurn returns subscriptions in the order in which they are called: one of each
+// country, then a second of each, and so on, with the countries in another order in each
+// run. So nobody who has many, or is slow, always takes the time of the same others.
+func inTurn(all []*subscription) []*subscription {
+	turns, place := map[*subscription]int{}, map[string]int{}
+	count := map[string]int{}
+	for _, s := range all {
+		turns[s] = count[s.Country]
+		if count[s.Country]++; count[s.Country] == 1 {
+			place[s.Country] = rand.Int()
+		}
+	}
+	return slices.SortedFunc(slices.Values(all), func(a, b *subscription) int {
+		return cmp.Or(cmp.Compare(turns[a], turns[b]), cmp.Compare(place[a.Country], place[b.Country]), cmp.Compare(a.register(), b.register()))
+	})
+}
+
+// maxLease is the longest time for which a process is believed to be calling. One of
+// which more is left was taken by a clock that was ahead, by a process that died.
+const maxLease = time.Hour
+
 // lease has no other process call for as long as a run can take. It returns nil if
 // another one does, else what ends the lease.
 func (c *Callbacks) lease(ctx context.Context) (release func(), err error) {
@@ -195,18 +217,18 @@ func (c *Callbacks) lease(ctx context.Context) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	now, swap := c.opts.Clock(), ledger.Swap{Name: leaseRegister}
+	now, long, swap := c.opts.Clock(), c.opts.Budget+2*c.opts.Timeout, ledger.Swap{Name: leaseRegister}
 	if len(registers) > 0 {
 		var until time.Time
 		if err := json.Unmarshal(registers[0].Value, &until); err != nil {
 			return nil, fmt.Errorf("register %s: %w", leaseRegister, err)
 		}
-		if now.Before(until) {
+		if left := until.Sub(now); left > 0 && left <= max(maxLease, long) {
 			return nil, nil
 		}
 		swap.Version = registers[0].Version
 	}
-	if swap.Value, err = json.Marshal(now.Add(c.opts.Budget + 2*c.opts.Timeout)); err != nil {
+	if swap.Value, err = json.Marshal(now.Add(long)); err != nil {
 		return nil, err
 	}
 	nonce := ledger.NewNonce()
@@ -235,6 +257,9 @@ func (c *Callbacks) endLease(ctx context.Context, nonce ledger.Nonce) {
 // tell calls a subscription for every batch that it has not been called for.
 func (c *Callbacks) tell(ctx context.Context, client *http.Client, s *subscription) (called, failed int, err error) {
 	batches, err := c.pending(ctx, s)
+	if ctx.Err() != nil {
+		return 0, 0, nil // the next run calls it
+	}
 	if err != nil || len(batches) == 0 || !c.due(s, batches) {
 		return 0, 0, err
 	}
@@ -280,9 +305,10 @@ func (c *Callbacks) pending(ctx context.Context, s *subscription) ([]federation.
 	return slices.DeleteFunc(batches, func(p federation.SealedPage) bool { return federation.DayOf(p.Time) < oldest }), err
 }
 
-// due reports whether a subscription is to be called now.
+// due reports whether a subscription is to be called now. More of a pause than there can
+// be is that of a clock that was ahead.
 func (c *Callbacks) due(s *subscription, batches []federation.SealedPage) bool {
-	if c.opts.Clock().Before(s.NotBefore) {
+	if left := s.NotBefore.Sub(c.opts.Clock()); left > 0 && left <= max(maxPause, c.opts.Pause) {
 		return false
 	}
 	return !s.Failing || batches[len(batches)-1].Tag != s.Newest

@@ -588,3 +588,80 @@ func TestSubscriptionRegisters(t *testing.T) {
 		t.Errorf("got %s", g.body)
 	}
 }
+
+// TestCallbackBudget: that a run comes to the end of its time is no error of the
+// ledger's. Those that it had none for are called by one of the next, whoever takes all
+// there is.
+func TestCallbackBudget(t *testing.T) {
+	w, to := calling(t, "DE", "FR")
+	o := w.calls.opts
+	o.Parallel = 1
+	w.recall(&o)
+	for i := range 3 {
+		w.subscribe("DE", fmt.Sprint(i), to["DE"].URL)
+	}
+	w.subscribe("FR", "a", to["FR"].URL)
+	tag := w.batch()
+	for range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
+		to["DE"].set(func(_ http.ResponseWriter, r *http.Request) { // answers when there is no time left
+			cancel()
+			<-r.Context().Done()
+		})
+		r, err := w.calls.Run(ctx)
+		cancel()
+		if err != nil || r.Failed != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if r.Called > 0 {
+			break
+		}
+	}
+	if got := to["FR"].took(); !slices.Equal(got, []string{tag}) {
+		t.Errorf("France is called for %q", got)
+	}
+}
+
+func TestCallbacksInTurn(t *testing.T) {
+	var all []*subscription
+	for _, country := range []string{"DE", "DE", "DE", "FR", "IT", "IT"} {
+		all = append(all, &subscription{Subscription: Subscription{ID: fmt.Sprint(len(all))}, Country: country})
+	}
+	first := map[string]int{}
+	for range 200 {
+		turns := inTurn(all)
+		count := map[string]int{}
+		for i, s := range turns {
+			if count[s.Country]++; count[s.Country] != []int{1, 1, 1, 2, 2, 3}[i] {
+				t.Fatalf("number %d of %s has turn %d", count[s.Country], s.Country, i)
+			}
+		}
+		first[turns[0].Country]++
+	}
+	if len(first) != 3 {
+		t.Errorf("the first are %v", first)
+	}
+}
+
+// TestCallbackAfterAClockJump: a clock that was ahead for a while, in which a call
+// failed and a process died, keeps nobody from being called.
+func TestCallbackAfterAClockJump(t *testing.T) {
+	w, to := calling(t, "DE")
+	v := to["DE"]
+	w.subscribe("DE", "a", v.URL)
+	tag := w.batch()
+	v.set(status(500))
+	w.clock.add(36 * time.Hour)
+	if r := w.run(); r.Failed != 1 {
+		t.Fatalf("%+v", r)
+	}
+	if must(w.calls.lease(t.Context())) == nil { // of a process that dies
+		t.Fatal("no lease")
+	}
+	w.clock.add(-36 * time.Hour)
+	v.set(nil)
+	v.took()
+	if r := w.run(); r.Busy || r.Called != 1 || !slices.Equal(v.took(), []string{tag}) {
+		t.Errorf("%+v", r)
+	}
+}
