@@ -27,7 +27,7 @@ var killedClause = clause{
 //
 // How often it is killed is up to the caller: 20 is enough to find what is done in two
 // steps, more to find what is rarely in the way. Where in a step the process dies is
-// left to chance, and to how long the slowest step before has taken, so that it means
+// left to chance, and to how long its slowest step before has taken, so that it means
 // the same on any machine.
 //
 // A process that dies leaves to the system what it has written: whether that is on the
@@ -51,10 +51,8 @@ type killing struct {
 	open  OpenPlace
 	rand  *rand.Rand
 
-	before answers // that are there for good
-
-	// The longest that opening has taken, and a step.
-	opening, step time.Duration
+	before  answers       // that are there for good
+	opening time.Duration // how long it took, the last time
 }
 
 func newKilling(tb testing.TB, place string, open OpenPlace) *killing {
@@ -157,7 +155,7 @@ func (k *killing) kill(steps int) (told answers) {
 		killed = true
 		time.AfterFunc(time.Duration(k.rand.Int64N(int64(longest)+1)), func() { c.Process.Kill() })
 	}
-	last := time.Now()
+	last, step := time.Now(), time.Duration(0) // the longest of this life
 	for lines := bufio.NewScanner(out); lines.Scan(); last = time.Now() {
 		switch line := lines.Text(); line {
 		case saidBegin:
@@ -165,12 +163,12 @@ func (k *killing) kill(steps int) (told answers) {
 				killIn(k.opening)
 			}
 		case saidOpen:
-			k.opening = max(k.opening, time.Since(last))
+			k.opening = time.Since(last)
 		default:
-			k.step = max(k.step, time.Since(last))
+			step = max(step, time.Since(last))
 			k.note(&told, line)
 			if steps--; steps == 0 {
-				killIn(k.step)
+				killIn(step)
 			}
 		}
 	}

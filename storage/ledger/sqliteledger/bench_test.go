@@ -64,7 +64,12 @@ func BenchmarkAccept(b *testing.B) {
 func BenchmarkDay(b *testing.B) { ledgertest.BenchmarkDay(b, newScene) }
 
 // BenchmarkKnown brings 100,000 keys, of which half are known, to a ledger that has
-// a history.
+// a history. It took 1.07 times as long as to bring the same to an empty ledger with
+// 100,000 keys in the history (and 50,000 in the delivery), 1.17 times with a million,
+// and 1.84 with 4.8 million: five deliveries each, two with the last, in turns with the
+// empty ledger in the same process, on a machine with 2 processors that others used too.
+//
+//	go test -run '^$' -bench Known -benchtime 5x -args -sqliteledger.history=5000000 -sqliteledger.file=/tmp/history.db
 func BenchmarkKnown(b *testing.B) {
 	s, _ := newHistory(b)
 	ledgertest.BenchmarkKnown(b, s, func() *ledgertest.Scene { return newScene(b) })
