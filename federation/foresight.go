@@ -114,7 +114,7 @@ func stateOf(ranges []*pushRange) func(j int) ToldState {
 		switch g := ranges[j]; {
 		case !g.Expired.IsZero():
 			return ToldExpired
-		case !g.gap && !g.done():
+		case !g.done():
 			return ToldDue
 		}
 		return ToldSent
@@ -267,7 +267,7 @@ func (f *Forecast) add(u *ledger.Unit) {
 	switch {
 	case told:
 		f.Told++
-	case has && untoldBy != "":
+	case untoldBy != "":
 		f.Untold[untoldBy]++
 	case has:
 		f.Untold[f.why]++

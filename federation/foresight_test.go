@@ -371,9 +371,10 @@ func TestHubForecastSealedOnly(t *testing.T) {
 	h.put(&germany, "a", sealed)
 	h.upload(&gateway, "1", plain, both, later)
 	h.put(&relay, "b", both)
-	h.put(&relay, "c", h.key(ch, -time.Hour))
+	second := federation.Nation{Name: "zz", Region: ch, Relays: keys.Only(it)} // after all others
+	h.upload(&second, "1", both)
 	h.release()
-	h.put(&relay, "d", later)
+	h.put(&relay, "c", later)
 	h.release()
 	const (
 		has      = "it has and cannot be told 1 (operator-withdrew)"
@@ -383,6 +384,11 @@ func TestHubForecastSealedOnly(t *testing.T) {
 		t.Helper()
 		got := h.foresee(must(h.hub.Forecast(t.Context(), n)), ledger.IDOf(&k))
 		return strings.TrimPrefix(got, fmt.Sprintf("%s: of 1 units it would be told 0; ", n.Name))
+	}
+	ours := italy
+	ours.SealedOnly = true
+	if got := foresee(&ours, plain); got != "nothing changes for 1 (own)" {
+		t.Errorf("of its own, and not sealed: %q", got)
 	}
 	c := h.checker(&only).read()
 	for name, tt := range map[string]struct {

@@ -738,13 +738,13 @@ func TestSealedRevised(t *testing.T) {
 	h.release()
 	c.read().expectPieces("de/a", "de/b")
 	c.expect(k, "CONFIRMED_TEST")
-	before := len(c.loose)
+	before, pages := len(c.loose), len(c.pages)
 	h.put(&germany, "c", revoked(k)) // long after
 	h.release()
 	c.read().expectPieces("de/a", "de/b", "de/c")
 	c.expect(k, "REVOKED")
-	if len(c.loose) != before {
-		t.Errorf("%d things are told by no piece, want none: c says it", len(c.loose)-before)
+	if len(c.loose) != before || len(c.pages) != pages+1 {
+		t.Errorf("%d things are told by no piece, on %d pages, want none, on one: c says it", len(c.loose)-before, len(c.pages)-pages)
 	}
 }
 
