@@ -166,8 +166,11 @@ func (h *Hub) Release(ctx context.Context, opts *ledger.ReleaseOptions) (*ledger
 // relist has this process see the batches that it has just recorded.
 func (h *Hub) relist() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.listed = time.Time{}
+	h.mu.Unlock()
+	h.sealed.mu.Lock()
+	h.sealed.listed = time.Time{}
+	h.sealed.mu.Unlock()
 }
 
 // Download returns the batch that follows a place, as a nation is given it; nil if

@@ -126,6 +126,42 @@ func TestHubSparesItsCaller(t *testing.T) {
 	}
 }
 
+// TestHubSeesWhatItRecorded: a process that has looked for batches a moment ago has
+// those that it makes itself, of both kinds, at once.
+func TestHubSeesWhatItRecorded(t *testing.T) {
+	h := newSealed(t)
+	h.serve(&federation.HubOptions{Fresh: time.Hour})
+	for i := range 3 {
+		if got, _ := h.drain(&france, today(h.hubSite)); len(got) != 2*i {
+			t.Errorf("after %d cuts %d keys are to be had, want %d", i, len(got), 2*i)
+		}
+		if got := h.checker(&france).read(); len(got.pieces) != i || len(got.loose) != i {
+			t.Errorf("after %d cuts %d pieces and %d keys are to be had, want %d of each", i, len(got.pieces), len(got.loose), i)
+		}
+		h.put(&germany, fmt.Sprint(i), h.key(de, -time.Hour))
+		h.upload(&gateway, fmt.Sprint(i), h.make(it, 1)...)
+		h.release()
+	}
+}
+
+// TestHubForgetsMuch: more batches than one step may forget are forgotten by several.
+func TestHubForgetsMuch(t *testing.T) {
+	h := newHub(t)
+	const cuts = 150
+	for i := range cuts {
+		h.upload(&germany, fmt.Sprint(i), h.make(de, 1)...)
+		h.release()
+	}
+	h.clock = h.clock.Add(16 * 24 * time.Hour)
+	must(h.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	for _, want := range []int{cuts - 100, 0, 0} {
+		h.release()
+		if n := len(must(h.ledger.Registers(t.Context(), "federation/hub/batches/"))); n != want {
+			t.Errorf("%d registers are left, want %d", n, want)
+		}
+	}
+}
+
 func TestHubGivesNobodyAnothersOrigin(t *testing.T) {
 	h := newHub(t)
 	r := h.upload(&germany, "1", h.make(fr, 2)...)
