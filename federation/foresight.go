@@ -244,11 +244,11 @@ func (f *Forecast) add(u *ledger.Unit) {
 	f.view.follow(len(f.view.spans)-1, then, func(j int, what telling, e ledger.Event, why string) {
 		switch what, why := f.delivers(j, then, what, e, why, refused); what {
 		case aKey:
-			if !slices.Contains(refused, j) {
-				had, has = true, true
-			} else if !had {
-				absence = refusedByPartner // else it has what it took before
+			if slices.Contains(refused, j) {
+				absence = refusedByPartner // unless it took it before, or after
+				break
 			}
+			had, has = true, true
 		case withdrawal:
 			switch f.state(j) {
 			case ToldDue:

@@ -411,7 +411,7 @@ func TestHubForecastSealedOnly(t *testing.T) {
 		}
 	}
 	h.put(&germany, "e", revoked(sealed))
-	h.upload(&gateway, "2", revoked(plain), revoked(both))
+	h.upload(&gateway, "2", revoked(plain), revoked(both), revoked(later))
 	h.release()
 	c.read()
 	for name, tt := range map[string]struct {
@@ -422,6 +422,7 @@ func TestHubForecastSealedOnly(t *testing.T) {
 		"a sealed withdrawal":                    {sealed, "nothing changes for 1 (withdrawn)", "REVOKED"},
 		"a withdrawal of what it never had":      {plain, unsealed, "nothing"},
 		"a withdrawal that need not be in seals": {both, "it has and cannot be told 1 (not-sealed)", "SELF_REPORT"},
+		"a withdrawal by one that does not seal": {later, "it has and cannot be told 1 (not-sealed)", "SELF_REPORT"},
 	} {
 		if got := foresee(&only, tt.key); got != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)

@@ -817,6 +817,22 @@ func TestPullRemembersNoPages(t *testing.T) {
 	}
 }
 
+// TestPullThatIsBehindIsNoSilence: runs that never come to the end, and fetch a page
+// each, are no reason to say that nothing is fetched.
+func TestPullThatIsBehindIsNoSilence(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1, MaxPages: 1, Stale: 1000 * time.Hour}
+	for i := range 10 {
+		for j := range 2 {
+			p.server.add(p.clock, fmt.Sprint(i, "-", j), p.foreign(1)...)
+		}
+		if r := p.run(); !r.More || r.Pages != 1 || len(r.Warnings) > 0 {
+			t.Errorf("day %d: %d pages, more: %t, warnings %q", i, r.Pages, r.More, r.Warnings)
+		}
+		p.clock = p.clock.Add(24 * time.Hour)
+	}
+}
+
 // TestPullTagsBecomeNames: tags come from outside.
 func TestPullTagsBecomeNames(t *testing.T) {
 	p := newPuller(t)
