@@ -2,6 +2,7 @@ package distribution_test
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -10,28 +11,6 @@ import (
 	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/signing"
 )
-
-// validRing returns a ring of keys, each with its time.
-func validRing(t *testing.T, keys map[string]signing.Validity) *signing.Ring {
-	t.Helper()
-	var signers []*signing.Signer
-	for name, v := range keys {
-		id, err := signing.ParseIdentity(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := signing.NewSigner(id, fixedKey(t, name), &signing.Options{Validity: v})
-		if err != nil {
-			t.Fatal(err)
-		}
-		signers = append(signers, s)
-	}
-	ring, err := signing.NewRing(signers...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
-}
 
 // TestSignersOfLateWindows: whenever windows are published, each is signed by keys
 // that were valid at its end, and only if all of those have ended by them alone.
@@ -53,7 +32,7 @@ func TestSignersOfLateWindows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1)
-			w.ring = validRing(t, all)
+			w.ring = validRing(t, all, slices.Sorted(maps.Keys(all))...)
 			for _, hours := range tt.runs {
 				w.hours(hours)
 				w.run()
@@ -100,7 +79,7 @@ func (w *world) signedBy(pkg string) (all []string) {
 // their window ended. The tree says so.
 func TestSignersOfNoTime(t *testing.T) {
 	w := newWorld(t, 1)
-	w.ring = validRing(t, map[string]signing.Validity{"262-v3": {NotBefore: epoch.Add(2 * time.Hour)}})
+	w.ring = validRing(t, map[string]signing.Validity{"262-v3": {NotBefore: epoch.Add(2 * time.Hour)}}, "262-v3")
 	w.hours(3)
 	w.run()
 	if got, want := w.signedBy("DE"), []string{"v3", "v3", "v3"}; !slices.Equal(got, want) {

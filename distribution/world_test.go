@@ -97,13 +97,19 @@ func newLayout(t testing.TB, opts *cwa.Options) *cwa.Layout {
 // always the same.
 func newRing(t testing.TB, identities ...string) *signing.Ring {
 	t.Helper()
+	return validRing(t, nil, identities...)
+}
+
+// validRing returns a ring of keys, each with its time, if it has one.
+func validRing(t testing.TB, times map[string]signing.Validity, identities ...string) *signing.Ring {
+	t.Helper()
 	var signers []*signing.Signer
 	for _, text := range identities {
 		id, err := signing.ParseIdentity(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := signing.NewSigner(id, fixedKey(t, text), nil)
+		s, err := signing.NewSigner(id, fixedKey(t, text), &signing.Options{Validity: times[text]})
 		if err != nil {
 			t.Fatal(err)
 		}

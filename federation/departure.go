@@ -69,7 +69,6 @@ func (h *Hub) depart(ctx context.Context, from int64, c ledger.Cut) (*departure,
 		slices.SortFunc(all, func(a, b leaving) int { return a.compare(&b.piece) })
 	}
 	slices.Sort(d.said)
-	d.said = slices.Compact(d.said)
 	return d, nil
 }
 

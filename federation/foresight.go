@@ -56,14 +56,12 @@ func (f *Foresight) String() string {
 type Forecast struct {
 	*Foresight
 	identity ledger.Identity
-	number   int64 // of the withdrawals
 	view     *view
 	refused  refusals
-	last     int // the span that they would be in; beyond all if there is none
 	why      string
 
-	// state is what has become of what a span told; nil if it is always there to be
-	// had.
+	// state is what has become of what a span told. The last is yet to be told where
+	// it has all numbers to come, that of the withdrawals among them.
 	state func(j int) ToldState
 
 	// delivers is what becomes of a telling on its way.
@@ -73,7 +71,8 @@ type Forecast struct {
 func newForecast(l *ledger.Ledger, name ledger.Source) *Forecast {
 	return &Forecast{
 		Foresight: &Foresight{Partner: name, Untold: map[string]int{}, Unchanged: map[string]int{}},
-		identity:  l.Identity(), number: math.MaxInt64, why: UntoldForeign,
+		identity:  l.Identity(), why: UntoldForeign,
+		state: func(int) ToldState { return ToldSent }, // it is there to be had
 	}
 }
 
@@ -88,7 +87,6 @@ func (p *Push) Forecast(ctx context.Context) (*Forecast, error) {
 		return nil, err
 	}
 	f := newForecast(p.ledger, p.name)
-	f.number = log.Last.Last + 1
 	whole := *s.state
 	if ahead := whole.ranges[len(whole.ranges)-1]; ahead.From.Number < log.Last.Last {
 		// What has been cut is sent before the cut to come tells of its withdrawal.
@@ -98,7 +96,7 @@ func (p *Push) Forecast(ctx context.Context) (*Forecast, error) {
 		whole.ranges = append(whole.ranges, next)
 	}
 	whole.withGaps(p.rules)
-	f.view, f.refused, f.last = whole.view(p.name), whole.refused(), len(whole.ranges)-1
+	f.view, f.refused = whole.view(p.name), whole.refused()
 	f.delivers = func(j int, u *ledger.Unit, what telling, e ledger.Event, why string, refused []int) (telling, string) {
 		what, why = f.view.delivers(j, u, what, e, why, &whole.ranges[j].Rules, refused)
 		if whole.ranges[j].gap && what == withdrawal {
@@ -116,7 +114,7 @@ func stateOf(ranges []*pushRange) func(j int) ToldState {
 		switch g := ranges[j]; {
 		case !g.Expired.IsZero():
 			return ToldExpired
-		case !g.gap && !g.done():
+		case !g.done():
 			return ToldDue
 		}
 		return ToldSent
@@ -148,7 +146,7 @@ func Forsaken(ctx context.Context, l *ledger.Ledger, name ledger.Source, why str
 		return nil, err
 	}
 	f := newForecast(l, name)
-	f.view, f.refused, f.last, f.why = state.view(name), state.refused(), len(state.ranges), why
+	f.view, f.refused, f.why = state.view(name), state.refused(), why
 	f.state = func(j int) ToldState {
 		if stateOf(state.ranges)(j) == ToldSent {
 			return ToldSent
@@ -174,7 +172,7 @@ func (h *Hub) Forecast(ctx context.Context, n *Nation) (*Forecast, error) {
 		return nil, err
 	}
 	f := newForecast(h.ledger, n.Name)
-	f.view, f.last = list.view(n), len(list.spans)
+	f.view = list.view(n)
 	f.delivers = func(_ int, u *ledger.Unit, what telling, _ ledger.Event, why string, _ []int) (telling, string) {
 		if what == withdrawal && !n.given(what, u) {
 			return untold, takesNoWithdrawals
@@ -232,16 +230,6 @@ func (f *Forecast) Add(family *ledger.Unit, withdrawn map[ledger.UnitID]bool) {
 	}
 }
 
-func (f *Forecast) stateIn(j int) ToldState {
-	switch {
-	case j == f.last:
-		return ToldDue
-	case f.state == nil:
-		return ToldSent
-	}
-	return f.state(j)
-}
-
 // add counts a unit.
 func (f *Forecast) add(u *ledger.Unit) {
 	f.Units++
@@ -251,17 +239,18 @@ func (f *Forecast) add(u *ledger.Unit) {
 	}
 	had, has, told := false, false, false
 	untoldBy, absence := "", AbsentBefore
-	then := u.Withdrawn(f.number)
+	then := u.Withdrawn(math.MaxInt64)
 	refused := f.refused.of(f.identity, u)
-	f.view.follow(min(f.last, len(f.view.spans)-1), then, func(j int, what telling, e ledger.Event, why string) {
+	f.view.follow(len(f.view.spans)-1, then, func(j int, what telling, e ledger.Event, why string) {
 		switch what, why := f.delivers(j, then, what, e, why, refused); what {
 		case aKey:
-			had, has = true, true
 			if slices.Contains(refused, j) {
-				has, absence = false, refusedByPartner
+				absence = refusedByPartner // unless it took it before, or after
+				break
 			}
+			had, has = true, true
 		case withdrawal:
-			switch f.stateIn(j) {
+			switch f.state(j) {
 			case ToldDue:
 				told = true
 			case ToldExpired:
@@ -278,11 +267,11 @@ func (f *Forecast) add(u *ledger.Unit) {
 	switch {
 	case told:
 		f.Told++
-	case has && untoldBy != "":
+	case untoldBy != "":
 		f.Untold[untoldBy]++
 	case has:
 		f.Untold[f.why]++
-	case had && absence != refusedByPartner:
+	case had:
 		f.Unchanged[AbsentWithdrawn]++
 	case u.Events[len(u.Events)-1].Partners == ledger.Withdrawn && absence == AbsentBefore:
 		f.Unchanged[AbsentWithdrawn]++

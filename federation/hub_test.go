@@ -114,10 +114,51 @@ func TestHubSparesItsCaller(t *testing.T) {
 	}
 	// A key that somebody brings after it was released is still theirs to get from
 	// where they stand, and one that they brought before is not.
-	h.upload(&gateway, "2", h.make(ch, 1)...)
+	h.upload(&italy, "1", h.make(it, 1)...)
+	late := h.make(it, 1)
+	h.upload(&italy, "2", late...)
 	h.release()
-	if got, _ := h.drain(&gateway, today(h)); !sameUnits(got, slices.Concat(ours, theirs)) {
+	all, _ := h.drain(&gateway, today(h))
+	h.upload(&gateway, "2", append(h.make(ch, 1), late...)...)
+	h.release()
+	if got, _ := h.drain(&gateway, today(h)); !sameUnits(got, all) || len(got) != 272 {
 		t.Errorf("the gateway is given %d keys", len(got))
+	}
+}
+
+// TestHubSeesWhatItRecorded: a process that has looked for batches a moment ago has
+// those that it makes itself, of both kinds, at once.
+func TestHubSeesWhatItRecorded(t *testing.T) {
+	h := newSealed(t)
+	h.serve(&federation.HubOptions{Fresh: time.Hour})
+	for i := range 3 {
+		if got, _ := h.drain(&france, today(h.hubSite)); len(got) != 2*i {
+			t.Errorf("after %d cuts %d keys are to be had, want %d", i, len(got), 2*i)
+		}
+		if got := h.checker(&france).read(); len(got.pieces) != i || len(got.loose) != i {
+			t.Errorf("after %d cuts %d pieces and %d keys are to be had, want %d of each", i, len(got.pieces), len(got.loose), i)
+		}
+		h.put(&germany, fmt.Sprint(i), h.key(de, -time.Hour))
+		h.upload(&gateway, fmt.Sprint(i), h.make(it, 1)...)
+		h.release()
+	}
+}
+
+// TestHubForgetsMuch: more batches than one step may forget are forgotten by several.
+func TestHubForgetsMuch(t *testing.T) {
+	h := newHub(t)
+	const cuts = 150
+	for i := range cuts {
+		h.upload(&germany, fmt.Sprint(i), h.make(de, 1)...)
+		h.release()
+	}
+	h.clock = h.clock.Add(16 * 24 * time.Hour)
+	must(h.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	for _, want := range []int{cuts - 100, 0, 0} {
+		h.release()
+		if n := len(must(h.ledger.Registers(t.Context(), "federation/hub/batches/"))); n != want {
+			t.Errorf("%d registers are left, want %d", n, want)
+		}
 	}
 }
 

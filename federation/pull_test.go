@@ -766,6 +766,16 @@ func TestPullJudgesEachKeyAlone(t *testing.T) {
 	if got := r.Origins[fr].Offered; got != 9 {
 		t.Errorf("FR offered %d, want 9", got)
 	}
+	for rec, err := range p.ledger.Find(t.Context(), ledger.Query{Source: "hub", SetAside: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range rec.SetAside {
+			if a.Upload != "a" {
+				t.Errorf("%s is set aside as of the upload %q, want that of its page", a.Field, a.Upload)
+			}
+		}
+	}
 	for i, onset := range map[int]keys.DaysSinceOnset{4: 3, 5: 0} {
 		id := ledger.IDOf(&all[i])
 		for rec, err := range p.ledger.Find(t.Context(), ledger.Query{Unit: &id}) {
@@ -791,10 +801,43 @@ func TestPullTakesWithdrawals(t *testing.T) {
 	}
 }
 
+// TestPullRemembersNoPages: where no page is read once more, none is remembered.
+func TestPullRemembersNoPages(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1}
+	var sizes []int
+	for i := range 20 {
+		p.server.add(p.clock, fmt.Sprint("page-", 100+i), p.foreign(1)...)
+		p.clock = p.clock.Add(time.Minute)
+		p.run()
+		registers := must(p.ledger.Registers(t.Context(), "federation/hub/"))
+		sizes = append(sizes, len(registers[0].Value))
+	}
+	if sizes[19] > sizes[0]+50 {
+		t.Errorf("the cursor has %d bytes after one page and %d after 20", sizes[0], sizes[19])
+	}
+}
+
+// TestPullThatIsBehindIsNoSilence: runs that never come to the end, and fetch a page
+// each, are no reason to say that nothing is fetched.
+func TestPullThatIsBehindIsNoSilence(t *testing.T) {
+	p := newPuller(t)
+	p.opts = &federation.PullOptions{Settle: -1, MaxPages: 1, Stale: 1000 * time.Hour}
+	for i := range 10 {
+		for j := range 2 {
+			p.server.add(p.clock, fmt.Sprint(i, "-", j), p.foreign(1)...)
+		}
+		if r := p.run(); !r.More || r.Pages != 1 || len(r.Warnings) > 0 {
+			t.Errorf("day %d: %d pages, more: %t, warnings %q", i, r.Pages, r.More, r.Warnings)
+		}
+		p.clock = p.clock.Add(24 * time.Hour)
+	}
+}
+
 // TestPullTagsBecomeNames: tags come from outside.
 func TestPullTagsBecomeNames(t *testing.T) {
 	p := newPuller(t)
-	for i, tag := range []string{"../../etc/passwd", "a\r\nHost: x", strings.Repeat("ä", 300), "\x00", "http://x/y?z", "sha256-0", "plain-1.json"} {
+	for i, tag := range []string{"../../etc/passwd", "a\r\nHost: x", strings.Repeat("ä", 300), "\x00", "http://x/y?z", "sha256-0", "plain-1.json", strings.Repeat("t", 100), strings.Repeat("t", 101)} {
 		p.server.add(p.clock, tag, p.foreign(1)...)
 		p.run()
 		p.server.asked = nil
@@ -814,8 +857,8 @@ func TestPullTagsBecomeNames(t *testing.T) {
 			t.Errorf("an upload is kept as %q", id)
 		}
 	}
-	if len(ids) != 7 || !ids["plain-1.json"] || ids["sha256-0"] {
-		t.Errorf("7 tags became the uploads %v", ids)
+	if len(ids) != 9 || !ids[strings.Repeat("t", 100)] || !ids["plain-1.json"] || ids["sha256-0"] {
+		t.Errorf("9 tags became the uploads %v", ids)
 	}
 }
 

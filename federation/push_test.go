@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -418,10 +419,15 @@ func TestPushDoesNotTrustTheAnswer(t *testing.T) {
 	p := newPusher(t)
 	units := p.submit(1)
 	p.cut()
-	for _, a := range []federation.Answer{{Known: []int{-1}}, {Refused: []int{99}}, {Refused: []int{10}}} {
-		p.server.answer = func(*federation.Batch) (*federation.Answer, error) { return &a, nil }
+	for name, answer := range map[string]func(keys int) *federation.Answer{
+		"before the first":             func(int) *federation.Answer { return &federation.Answer{Known: []int{-1}} },
+		"known, just after the last":   func(n int) *federation.Answer { return &federation.Answer{Known: []int{n}} },
+		"refused, just after the last": func(n int) *federation.Answer { return &federation.Answer{Refused: []int{n}} },
+		"far after it":                 func(int) *federation.Answer { return &federation.Answer{Refused: []int{99}} },
+	} {
+		p.server.answer = func(b *federation.Batch) (*federation.Answer, error) { return answer(len(b.Keys)), nil }
 		if _, err := p.try(); !errors.Is(err, federation.ErrUnavailable) {
-			t.Errorf("%+v: got %v", a, err)
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	p.server.answer = nil
@@ -776,6 +782,37 @@ func TestPushHoldsTheFloorAfterQuiet(t *testing.T) {
 	p.server.answer = nil
 	p.run()
 	p.expect(units)
+}
+
+// TestPushForgetsNothingThatIsLeft: what is old, and not sent, is not forgotten, as long
+// as the ledger has it.
+func TestPushForgetsNothingThatIsLeft(t *testing.T) {
+	p := newPusher(t)
+	units := p.submit(1)
+	p.cut()
+	p.opts.MaxBatch, p.opts.MaxBatches = 1, 1
+	p.run()
+	p.clock = p.clock.Add(16 * 24 * time.Hour)
+	must(p.ledger.Release(t.Context(), &ledger.ReleaseOptions{AllowGap: true}))
+	for range units {
+		p.run()
+	}
+	p.expect(units)
+}
+
+// TestPushSendsNothingElse: a range that is not what was recorded is an error, and
+// nothing of it is sent.
+func TestPushSendsNothingElse(t *testing.T) {
+	p := newPusher(t)
+	p.submit(1)
+	p.cut()
+	p.silent()
+	r := must(p.ledger.Registers(t.Context(), "federation/hub/range/"))[0]
+	value := regexp.MustCompile(`"total":\d+`).ReplaceAll(r.Value, []byte(`"total":1000`))
+	must(0, p.ledger.Swap(t.Context(), ledger.NewNonce(), ledger.Swap{Name: r.Name, Version: r.Version, Value: value}))
+	if _, err := p.try(); err == nil || !strings.Contains(err.Error(), "was recorded with 1000") || len(p.server.batches) > 0 {
+		t.Errorf("%d batches are sent, and the error is %v", len(p.server.batches), err)
+	}
 }
 
 // TestPushKeepsWhatIsYoung: a partner that is dead for longer than the prune age

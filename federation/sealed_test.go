@@ -738,13 +738,13 @@ func TestSealedRevised(t *testing.T) {
 	h.release()
 	c.read().expectPieces("de/a", "de/b")
 	c.expect(k, "CONFIRMED_TEST")
-	before := len(c.loose)
+	before, pages := len(c.loose), len(c.pages)
 	h.put(&germany, "c", revoked(k)) // long after
 	h.release()
 	c.read().expectPieces("de/a", "de/b", "de/c")
 	c.expect(k, "REVOKED")
-	if len(c.loose) != before {
-		t.Errorf("%d things are told by no piece, want none: c says it", len(c.loose)-before)
+	if len(c.loose) != before || len(c.pages) != pages+1 {
+		t.Errorf("%d things are told by no piece, on %d pages, want none, on one: c says it", len(c.loose)-before, len(c.pages)-pages)
 	}
 }
 
@@ -899,8 +899,19 @@ func TestSealedByGateways(t *testing.T) {
 	if got := h.checker(&gateway).read(); len(got.loose) > 0 { // it may check seals though it makes none
 		t.Errorf("the gateway is told %d keys that it brought", len(got.loose))
 	}
+	ours, theirs = h.key(ch, -time.Hour), h.key(it, -time.Hour)
+	h.put(&relay, "late", ours, theirs, h.key(it, 9*time.Minute))
+	h.release()
+	must(h.ledger.Withdraw(t.Context(), ledger.IDOf(&ours)))
+	h.put(&relay, "back", revoked(ours), revoked(theirs))
+	h.release()
+	h.release() // with which late leaves; back does not leave beside it
+	h.checker(&relay).read().expect(theirs, "nothing")
+	if got := h.checker(&second).read().loose; !slices.ContainsFunc(got, func(k keys.DiagnosisKey) bool { return k == revoked(theirs) }) || slices.ContainsFunc(got, func(k keys.DiagnosisKey) bool { return k.KeyData == ours.KeyData }) {
+		t.Errorf("one of the region is told %d things by no piece, want that of others", len(got))
+	}
 	none := federation.Nation{Name: "hub2", Relays: keys.All[keys.Region]()}
-	h.checker(&none).read().expectPieces("relay/mixed", "relay/pure")
+	h.checker(&none).read().expectPieces("relay/late", "relay/mixed", "relay/pure")
 }
 
 // TestSealedOnDisk has a large upload taken, handed out and forgotten by a ledger

@@ -68,6 +68,11 @@ off: of 5 units it would be told 0; it has and cannot be told 3 (export-off); no
 			t.Errorf("%s, by %s; want 5 by %s", p, p.By, by)
 		}
 	}
+	for _, p := range preview.Reach.Partners {
+		if told := p.Told > 0; told == p.By.IsZero() || told && !p.By.Equal(by) {
+			t.Errorf("%s, by %s; want by %s if it is told", p, p.By, by)
+		}
+	}
 	report, err := office.Order(t.Context(), o)
 	if err != nil || partnersOf(report.Reach) != want || !report.Cut.Equal(by) {
 		t.Errorf("the order says %+v, %v", report, err)
@@ -91,6 +96,11 @@ off: of 5 units it would be told 0; it has and cannot be told 3 (export-off); no
 	after, err := office.Preview(t.Context(), o)
 	if err != nil || !strings.HasPrefix(partnersOf(after.Reach), "takes: of 5 units it would be told 0; nothing changes for 2 (not-released); nothing changes for 3 (withdrawn)\n") {
 		t.Errorf("when all is told: %s, %v", partnersOf(after.Reach), err)
+	}
+	for _, p := range after.Reach.Packages {
+		if after.Cut.IsZero() != p.By.IsZero() {
+			t.Errorf("when all is told, by the cut of %s: %s, by %s", after.Cut, p, p.By)
+		}
 	}
 	w.clean(append(bad, waits...), germany)
 }
