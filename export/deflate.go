@@ -86,10 +86,10 @@ func (t token) match() (length, distance int, ok bool) {
 // 60 bytes, cost nothing. A large group whose records have another size begins
 // another block, as it has another length of match.
 //
-// Of a large block, the symbols of about so many keys are counted, and stand for
-// all: random bytes are all alike, and which of them have the shorter codes makes
-// 0.1 % of the size where each block has its own count, and less the more keys it
-// has.
+// Of a large block, the symbols of about so many keys are counted and stand for
+// all. Random bytes are all about as frequent: to know exactly which are the
+// rarest saves 0.05 % of the size, and counting them takes half as long as
+// writing them.
 const (
 	blockKeys   = 32 << 10
 	blockSpans  = 8 << 10
@@ -207,8 +207,8 @@ func (d *deflater) makeCodes() {
 		c.span(&d.spans[i], d.order.data)
 	}
 	c.symbols[endOfBlock]++
-	if c.step > 1 {
-		atLeastOnce(c.symbols[:256])
+	for b := 0; b < 256 && c.step > 1; b++ {
+		c.possible(b)
 	}
 	d.literals.make(c.symbols[:], mostCodeBits)
 	d.distances.make(c.distances[:], mostCodeBits)
@@ -247,22 +247,17 @@ func (c *counts) span(s *span, data []keys.KeyData) {
 		}
 	}
 	c.next -= s.count
-	if s.distance > 0 {
-		c.distances[distanceSymbol(s.distance)] += uint32(s.count)
-		if c.step > 1 {
-			for n := range mostShared + 1 {
-				atLeastOnce(c.symbols[lengthSymbol(s.length+n):][:1])
-			}
-		}
+	if s.distance == 0 {
+		return
+	}
+	c.distances[distanceSymbol(s.distance)] += uint32(s.count)
+	for n := 0; n <= mostShared && c.step > 1; n++ {
+		c.possible(lengthSymbol(s.length + n))
 	}
 }
 
-// atLeastOnce is for symbols that may occur though they were not counted.
-func atLeastOnce(counts []uint32) {
-	for i := range counts {
-		counts[i] = max(counts[i], 1)
-	}
-}
+// possible makes sure that a symbol gets a code, though none was counted.
+func (c *counts) possible(symbol int) { c.symbols[symbol] = max(c.symbols[symbol], 1) }
 
 // span writes a span of the block.
 func (d *deflater) span(s *span) {

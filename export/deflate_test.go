@@ -99,6 +99,30 @@ func TestDeflateLongCodes(t *testing.T) {
 	}
 	sorter.rest()
 	deflated(t, c)
+
+	d = &deflater{longest: shortLiteral}
+	d.matches[mostShared].size = shortMatch
+	if !d.short() {
+		t.Errorf("a match of %d bits is too long", shortMatch)
+	}
+	if d.matches[mostShared].size++; d.short() {
+		t.Errorf("a match of %d bits is not too long", shortMatch+1)
+	}
+}
+
+// A byte that is only in keys that are not counted has a code.
+func TestDeflateWhatIsNotCounted(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 22))
+	c := contentOf(r, shapes[0], 4*countedKeys)
+	for i := range c.Keys {
+		for j := range c.Keys[i].KeyData {
+			c.Keys[i].KeyData[j] &= 0x7f
+		}
+	}
+	for i := range 0x80 { // each once, in any place
+		c.Keys[i].KeyData[2+i%14] = 0x80 | byte(i)
+	}
+	deflated(t, c)
 }
 
 // Keys that are put at once are the bits of keys that are put one by one, however
