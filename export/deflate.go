@@ -47,10 +47,10 @@ type deflater struct {
 	window window
 
 	// The block that is being planned.
-	spans  []span
-	tokens []token
-	keys   int
-	size   int // of the records of its large groups; 0 if it has none
+	spans         []span
+	tokens        []token
+	keys, counted int
+	size          int // of the records of its large groups; 0 if it has none
 
 	literals, distances code
 	longest             uint32                // of the literals' codes, in bits
@@ -82,20 +82,23 @@ func (t token) match() (length, distance int, ok bool) {
 	return int(t & 0xffff), int(t>>16&0x7fff) + 1, t&matchToken != 0
 }
 
-// A block has at most so many keys, and spans: enough that its two codes, of some
-// 60 bytes, cost nothing. A large group whose records have another size begins
-// another block, as it has another length of match.
+// A block has at most so many keys, of which so many are counted: enough that its
+// two codes, of some 60 bytes, cost nothing. A large group whose records have
+// another size begins another block, as it has another length of match.
 //
-// Of a long span, the symbols of about so many keys are counted and stand for all.
-// Random bytes are all about as frequent: to know exactly which are the
+// Of a long span, the symbols of about spanCounted keys are counted and stand for
+// all. Random bytes are all about as frequent: to know exactly which are the
 // rarest saves 0.05 % of the size, and counting them takes half as long as
 // writing them.
 const (
-	blockKeys   = 32 << 10
-	blockSpans  = 8 << 10
-	countedKeys = 256
-	largeGroup  = 256
+	blockKeys    = 32 << 10
+	blockCounted = 8 << 10
+	spanCounted  = 512
+	largeGroup   = 256
 )
+
+// step says that one of so many keys of a span is counted.
+func step(count int) int { return max(count/spanCounted, 1) }
 
 var deflaters = sync.Pool{New: func() any { return new(deflater) }}
 
@@ -169,12 +172,13 @@ func (d *deflater) gap(gap []byte, count int) {
 func (d *deflater) advance(count, size int) {
 	d.at += count
 	d.keys += count
+	d.counted += count / step(count)
 	d.pos += size
 }
 
 // flushFull writes the block if it is full.
 func (d *deflater) flushFull() error {
-	if d.keys < blockKeys && len(d.spans) < blockSpans {
+	if d.keys < blockKeys && d.counted < blockCounted {
 		return nil
 	}
 	return d.flush(false)
@@ -197,7 +201,7 @@ func (d *deflater) flush(last bool) error {
 }
 
 func (d *deflater) endBlock() {
-	d.spans, d.tokens, d.keys, d.size = d.spans[:0], d.tokens[:0], 0, 0
+	d.spans, d.tokens, d.keys, d.counted, d.size = d.spans[:0], d.tokens[:0], 0, 0, 0
 }
 
 // makeCodes makes the codes of the block.
@@ -230,7 +234,7 @@ func (c *counts) span(s *span, data []keys.KeyData) {
 			c.symbols[t]++
 		}
 	}
-	step := max(s.count/countedKeys, 1) // one of so many keys is counted
+	step := step(s.count)
 	for at := s.first; at < s.first+s.count; at += step {
 		n := 0
 		if s.distance > 0 {
