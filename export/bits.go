@@ -123,7 +123,7 @@ func (w *bitWriter) someKeys(c *code, matches *[mostShared + 1]match, last *keys
 		b2, n2 := c.two(k[2], k[3])
 		n := shared(before, begin(k))
 		before = begin(k)
-		skip := uint32(0)
+		skip := uint32(0) // the bits of the first n literals
 		if n > 0 {
 			skip = c[k[0]].size
 		}
