@@ -260,7 +260,7 @@ func TestCode(t *testing.T) {
 				}
 			}
 		}
-		limit := []int{mostCodeBits, 15}[trial/4%2]
+		limit := []int{12, mostCodeBits}[trial/4%2]
 		if len(counts) <= 19 && trial%8 < 4 {
 			limit = 7
 		}
