@@ -121,13 +121,9 @@ func (w *bitWriter) someKeys(c *code, matches *[mostShared + 1]match, last *keys
 		k := &data[i]
 		b0, n0 := c.two(k[0], k[1])
 		b2, n2 := c.two(k[2], k[3])
-		b4, n4 := c.two(k[4], k[5])
-		b6, n6 := c.two(k[6], k[7])
-		b8, n8 := c.two(k[8], k[9])
-
 		n := shared(before, begin(k))
 		before = begin(k)
-		skip := uint32(0)
+		skip := uint32(0) // the bits of the first n literals
 		if n > 0 {
 			skip = c[k[0]].size
 		}
@@ -139,11 +135,14 @@ func (w *bitWriter) someKeys(c *code, matches *[mostShared + 1]match, last *keys
 		}
 		m := &matches[n]
 		put(m.bits|(b0|b2<<(n0&63))>>(skip&63)<<(m.size&63), m.size+n0+n2-skip)
-		put(b4|b6<<(n4&63)|b8<<((n4+n6)&63), n4+n6+n8)
-		b4, n4 = c.two(k[10], k[11])
-		b6, n6 = c.two(k[12], k[13])
-		b8, n8 = c.two(k[14], k[15])
-		put(b4|b6<<(n4&63)|b8<<((n4+n6)&63), n4+n6+n8)
+		b0, n0 = c.two(k[4], k[5])
+		b2, n2 = c.two(k[6], k[7])
+		b4, n4 := c.two(k[8], k[9])
+		put(b0|b2<<(n0&63)|b4<<((n0+n2)&63), n0+n2+n4)
+		b0, n0 = c.two(k[10], k[11])
+		b2, n2 = c.two(k[12], k[13])
+		b4, n4 = c.two(k[14], k[15])
+		put(b0|b2<<(n0&63)|b4<<((n0+n2)&63), n0+n2+n4)
 	}
 	w.n, w.acc, w.size = at, acc, size
 }

@@ -82,7 +82,7 @@ func TestDeflate(t *testing.T) {
 // are put six at once.
 func TestDeflateLongCodes(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	c := contentOf(r, shapes[0], 3*countedKeys)
+	c := contentOf(r, shapes[0], 8*spanCounted)
 	for i := range c.Keys {
 		for j := 4; j < keys.KeyDataSize; j++ {
 			c.Keys[i].KeyData[j] = byte(bitsSet(r)) // geometric: byte n is there half as often as n-1
@@ -98,6 +98,31 @@ func TestDeflateLongCodes(t *testing.T) {
 		t.Errorf("the longest literal has %d bits, want more than %d", d.longest, shortLiteral)
 	}
 	sorter.rest()
+	deflated(t, c)
+
+	d = &deflater{longest: shortLiteral}
+	d.matches[mostShared].size = shortMatch
+	if !d.short() {
+		t.Errorf("a match of %d bits is too long", shortMatch)
+	}
+	if d.matches[mostShared].size++; d.short() {
+		t.Errorf("a match of %d bits is not too long", shortMatch+1)
+	}
+}
+
+// A byte that is only in keys that are not counted has a code.
+func TestDeflateWhatIsNotCounted(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 22))
+	c := contentOf(r, shapes[0], 8*spanCounted)
+	c.RevisedKeys = nil
+	for i := range c.Keys {
+		for j := range c.Keys[i].KeyData {
+			c.Keys[i].KeyData[j] &= 0x7f
+		}
+	}
+	for i := range 0x80 { // each once, in any place
+		c.Keys[i].KeyData[2+i%14] = 0x80 | byte(i)
+	}
 	deflated(t, c)
 }
 
@@ -235,7 +260,7 @@ func TestCode(t *testing.T) {
 				}
 			}
 		}
-		limit := []int{mostCodeBits, 15}[trial/4%2]
+		limit := []int{12, mostCodeBits}[trial/4%2]
 		if len(counts) <= 19 && trial%8 < 4 {
 			limit = 7
 		}
@@ -434,7 +459,7 @@ func FuzzDeflate(f *testing.F) {
 	f.Add(uint64(2), uint16(1), uint8(3), uint8(0))
 	f.Add(uint64(3), uint16(500), uint8(2), uint8(16))
 	f.Add(uint64(4), uint16(largeGroup+1), uint8(0), uint8(8))
-	f.Add(uint64(5), uint16(2*countedKeys+2), uint8(1), uint8(3))
+	f.Add(uint64(5), uint16(8*spanCounted+2), uint8(1), uint8(3))
 	f.Add(uint64(6), uint16(300), uint8(7), uint8(255))
 	f.Fuzz(func(t *testing.T, seed uint64, n uint16, kind, other uint8) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -445,7 +470,7 @@ func FuzzDeflate(f *testing.F) {
 			}
 			return a.key(r)
 		}}
-		c := contentOf(r, s, int(n)%(2*countedKeys+1000))
+		c := contentOf(r, s, int(n)%(8*spanCounted+1000))
 		c.Start, c.End = time.Unix(0, 0), time.Unix(int64(n)+1, 0)
 		checkOrder(t, c)
 		ours := deflated(t, c)
