@@ -1,6 +1,7 @@
 // Package readme_test keeps README.md true: its programs are those below, which
 // are compiled and run; its nginx configuration is that of the test with nginx;
-// its table names every package; every file it names is there.
+// its table names every package; every file it names is there. So it does the
+// metrics and fields that OPERATIONS.md names.
 package readme_test
 
 import (

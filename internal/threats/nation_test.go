@@ -160,4 +160,9 @@ var ofNations = []protection{
 		old: "\tif m.Verifier == nil {\n", new: "\tif m.Name == \"\" {\n",
 		pkg: "federation/interop", test: "TestUploadRequests",
 	},
+	{
+		row: "N16", file: "federation/efgs/subscriptions.go",
+		old: "\tif len(all) >= maxCallbacks {\n", new: "\tif len(all) >= 1000*maxCallbacks {\n",
+		pkg: "federation/efgs", test: "TestCallbackTargets",
+	},
 }

@@ -144,4 +144,14 @@ var ofOperators = []protection{
 		old: "\t\t\terr = errors.New(\"it failed\") // what it says may be the secret\n", new: "\t\t\terr = fmt.Errorf(\"%w: %s\", err, out)\n",
 		pkg: "examples/internal/partner", test: "TestSecrets",
 	},
+	{
+		row: "O14", file: "examples/internal/nation/tick.go",
+		old: "\tif err := b.refresh(ctx); err != nil {\n", new: "\tif err := error(nil); err != nil {\n",
+		pkg: "examples/internal/nation", test: "TestDesk",
+	},
+	{
+		row: "O14", file: "examples/internal/nation/backend.go",
+		old: "\t\terrs = append(errs, b.replace(ctx, fields))\n", new: "\t\terrs = append(errs, b.replace(ctx, append(b.config.secretFields(), fields...)))\n",
+		pkg: "examples/internal/nation", test: "TestSecretsOfOthers",
+	},
 }

@@ -151,4 +151,24 @@ var ofPhones = []protection{
 		old: "p.Grid < time.Hour && !p.FineGrid", new: "p.Grid < time.Second && !p.FineGrid",
 		pkg: "storage/ledger", test: "TestPolicyCheck",
 	},
+	{
+		row: "P17", file: "storage/ledger/padding.go",
+		old: "\t\trand.Read(e.Key.KeyData[:])\n", new: "\t\trand.Read(e.Key.KeyData[:])\n\t\te.Key.DaysSinceOnsetOfSymptoms = keys.Optional[keys.DaysSinceOnset]{}\n",
+		pkg: "distribution", test: "TestPaddingIsAlike",
+	},
+	{
+		row: "P17", file: "storage/ledger/memledger/release.go",
+		old: "\t\t\tstep.Units = append(step.Units, r.Pad(cloneAll(units))...)\n", new: "\t\t\tr.Pad(cloneAll(units))\n",
+		pkg: "storage/ledger/memledger", test: "TestStore/padding",
+	},
+	{
+		row: "P18", file: "examples/internal/nation/counters.go",
+		old: "\tif at := now.Truncate(c.resolution); at.After(c.since) {\n", new: "\tif at := now.Truncate(c.resolution); !at.Before(c.since) {\n",
+		pkg: "examples/internal/nation", test: "TestCountersText",
+	},
+	{
+		row: "P18", file: "examples/federationserver/hours.go",
+		old: "\treturn maps.Clone(h.shown)\n", new: "\treturn maps.Clone(h.live)\n",
+		pkg: "examples/federationserver", test: "TestCountsShowHoursThatAreOver",
+	},
 }
