@@ -6,8 +6,8 @@
 //
 //	GAEN_CONFIG  the configuration file, in the function's package: backend.json
 //	GAEN_TASK    import: pull from all servers
-//	             export: make the cut that is due, and push it
-//	             tick: pull, cut, push and publish
+//	             export: make the cut that is due, push it, and remove what is too old
+//	             tick: pull, cut, push, publish and remove
 //
 // The ledger must be one that several machines share (postgres:// or bucket+s3://);
 // it and the tree are found, and secrets are read from the environment, by places of

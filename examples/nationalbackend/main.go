@@ -98,6 +98,9 @@
 // that is configuration. One follows another as in examples/distribute, by
 // signature.further; init makes it.
 //
+// Only serve and tick read the secrets. Whoever gives an order, issues tokens or looks
+// at the books needs none of them, but may read the ledger and the key of the archives.
+//
 // # Books
 //
 // The books are counts, as JSON, of what each source brought and what became of it:
@@ -287,11 +290,23 @@ func fail(stderr io.Writer, err error) int {
 	return exitStopped
 }
 
+// open opens the back end for all that it does.
 func (c *command) open(ctx context.Context) (*nation.Backend, error) {
+	return c.openFor(ctx, &nation.Options{ChangePolicy: c.changePolicy})
+}
+
+// openAlone opens it for who asks nobody outside: an operator must be able to withdraw
+// keys while the token of some server is not to be had.
+func (c *command) openAlone(ctx context.Context) (*nation.Backend, error) {
+	return c.openFor(ctx, &nation.Options{Alone: true})
+}
+
+func (c *command) openFor(ctx context.Context, opts *nation.Options) (*nation.Backend, error) {
 	if err := c.config.Rehearse(ctx); err != nil {
 		return nil, usageError{err}
 	}
-	return nation.Open(ctx, c.config, &nation.Options{Clock: ledgerClock, Logger: slog.New(slog.NewJSONHandler(c.stderr, nil)), ChangePolicy: c.changePolicy})
+	opts.Clock, opts.Logger = ledgerClock, slog.New(slog.NewJSONHandler(c.stderr, nil))
+	return nation.Open(ctx, c.config, opts)
 }
 
 func (c *command) serve(ctx context.Context) (err error) {

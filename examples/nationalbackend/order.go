@@ -10,7 +10,7 @@ import (
 
 // atOffice works at the office of the back end.
 func (c *command) atOffice(ctx context.Context, work func(*orders.Office) error) (err error) {
-	b, err := c.open(ctx)
+	b, err := c.openAlone(ctx)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // privacy prints what the releases reveal of single uploads. That it warns is the
 // error, after the report.
 func (c *command) privacy(ctx context.Context) (err error) {
-	b, err := c.open(ctx)
+	b, err := c.openAlone(ctx)
 	if err != nil {
 		return err
 	}

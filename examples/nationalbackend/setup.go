@@ -30,7 +30,7 @@ func (c *command) check(ctx context.Context) error {
 
 // books prints the books. That they do not balance is the error, after them.
 func (c *command) books(ctx context.Context) (err error) {
-	b, err := c.open(ctx)
+	b, err := c.openAlone(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (c *command) books(ctx context.Context) (err error) {
 
 // reconcile prints the books, and what is published that is not as it was planned.
 func (c *command) reconcile(ctx context.Context) (err error) {
-	b, err := c.open(ctx)
+	b, err := c.openAlone(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *command) reconcile(ctx context.Context) (err error) {
 
 // repair has what is published be as it was planned.
 func (c *command) repair(ctx context.Context) (err error) {
-	b, err := c.open(ctx)
+	b, err := c.openAlone(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *command) issue(ctx context.Context) (err error) {
 	default:
 		return usageError{fmt.Errorf("-consent: %q, want given or refused", c.consent)}
 	}
-	b, err := c.open(ctx)
+	b, err := c.openAlone(ctx)
 	if err != nil {
 		return err
 	}

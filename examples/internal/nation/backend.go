@@ -40,6 +40,11 @@ type Options struct {
 	// ChangePolicy gives the ledger the release policy of the configuration, if it has
 	// another, which is an error otherwise.
 	ChangePolicy bool
+
+	// Alone reads no secret of partners, phones or operators, and has made-up ones in
+	// their place: for whoever works on the ledger and what is published, and must be
+	// able to while a vault is down. Such a back end is not to tick or to serve.
+	Alone bool
 }
 
 // A Backend is a national back end. Its methods may be called from several
@@ -84,7 +89,11 @@ func Open(ctx context.Context, c *Config, opts *Options) (b *Backend, err error)
 			err = errors.Join(err, b.Close())
 		}
 	}()
-	s, err := c.readSecrets(ctx)
+	secrets := c.readSecrets
+	if opts.Alone {
+		secrets = c.madeUpSecrets
+	}
+	s, err := secrets(ctx)
 	if err != nil {
 		return b, err
 	}
@@ -244,6 +253,17 @@ func (c *Config) readSecrets(ctx context.Context) (partner.Secrets, error) {
 	return partner.ReadSecrets(ctx, c.dir, c.secretFields())
 }
 
+// madeUpSecrets returns secrets by which nobody is known.
+func (c *Config) madeUpSecrets(context.Context) (partner.Secrets, error) {
+	s, err := partner.MadeUp(c.secretFields())
+	if err != nil {
+		return nil, err
+	}
+	s.Put(c.Submission.APIKeys, "made-up:0123456789abcdef")
+	s.Put(c.Orders.Operators, "made-up:0123456789abcdef")
+	return s, nil
+}
+
 // secretFields returns the secrets in use, by the fields that name them.
 func (c *Config) secretFields() []partner.SecretField { return slices.Concat(c.secretOwners()...) }
 
@@ -324,7 +344,7 @@ func (b *Backend) IssueToken(ctx context.Context, terms submit.Terms) (string, e
 // Rehearse opens everything in memory, with made-up secrets, which finds what is
 // wrong with a configuration without asking anybody.
 func (c *Config) Rehearse(ctx context.Context) error {
-	s, err := partner.MadeUp(c.secretFields())
+	s, err := c.madeUpSecrets(ctx)
 	if err != nil {
 		return err
 	}
@@ -332,8 +352,6 @@ func (c *Config) Rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Put(c.Submission.APIKeys, "made-up:0123456789abcdef")
-	s.Put(c.Orders.Operators, "made-up:0123456789abcdef")
 	l, err := ledger.Open(ctx, memledger.New(nil), c.ledgerOptions())
 	if err != nil {
 		return err

@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
 	"github.com/gaenkit/gaen/examples/internal/orders/orderstest"
+	"github.com/gaenkit/gaen/storage"
+	"github.com/gaenkit/gaen/storage/memstore"
 )
 
 // files returns all that is published.
@@ -99,5 +102,35 @@ func TestReconcile(t *testing.T) {
 	r = reconcile()
 	if r.Wrong() != "" || now[lost] != whole[lost] || now[altered] != whole[altered] {
 		t.Errorf("after the repair it says %q; what was lost is as it was: %t, what was altered: %t", r.Wrong(), now[lost] == whole[lost], now[altered] == whole[altered])
+	}
+}
+
+// TestWhoeverMakesTheCutRemoves what is too old: where the cuts are made by runs that do
+// not publish, and all else by runs that find them made, nothing is kept for ever.
+func TestWhoeverMakesTheCutRemoves(t *testing.T) {
+	w := newWorld(t)
+	c := w.country(de)
+	c.config.Schedule.AllowGap = true
+	tree := memstore.New(nil) // of which nothing need be on a disk
+	c.opts.Bucket = func(storage.Bucket) storage.Bucket { return tree }
+	c.open()
+	c.tick()
+	c.submit(3)
+	export := func(after time.Duration) {
+		t.Helper()
+		w.add(after)
+		if r, err := c.backend.Export(t.Context()); err != nil || r.Cut == nil {
+			t.Fatalf("export: cut %v, %v", r.Cut, err)
+		}
+	}
+	export(20 * time.Hour)
+	if r := c.tick(); r.Cut != nil {
+		t.Fatal("the tick has made a cut")
+	}
+	for range 6 { // more than the prune age of 14 days
+		export(72 * time.Hour)
+	}
+	if n := len(c.units()); n != 0 {
+		t.Errorf("%d units are kept", n)
 	}
 }

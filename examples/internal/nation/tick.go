@@ -64,9 +64,10 @@ func (t *tick) outcome(stopped error) error {
 // Import pulls from all servers, and nothing else.
 func (b *Backend) Import(ctx context.Context) (*TickReport, error) { return b.part(ctx, (*tick).pull) }
 
-// Export makes the cut that is due and pushes it, and nothing else.
+// Export makes the cut that is due and pushes it, and does nothing else but what whoever
+// makes a cut does: it removes what nobody needs any longer.
 func (b *Backend) Export(ctx context.Context) (*TickReport, error) {
-	return b.part(ctx, (*tick).announce, (*tick).release, (*tick).push)
+	return b.part(ctx, (*tick).announce, (*tick).release, (*tick).push, (*tick).prune)
 }
 
 func (b *Backend) part(ctx context.Context, steps ...func(*tick, context.Context) error) (*TickReport, error) {
@@ -254,7 +255,7 @@ func (t *tick) publish(ctx context.Context) error {
 // prune removes what nobody needs any longer.
 func (t *tick) prune(ctx context.Context) error {
 	if t.report.Cut == nil {
-		return nil // once for every cut is enough
+		return nil // once for every cut is enough: whoever made it does so
 	}
 	sinks, err := t.sinks(ctx)
 	if err != nil {
