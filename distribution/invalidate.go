@@ -21,7 +21,8 @@ type Invalidator interface {
 	// Invalidate must have the cache forget the objects of these names, in
 	// ascending order and each once, or return an error; then they come again, and
 	// it may have forgotten some. Of several calls with one reference, which all
-	// have the same names, one is enough. It is called once in a run at most.
+	// have the same names, one is enough. It is called once in a run at most, and with
+	// all that the tree has where more was replaced than a register has names for.
 	Invalidate(ctx context.Context, reference string, names []string) error
 }
 
