@@ -27,8 +27,8 @@ var killedClause = clause{
 //
 // How often it is killed is up to the caller: 20 is enough to find what is done in two
 // steps, more to find what is rarely in the way. Where in a step the process dies is
-// left to chance, and to how long its slowest step before has taken, so that it means
-// the same on any machine.
+// left to chance, and to how long that step took before, so that it means the same on any
+// machine.
 //
 // A process that dies leaves to the system what it has written: whether that is on the
 // disk is for other tests to say.
@@ -51,8 +51,11 @@ type killing struct {
 	open  OpenPlace
 	rand  *rand.Rand
 
-	before  answers       // that are there for good
-	opening time.Duration // how long it took, the last time
+	before answers // that are there for good
+
+	// How long opening took, and each step of a round, the last time.
+	opening time.Duration
+	took    [stepsOfVictim]time.Duration
 }
 
 func newKilling(tb testing.TB, place string, open OpenPlace) *killing {
@@ -64,24 +67,22 @@ func newKilling(tb testing.TB, place string, open OpenPlace) *killing {
 	}
 }
 
-// youngLife and fullLife are how many steps a victim takes at most. The first ones die
-// young, so that the first cuts are looked at before they are pruned.
-const (
-	youngLife = stepsOfVictim
-	fullLife  = 4 * stepsOfVictim
-)
-
-// run kills victims, every fifth while it opens the ledger.
+// run kills victims: every fifth while it opens the ledger, the others in each step of
+// a round in turn. The first ones die young, so that the first cuts are looked at
+// before they are pruned; the others live long enough to prune.
 func (k *killing) run(kills int) {
 	k.tb.Helper()
+	turn := 0
 	for i := range kills {
 		steps := 0
-		switch {
-		case i%5 == 0:
-		case i < 3:
-			steps = 1 + k.rand.IntN(youngLife)
-		default:
-			steps = 1 + k.rand.IntN(fullLife)
+		if i%5 != 0 {
+			steps = turn % stepsOfVictim
+			switch turn++; {
+			case steps == 0:
+				steps = stepsOfVictim
+			case i > 2:
+				steps += (2 + k.rand.IntN(3)) * stepsOfVictim
+			}
 		}
 		told := k.kill(steps)
 		k.before = k.examine(fmt.Sprintf("after %d kills", i+1), told)
@@ -155,7 +156,7 @@ func (k *killing) kill(steps int) (told answers) {
 		killed = true
 		time.AfterFunc(time.Duration(k.rand.Int64N(int64(longest)+1)), func() { c.Process.Kill() })
 	}
-	last, step := time.Now(), time.Duration(0) // the longest of this life
+	done, last := 0, time.Now()
 	for lines := bufio.NewScanner(out); lines.Scan(); last = time.Now() {
 		switch line := lines.Text(); line {
 		case saidBegin:
@@ -165,10 +166,10 @@ func (k *killing) kill(steps int) (told answers) {
 		case saidOpen:
 			k.opening = time.Since(last)
 		default:
-			step = max(step, time.Since(last))
+			k.took[done%stepsOfVictim] = time.Since(last)
 			k.note(&told, line)
-			if steps--; steps == 0 {
-				killIn(step)
+			if done++; done == steps {
+				killIn(k.took[done%stepsOfVictim])
 			}
 		}
 	}

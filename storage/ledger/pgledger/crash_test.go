@@ -50,7 +50,7 @@ func openURL(ctx context.Context, url string, clock func() time.Time) (ledger.St
 func TestKilled(t *testing.T) {
 	pool := fresh(t)
 	url := pgtest.Shared(t).URL(pool.Config().ConnConfig.Database)
-	ledgertest.TestKilled(t, url, openURL, volume(12, 5))
+	ledgertest.TestKilled(t, url, openURL, volume(40, 5))
 	checkIntegrity(t, pool)
 }
 

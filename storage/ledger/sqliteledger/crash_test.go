@@ -17,6 +17,6 @@ func openPath(ctx context.Context, path string, clock func() time.Time) (ledger.
 
 func TestKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	ledgertest.TestKilled(t, path, openPath, volume(25, 5))
+	ledgertest.TestKilled(t, path, openPath, volume(40, 5))
 	checkIntegrity(t, path)
 }
