@@ -88,7 +88,7 @@ func nationAdd(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	return withRegistry(ctx, *place, func(g *registry) error {
+	return withNewRegistry(ctx, *place, func(g *registry) error {
 		if err := g.free(ctx, id); err != nil {
 			return err
 		}
