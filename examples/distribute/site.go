@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/wholefile"
 	"github.com/gaenkit/gaen/signing"
 )
 
@@ -73,16 +74,7 @@ func writeKey(path string, key *ecdsa.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".private-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text) // CreateTemp gave it mode 0600
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path)
+	return wholefile.Create(path, text)
 }
 
 // writeKeyFile writes the key file for the app stores, if it is not what it

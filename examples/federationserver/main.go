@@ -174,6 +174,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -244,6 +245,9 @@ var commands = map[string]command{
 	"books":              printBooks,
 }
 
+// groups are the first words of commands that have two.
+var groups = []string{"nation", "token", "peer"}
+
 const synopsis = `usage: federationserver serve [flags]
        federationserver nation add|rights|key|certificate|token|revoke|remove [flags] ID
        federationserver nation list [flags]
@@ -264,7 +268,10 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 			return c(ctx, args[n:], stdout, stderr)
 		}
 	}
-	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
+	if len(args) > 0 && slices.Contains(groups, args[0]) {
+		args = args[1:]
+	}
+	if len(args) == 1 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 		fmt.Fprintln(stderr, synopsis)
 		return flag.ErrHelp
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
+	"github.com/gaenkit/gaen/examples/internal/wholefile"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
 	"github.com/gaenkit/gaen/signing/cms"
@@ -87,7 +88,7 @@ func nationAdd(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	return withRegistry(ctx, *place, func(g *registry) error {
+	return withNewRegistry(ctx, *place, func(g *registry) error {
 		if err := g.free(ctx, id); err != nil {
 			return err
 		}
@@ -301,12 +302,7 @@ func handOver(stdout io.Writer, path, token string) error {
 		fmt.Fprintln(stdout, token)
 		return nil
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(file, token+"\n")
-	return errors.Join(err, file.Close())
+	return wholefile.Create(path, []byte(token+"\n"))
 }
 
 func nationList(ctx context.Context, args []string, stdout, stderr io.Writer) error {

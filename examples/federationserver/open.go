@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gaenkit/gaen/examples/internal/deploy"
@@ -25,9 +26,21 @@ func openStore(ctx context.Context, place string) (ledger.Store, func() error, e
 	return deploy.OpenStore(ctx, place, ledgerClock)
 }
 
-// withRegistry opens the ledger, whatever policy it has, for a command that is
-// about nations.
-func withRegistry(ctx context.Context, place string, f func(g *registry) error) (err error) {
+// withRegistry opens a ledger that is there, whatever policy it has, for a command that
+// is about nations. It makes none: in the wrong folder there would be no nations.
+func withRegistry(ctx context.Context, place string, f func(g *registry) error) error {
+	has, err := deploy.HasLedger(ctx, place)
+	switch {
+	case err != nil:
+		return err
+	case !has:
+		return fmt.Errorf("%s: there is no ledger; nation add and serve make one, -ledger names another", deploy.Redacted(place))
+	}
+	return withNewRegistry(ctx, place, f)
+}
+
+// withNewRegistry is withRegistry where a ledger is made if there is none.
+func withNewRegistry(ctx context.Context, place string, f func(g *registry) error) (err error) {
 	store, closing, err := openStore(ctx, place)
 	if err != nil {
 		return err

@@ -9,10 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/gaenkit/gaen/examples/internal/wholefile"
 	"github.com/gaenkit/gaen/signing/jws"
 )
 
@@ -91,22 +91,16 @@ func readOrMakeSecrets(path string) ([]jws.SecretKey, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return all, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".token-secrets-*") // of mode 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(f.Name())
-	if err := write(f, formatSecrets([]jws.SecretKey{newSecret()})); err != nil {
-		return nil, err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = wholefile.Create(path, []byte(formatSecrets([]jws.SecretKey{newSecret()})))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return readSecrets(path)
 }
 
-// changeSecrets changes the file, whole or not at all. Two changes at once are
-// refused, since one would undo the other.
+// changeSecrets changes the file, whole or not at all, and leaves it to whom it
+// belongs: the server that is to read it is another user than who changes it. Two
+// changes at once are refused, since one would undo the other.
 func changeSecrets(path string, change func([]jws.SecretKey) ([]jws.SecretKey, error)) error {
 	beside := path + ".new"
 	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -124,10 +118,25 @@ func changeSecrets(path string, change func([]jws.SecretKey) ([]jws.SecretKey, e
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
+	if err := keepAccess(f, path); err != nil {
+		return errors.Join(err, f.Close())
+	}
 	if err := write(f, formatSecrets(all)); err != nil {
 		return err
 	}
 	return os.Rename(beside, path)
+}
+
+// keepAccess has a file belong to whom another belongs, and be read by who reads that.
+func keepAccess(f *os.File, as string) error {
+	info, err := os.Stat(as)
+	if err != nil {
+		return err
+	}
+	if err := keepOwner(f, info); err != nil {
+		return fmt.Errorf("%s would no longer belong to its owner: change it as that user: %w", as, err)
+	}
+	return f.Chmod(info.Mode().Perm())
 }
 
 // write writes a file and closes it.

@@ -185,6 +185,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -224,12 +225,20 @@ var commands = map[string]func(*command, context.Context) error{
 	"order": (*command).giveOrder, "orders": (*command).listOrders,
 }
 
+const synopsis = `usage: nationalbackend init|check|serve|tick|books|privacy|issue|order|orders|explain|reconcile|repair -config FILE
+       nationalbackend certificates -out FOLDER COUNTRY...
+with -h for the flags of each, and go doc for what they mean`
+
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "certificates" {
 		return fail(stderr, makeCertificates(args[1:], stdout, stderr))
 	}
+	if len(args) == 1 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
+		fmt.Fprintln(stderr, synopsis)
+		return exitDone
+	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: nationalbackend init|check|serve|tick|books|privacy|issue|order|orders|explain|reconcile|repair -config FILE\n       nationalbackend certificates -out FOLDER COUNTRY...")
+		fmt.Fprintln(stderr, synopsis)
 		return exitUsage
 	}
 	c := &command{stdin: os.Stdin, stdout: stdout, stderr: stderr}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gaenkit/gaen/examples/internal/wholefile"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing/cms"
 )
@@ -96,12 +97,29 @@ func (f *Folder) pair(name string, issue func() (*Pair, error)) (*Pair, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	// The key first: a certificate that is there has its key.
-	if err := os.WriteFile(path+"-key.pem", []byte(key), 0o600); err != nil {
+	if err := write(path, key, p.PEM()); err != nil {
 		return nil, err
 	}
 	f.Made = append(f.Made, path+".pem")
-	return p, os.WriteFile(path+".pem", []byte(p.PEM()), 0o644)
+	return p, nil
+}
+
+// write writes a pair: the key first, so that a certificate that is there has its key.
+func write(path, key, certificate string) error {
+	secret, err := wholefile.Write(path+"-key.pem", []byte(key), 0o600)
+	if err != nil {
+		return err
+	}
+	defer secret.Discard()
+	shown, err := wholefile.Write(path+".pem", []byte(certificate), 0o644)
+	if err != nil {
+		return err
+	}
+	defer shown.Discard()
+	if err := secret.Replace(); err != nil {
+		return err
+	}
+	return shown.Replace()
 }
 
 // load reads a pair that was made here.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gaenkit/gaen/examples/internal/wholefile/wholefiletest"
 	"github.com/gaenkit/gaen/signing/cms"
 )
 
@@ -93,6 +94,25 @@ func TestFolderRefuses(t *testing.T) {
 	}
 	if err := (&Folder{Path: dir}).Make(nil, nil); err == nil || !strings.Contains(err.Error(), "anchor") {
 		t.Errorf("a certificate without its key: %v", err)
+	}
+}
+
+// TestFolderFull: a disk that was full leaves no half of a certificate, which would be
+// in the way of all that follow.
+func TestFolderFull(t *testing.T) {
+	dir := t.TempDir()
+	for _, room := range []uint64{100, 300} { // part of a key, and of a certificate
+		wholefiletest.Full(t, room, func() {
+			if err := (&Folder{Path: dir}).Make([]string{"DE"}, nil); err == nil {
+				t.Errorf("there was room in %d bytes", room)
+			}
+		})
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("with room for %d bytes: %v is left, %v", room, left, err)
+		}
+	}
+	if err := (&Folder{Path: dir}).Make([]string{"DE"}, []string{"127.0.0.1"}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gaenkit/gaen/examples/internal/wholefile"
 	"github.com/gaenkit/gaen/signing"
 )
 
 // MakeKey makes a private key in a file, and its public key beside it, unless it is
-// there. It reports whether it did.
+// there. It reports whether it did. Of several that do at once, one makes it. Both are
+// written before either is there: a full disk leaves none.
 func MakeKey(path string) (bool, error) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
@@ -32,13 +34,20 @@ func MakeKey(path string) (bool, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	secret, err := wholefile.Write(path, private, 0o600)
 	if err != nil {
 		return false, err
 	}
-	_, err = f.Write(private)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	defer secret.Discard()
+	shown, err := wholefile.Write(path+".pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o644)
+	if err != nil {
 		return false, err
 	}
-	return true, os.WriteFile(path+".pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o644)
+	defer shown.Discard()
+	if err := secret.Create(); errors.Is(err, fs.ErrExist) {
+		return false, nil // another process was quicker
+	} else if err != nil {
+		return false, err
+	}
+	return true, shown.Replace()
 }
