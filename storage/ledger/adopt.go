@@ -246,6 +246,7 @@ func (rec *Record) putOff(now time.Time, changes *Changes) {
 	for i := range u.Claims {
 		u.Claims[i].Withdrawn = false
 	}
+	u.recount()
 }
 
 // withdrawAdopted withdraws what was withdrawn before it was adopted, now that it has
