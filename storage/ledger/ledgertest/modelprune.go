@@ -224,7 +224,7 @@ func (m *model) bury(u *modelUnit, now time.Time, sinks []sink) {
 			m.cuts[m.cutOf(e.event.Number)].Pruned = true
 		}
 	}
-	refused := u.says.End().Add(max(m.phone.MaxAge, m.partner.MaxAge))
+	refused := u.says.End().Add(m.policy.PruneAge)
 	if (u.bySource || u.gone()) && !refused.Before(now) {
 		m.tombs[u.id] = refused
 	}
