@@ -105,3 +105,24 @@ func TestCountBroughtBefore(t *testing.T) {
 	}
 	s.waits("rolled back")
 }
+
+// TestCountAdopted: what was rolled back before it was adopted is counted with its first
+// own upload, as its withdrawal waits until it has its number.
+func TestCountAdopted(t *testing.T) {
+	s := guarded(t)
+	both := s.key()
+	s.accept(ledger.Own, "first", both)
+	s.accept(ledger.Own, "second", both)
+	if _, err := s.RollBack(t.Context(), "first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.BeginAdoption(t.Context(), morning(11)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Adopt(t.Context(), published(both, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if u := s.unit(both); u.Upload != "first" || u.Claims[0].Withdrawn {
+		t.Errorf("adopted, it is counted with %q", u.Upload)
+	}
+}
