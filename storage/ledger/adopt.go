@@ -29,6 +29,10 @@ var ErrAdopting = errors.New("ledger: it is being filled with what another syste
 // a duplicate, it can be withdrawn, and nothing of it is waiting. What had been
 // withdrawn here before it was adopted is out nevertheless: it gets its number like the
 // rest, and the next cut after adoption tells of the withdrawal.
+//
+// What is withdrawn after it was adopted and before the cut of its time gets no number,
+// in that cut or by adopting it again: have nothing withdrawn, by operators or sources,
+// until adoption is over. Nor may two adopt at once, unless they adopt the same.
 type Published struct {
 	// At is when the key became public: any time in the window that it was
 	// published in, but not its end.
@@ -246,6 +250,7 @@ func (rec *Record) putOff(now time.Time, changes *Changes) {
 	for i := range u.Claims {
 		u.Claims[i].Withdrawn = false
 	}
+	u.recount()
 }
 
 // withdrawAdopted withdraws what was withdrawn before it was adopted, now that it has

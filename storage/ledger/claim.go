@@ -50,6 +50,7 @@ func (p *Policy) merge(rec *Record, c Claim) (outcome, *keys.Rejection) {
 	if speaks {
 		p.speakFor(u, c)
 	}
+	u.recount()
 	u.advance(c.Key.ReportType)
 	return accepted, nil
 }
@@ -70,7 +71,6 @@ func (p *Policy) newUnit(c Claim) *Unit {
 // no later than it would have been because it was submitted later.
 func (p *Policy) speakFor(u *Unit, c Claim) {
 	u.Key = c.Key
-	u.Upload = c.Upload
 	u.Due = p.Due(u.Accepted, &c.Key.TemporaryExposureKey)
 	for i := range u.Claims {
 		u.advance(u.Claims[i].Key.ReportType) // from what it now says, which may lead where the first source's did not

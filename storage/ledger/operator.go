@@ -50,6 +50,9 @@ func (u *Unit) reinstate() (verdict, bool) {
 		changed = changed || u.Claims[i].Withdrawn
 		u.Claims[i].Withdrawn = false
 	}
+	if changed {
+		u.recount()
+	}
 	return doneUnless(!before), changed
 }
 
@@ -71,6 +74,7 @@ func (u *Unit) rollBack(upload string) (verdict, bool) {
 	}
 	before := u.operatorWithdrew()
 	changed := setTrue(&c.Withdrawn)
+	u.recount()
 	if changed && !u.operatorWithdrew() {
 		return spared, true
 	}
@@ -155,24 +159,19 @@ func (u *Unit) erase(upload string) (verdict, bool) {
 // whether it did.
 func (u *Unit) dropUpload(upload string) bool {
 	var rest []Claim
-	stands := ""
+	stands := false
 	for _, c := range u.Claims {
 		if c.Source == Own && c.Upload == upload {
 			continue
 		}
-		if c.Source == Own && !c.Withdrawn && stands == "" {
-			stands = c.Upload
-		}
+		stands = stands || c.Source == Own && !c.Withdrawn
 		rest = append(rest, c)
 	}
-	if stands == "" {
-		return false
+	if stands {
+		u.Claims = rest
+		u.recount()
 	}
-	u.Claims = rest
-	if u.Upload == upload {
-		u.Upload = stands
-	}
-	return true
+	return stands
 }
 
 // unitsOf returns the units that an own upload brought, and those of which it

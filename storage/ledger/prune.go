@@ -68,7 +68,7 @@ func (l *Ledger) Prune(ctx context.Context, sinks ...Sink) (*PruneReport, error)
 	if err != nil {
 		return nil, err
 	}
-	count := &pruning{sinks: sinks, keep: max(l.phone.MaxAge, l.partner.MaxAge), now: log.Now}
+	count := &pruning{sinks: sinks, keep: l.policy.PruneAge, now: log.Now}
 	for {
 		count.again()
 		n, err := l.store.Remove(ctx, &Removal{
@@ -118,7 +118,7 @@ func (l *Ledger) floor(ctx context.Context, log *Log, report *PruneReport) (int6
 // pruning counts what one step removes.
 type pruning struct {
 	sinks   []Sink
-	keep    time.Duration // how long after its end a key is accepted
+	keep    time.Duration // how long after its end any process may accept a key: none accepts older ones, see checkAges
 	now     time.Time
 	tallies Tallies
 }
@@ -136,7 +136,7 @@ func (p *pruning) each(u *Unit) (tombstone time.Time) {
 			p.tallies.Add(tallyPruned+string(source)+"/"+sink.Name()+"/"+string(term), 1)
 		}
 	}
-	// A key is accepted up to and including the moment it reaches the age.
+	// A key may be accepted up to and including the moment it reaches the age.
 	until := u.Key.End().Add(p.keep + time.Microsecond)
 	if (u.SourceWithdrew || u.operatorWithdrew()) && until.After(p.now) {
 		return until

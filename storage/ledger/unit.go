@@ -84,7 +84,8 @@ type Unit struct {
 	Due time.Time
 
 	// Upload is what the unit is counted with for the threshold: its first own
-	// upload, else the upload of its first claim.
+	// upload that stands, the last that stood if none does, else the upload of its
+	// first claim.
 	Upload string
 
 	Claims []Claim // in the order of their acceptance
@@ -147,6 +148,18 @@ func (u *Unit) claimOf(s Source) *Claim {
 		}
 	}
 	return nil
+}
+
+// recount has the unit be counted with its first own upload that stands. One that was
+// rolled back, or what a partner brought, is no company for it: the group would seem
+// to be of more uploads than it is.
+func (u *Unit) recount() {
+	for i := range u.Claims {
+		if c := &u.Claims[i]; c.Source == Own && !c.Withdrawn {
+			u.Upload = c.Upload
+			return
+		}
+	}
 }
 
 // Held reports whether every claim on the unit arrived beyond its source's

@@ -280,11 +280,14 @@ func (m *model) claim(c ledger.Claim, now time.Time) (what string, field keys.Fi
 	case u.bySource:
 		return "", keys.FieldKeyData, ledger.ReasonWithdrawn
 	case own && len(u.numbers) == 0:
-		u.voice, u.says, u.upload, u.due = c.Source, c.Key, c.Upload, m.due(u.accepted, c.Key)
+		u.voice, u.says, u.due = c.Source, c.Key, m.due(u.accepted, c.Key)
 	case u.says.RollingStartIntervalNumber != c.Key.RollingStartIntervalNumber || u.says.RollingPeriod != c.Key.RollingPeriod:
 		return "", keys.FieldRollingStart, ledger.ReasonConflict
 	}
 	u.claims = append(u.claims, c)
+	if own {
+		u.upload = c.Upload
+	}
 	return "new", "", ""
 }
 

@@ -179,6 +179,7 @@ func (m *model) deed(o *ledger.Order, u *modelUnit) string {
 		for i := range u.claims {
 			u.claims[i].Withdrawn = false
 		}
+		u.countAnew()
 		return word(before)
 	case ledger.OrderRollBack:
 		before, again := u.gone(), true
@@ -187,16 +188,15 @@ func (m *model) deed(o *ledger.Order, u *modelUnit) string {
 				again, c.Withdrawn = c.Withdrawn, true
 			}
 		}
+		u.countAnew()
 		if !again && !u.gone() {
 			return "spared"
 		}
 		return word(u.gone() != before)
 	case ledger.OrderErase:
-		if other, ok := u.standsWithout(o.Select.Uploads[0]); ok {
+		if u.standsWithout(o.Select.Uploads[0]) {
 			u.claims = slices.DeleteFunc(u.claims, func(c ledger.Claim) bool { return c.Source == ledger.Own && c.Upload == o.Select.Uploads[0] })
-			if u.upload == o.Select.Uploads[0] {
-				u.upload = other
-			}
+			u.countAnew()
 			return "spared"
 		}
 		before := u.erase

@@ -30,6 +30,7 @@ func (m *model) reinstate(ids []ledger.UnitID) (r ledger.OperatorReceipt) {
 			for i := range u.claims {
 				u.claims[i].Withdrawn = false
 			}
+			u.countAnew()
 		}
 	}
 	return r
@@ -70,15 +71,18 @@ func (m *model) brought(upload string) (units []*modelUnit, known bool) {
 	return units, aside || len(units) > 0
 }
 
-// standsWithout reports whether another own upload that stands brought a unit,
-// and the first of them.
-func (u *modelUnit) standsWithout(upload string) (string, bool) {
-	for _, c := range u.claimsOf(ledger.Own) {
-		if c.Upload != upload && !c.Withdrawn {
-			return c.Upload, true
+// standsWithout reports whether another own upload that stands brought a unit.
+func (u *modelUnit) standsWithout(upload string) bool {
+	return slices.ContainsFunc(u.claimsOf(ledger.Own), func(c *ledger.Claim) bool { return c.Upload != upload && !c.Withdrawn })
+}
+
+// countAnew has a unit be counted with the first own upload that stands, if one does.
+func (u *modelUnit) countAnew() {
+	for _, c := range slices.Backward(u.claimsOf(ledger.Own)) {
+		if !c.Withdrawn {
+			u.upload = c.Upload
 		}
 	}
-	return "", false
 }
 
 func (m *model) rollBack(upload string) (r ledger.OperatorReceipt, known bool) {
@@ -91,6 +95,7 @@ func (m *model) rollBack(upload string) (r ledger.OperatorReceipt, known bool) {
 				c.Withdrawn = true
 			}
 		}
+		u.countAnew()
 		if !again && !u.gone() {
 			r.Spared++
 			continue
@@ -103,11 +108,9 @@ func (m *model) rollBack(upload string) (r ledger.OperatorReceipt, known bool) {
 func (m *model) eraseUpload(upload string) (r ledger.OperatorReceipt, known bool) {
 	units, known := m.brought(upload)
 	for _, u := range units {
-		if other, ok := u.standsWithout(upload); ok {
+		if u.standsWithout(upload) {
 			u.claims = slices.DeleteFunc(u.claims, func(c ledger.Claim) bool { return c.Source == ledger.Own && c.Upload == upload })
-			if u.upload == upload {
-				u.upload = other
-			}
+			u.countAnew()
 			r.Spared++
 			continue
 		}
@@ -221,7 +224,7 @@ func (m *model) bury(u *modelUnit, now time.Time, sinks []sink) {
 			m.cuts[m.cutOf(e.event.Number)].Pruned = true
 		}
 	}
-	refused := u.says.End().Add(max(m.phone.MaxAge, m.partner.MaxAge))
+	refused := u.says.End().Add(m.policy.PruneAge)
 	if (u.bySource || u.gone()) && !refused.Before(now) {
 		m.tombs[u.id] = refused
 	}
