@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,8 +37,8 @@ func TestOrder(t *testing.T) {
 			w.withdraw(gone, late)
 			w.hour()
 			u := w.update(c)
-			if u.Snapshot || u.Gone != 3 || u.Exposed < 1 || u.To.Newest != w.newest() {
-				t.Errorf("%+v, want deltas with 3 retractions", u)
+			if u.Snapshot || u.Gone != 3 || u.Exposed != w.exposed(2) || u.Files != w.listed(2) || u.To.Newest != w.newest() {
+				t.Errorf("%+v, want deltas of %d files with %d exposures and 3 retractions", u, w.listed(2), w.exposed(2))
 			}
 			have := dataOf(t, c)
 			if !have[back.KeyData] || have[gone.KeyData] || have[late.KeyData] {
@@ -47,9 +48,40 @@ func TestOrder(t *testing.T) {
 			if w.update(fresh); !maps.Equal(have, dataOf(t, fresh)) {
 				t.Error("not what the snapshot has")
 			}
+			if names := w.deltas(3); !slices.IsSorted(names) {
+				t.Errorf("SHA256SUMS is not in order: %q", names)
+			}
 			w.verify()
 		})
 	}
+}
+
+// deltas returns the names of the files of the newest intervals, in the order of
+// SHA256SUMS.
+func (w *world) deltas(intervals int64) (names []string) {
+	for line := range strings.Lines(string(w.object(tree + "SHA256SUMS"))) {
+		_, path, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		for n := w.newest() - intervals + 1; n <= w.newest(); n++ {
+			end := time.Unix((n+1)*3600, 0).UTC().Format("06010215")
+			if folder, name, _ := strings.Cut(path, "/"); folder != "snapshot" && (name == fmt.Sprint(n) || strings.HasPrefix(name, end)) {
+				names = append(names, path)
+			}
+		}
+	}
+	return names
+}
+
+func (w *world) listed(intervals int64) int { return len(w.deltas(intervals)) }
+
+// exposed returns how many keys the files of exposures have.
+func (w *world) exposed(intervals int64) (n int) {
+	w.t.Helper()
+	for _, path := range w.deltas(intervals) {
+		if strings.HasPrefix(path, "exposures/") || strings.HasPrefix(path, "active/") {
+			n += strings.Count(plainOf(w.t, w.object(tree+path)), "\n")
+		}
+	}
+	return n
 }
 
 // TestMissedOverMidnight: who follows by deltas drops what is not relevant, as the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,27 @@ func TestReissued(t *testing.T) {
 				t.Errorf("the state has changed: %+v", u)
 			}
 		})
+	}
+}
+
+// TestMalformedSnapshot: a snapshot that is listed by its sum and has a line that is
+// no record is not taken, nor what is before that line.
+func TestMalformedSnapshot(t *testing.T) {
+	w := newWorld(t, nil)
+	w.upload()
+	w.hour()
+	path := fmt.Sprint("snapshot/", w.newest())
+	content := append(w.object(tree+path), "hello\n"...)
+	line := w.line(path)
+	w.put(tree+path, content, nil)
+	w.reissue(tree+"SHA256SUMS", line, fmt.Sprintf("%x  %s\n", sha256.Sum256(content), path))
+	dir := t.TempDir()
+	c := w.clientOf(dir, deltaset.FromBucket(w.bucket, tree), nil)
+	if u, err := c.Update(t.Context()); !errors.Is(err, deltaset.ErrRecord) || u.To.Ledger != "" {
+		t.Errorf("got %+v, %v, want ErrRecord", u, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
 	}
 }
 
