@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gaenkit/gaen/distribution"
 	"github.com/gaenkit/gaen/signing"
@@ -61,7 +60,7 @@ func (l *Layout) sumsOf(c *distribution.Catalogue, pkg string) *Sums {
 		if f.Span == snapshot {
 			s.Snapshot = max(s.Snapshot, p.n)
 		} else if p.n > s.Newest {
-			s.Newest, s.Made = p.n, f.Completed.Truncate(time.Second)
+			s.Newest, s.Made = p.n, f.Completed
 		}
 	}
 	if s.Newest < 0 {

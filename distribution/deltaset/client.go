@@ -130,7 +130,7 @@ func (c *Client) Update(ctx context.Context) (*Update, error) {
 	defer c.disk.clean()
 	sums, err := c.news(ctx, &from)
 	if err != nil || sums == nil {
-		return u, c.stale(err, &from)
+		return u, err
 	}
 	if sums.Next != 0 {
 		if err := c.moveOn(ctx, sums, u); err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -141,7 +141,7 @@ func (c *Client) Update(ctx context.Context) (*Update, error) {
 	if from.Ledger != "" && sums.Newest == from.Newest {
 		return u, c.stale(nil, &from)
 	}
-	if err := c.follow(ctx, sums, from.subfolder, u); err != nil {
+	if err := c.follow(ctx, sums, &from, from.subfolder, u); err != nil {
 		return u, err
 	}
 	return u, c.stale(nil, &u.To)
@@ -248,18 +248,17 @@ func (c *Client) moveOn(ctx context.Context, old *Sums, u *Update) error {
 	if sums.Snapshot < 0 {
 		return fs.ErrNotExist
 	}
-	u.To = State{} // what came before is in the snapshot
-	return c.follow(ctx, sums, true, u)
+	return c.follow(ctx, sums, &State{}, true, u) // what came before is in the snapshot
 }
 
-// follow brings the state up to the newest interval of a tree: by deltas if all of
+// follow brings a state up to the newest interval of a tree: by deltas if all of
 // them are there, otherwise from a snapshot.
-func (c *Client) follow(ctx context.Context, sums *Sums, inSubfolder bool, u *Update) error {
+func (c *Client) follow(ctx context.Context, sums *Sums, from *State, inSubfolder bool, u *Update) error {
 	to := State{Ledger: sums.Ledger, Package: sums.Package, Interval: sums.Interval, Newest: sums.Newest, subfolder: inSubfolder}
-	plan, ok := sums.from(u.To.Newest)
-	if u.To.Ledger == "" || !ok {
+	plan, ok := sums.from(from.Newest)
+	if from.Ledger == "" || !ok {
 		if plan, ok = sums.from(sums.Snapshot); sums.Snapshot < 0 || !ok {
-			return fmt.Errorf("%w: there is no way from interval %d or a snapshot to the newest", ErrTryAgain, u.To.Newest)
+			return fmt.Errorf("%w: there is no way from interval %d or a snapshot to the newest", ErrTryAgain, from.Newest)
 		}
 		u.Snapshot = true
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gaenkit/gaen/export"
 	"github.com/gaenkit/gaen/keys"
 	"github.com/gaenkit/gaen/signing"
+	"github.com/gaenkit/gaen/storage"
 	"github.com/gaenkit/gaen/storage/ledger"
 )
 
@@ -69,6 +70,7 @@ func TestNames(t *testing.T) {
 	quarter := &deltaset.Options{Interval: 15 * time.Minute, Subfolder: true}
 	quarterByDay := &deltaset.Options{Prefix: "a/b", Interval: 15 * time.Minute, Files: deltaset.ByDay}
 	byDay := &deltaset.Options{Files: deltaset.ByDay}
+	ninety := &deltaset.Options{Interval: 90 * time.Minute, Files: deltaset.ByDay}
 	hour, at := time.Hour, "2026-03-01T23:00:00Z"
 	for _, test := range []struct {
 		opts *deltaset.Options
@@ -82,6 +84,7 @@ func TestNames(t *testing.T) {
 		{quarter, distribution.File{Span: "snapshot", Window: window(at, hour)}, "deltaset/DE/i900/snapshot/1969339"},
 		{byDay, distribution.File{Span: "interval", Kind: "active-20513", Window: window(at, hour)}, "deltaset/DE/active/26030123-20513.gz"},
 		{byDay, distribution.File{Span: "interval", Kind: "retracted-20499", Window: window(at, hour)}, "deltaset/DE/retracted/26030123-20499.gz"},
+		{ninety, distribution.File{Span: "snapshot", Window: window("2026-03-01T22:30:00Z", 90*time.Minute)}, "deltaset/DE/snapshot/2603012230.gz"},
 		{byDay, distribution.File{Span: "snapshot", Window: window(at, hour)}, "deltaset/DE/snapshot/26030123.gz"},
 		{quarterByDay, distribution.File{Span: "interval", Kind: "active-20513", Window: window("2026-03-01T23:15:00Z", 15*time.Minute)}, "a/b/DE/active/2603012315-20513.gz"},
 	} {
@@ -97,10 +100,26 @@ func TestNames(t *testing.T) {
 	for _, name := range []string{
 		"deltaset/packages", "deltaset/DE/latest", "deltaset/DE/SHA256SUMS", "deltaset/DE/exposures/SHA256SUMS.sig", "deltaset/DE/i900/exposures/1",
 		"deltaset/DE/exposures/01", "deltaset/DE/exposures/+1", "deltaset/DE/exposures/-1", "deltaset/DE/exposures/1/2", "deltaset/DE/other/1", "deltaset/x/exposures/1",
-		"deltaset/DE/exposures/99999999999999999999",
+		"deltaset/DE/exposures/99999999999999999999", "deltaset/DE/exposures/1099511627777",
 	} {
 		if f, ok := newLayout(t, nil).Parse(name); ok {
 			t.Errorf("%s is taken for %+v", name, f)
+		}
+	}
+	for name, opts := range map[string]*deltaset.Options{
+		"deltaset/DE/active/26030123--1.gz":      byDay,
+		"deltaset/DE/active/26030123.gz":         byDay,
+		"deltaset/DE/active/26030123-020513.gz":  byDay,
+		"deltaset/DE/snapshot/26030123-20513.gz": byDay,
+		"deltaset/DE/i900/snapshot/1969338":      quarter, // not at an hour
+	} {
+		if f, ok := newLayout(t, opts).Parse(name); ok {
+			t.Errorf("%s is taken for %+v", name, f)
+		}
+	}
+	for want, opts := range map[string]*deltaset.Options{"deltaset": nil, "deltaset-i900": quarter} {
+		if got := newLayout(t, opts).Name(); got != want {
+			t.Errorf("the layout is named %s, want %s", got, want)
 		}
 	}
 }
@@ -131,6 +150,7 @@ func TestFiles(t *testing.T) {
 			testKey(5, 13, keys.ReportConfirmedTest), // the last day that is
 			testKey(4, 1, keys.ReportRevoked),
 			testKey(6, 14, keys.ReportConfirmedTest),
+			testKey(7, 14, keys.ReportRevoked),
 		},
 	}
 	const (
@@ -139,6 +159,7 @@ func TestFiles(t *testing.T) {
 		five  = "050000000000000000000000000000ff 20500 2952000 144 1 -\n"
 		four  = "040000000000000000000000000000ff 20512 2953728 144 revoked -\n"
 		six   = "060000000000000000000000000000ff 20499 2951856 144 expired -\n"
+		seven = "070000000000000000000000000000ff 20499 2951856 144 revoked -\n"
 		empty = ""
 	)
 	for _, test := range []struct {
@@ -146,11 +167,11 @@ func TestFiles(t *testing.T) {
 		opts deltaset.Options
 		want map[string]string // text by kind
 	}{
-		{"by interval", deltaset.Options{}, map[string]string{"exposures": one + two + five, "retractions": four}},
-		{"announced", deltaset.Options{Announce: true}, map[string]string{"exposures": one + two + five, "retractions": four + six}},
-		{"compressed", deltaset.Options{Gzip: true}, map[string]string{"exposures": one + two + five, "retractions": four}},
+		{"by interval", deltaset.Options{}, map[string]string{"exposures": one + two + five, "retractions": four + seven}},
+		{"announced", deltaset.Options{Announce: true}, map[string]string{"exposures": one + two + five, "retractions": four + six + seven}},
+		{"compressed", deltaset.Options{Gzip: true}, map[string]string{"exposures": one + two + five, "retractions": four + seven}},
 		{"by day", deltaset.Options{Files: deltaset.ByDay, Announce: true}, map[string]string{
-			"active-20500": five, "active-20511": one, "active-20512": two, "active-20513": empty, "retracted-20499": six, "retracted-20512": four,
+			"active-20500": five, "active-20511": one, "active-20512": two, "active-20513": empty, "retracted-20499": six + seven, "retracted-20512": four,
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -175,8 +196,86 @@ func TestFiles(t *testing.T) {
 				if n := strings.Count(test.want[kind], "\n"); len(said.Keys)+len(said.RevisedKeys) != n {
 					t.Errorf("%s: decoded %d keys, want %d", kind, len(said.Keys)+len(said.RevisedKeys), n)
 				}
+				revoked := 0
+				for _, k := range said.RevisedKeys {
+					if k.ReportType == keys.Some(keys.ReportRevoked) {
+						revoked++
+					}
+				}
+				if n := strings.Count(test.want[kind], "revoked"); revoked != n {
+					t.Errorf("%s: decoded %d revoked keys, want %d", kind, revoked, n)
+				}
 			}
 		})
+	}
+}
+
+// TestLastHour: the interval that ends at midnight is of the day that it begins in,
+// and what is relevant is by the day that it ends at.
+func TestLastHour(t *testing.T) {
+	w := window("2026-03-02T00:00:00Z", time.Hour)
+	content := &export.Content{Start: w.Start, End: w.End, Region: "DE", Keys: []keys.TemporaryExposureKey{
+		testKey(1, 12, keys.ReportConfirmedTest), testKey(2, 13, keys.ReportConfirmedTest),
+	}}
+	byDay := newLayout(t, &deltaset.Options{Files: deltaset.ByDay})
+	if got, want := byDay.Kinds(byDay.Spans()[0], content), []string{"active-20501", "active-20513"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	l := newLayout(t, nil)
+	for _, f := range []distribution.File{{Span: "interval", Kind: "exposures"}, {Span: "snapshot"}} {
+		f.Package, f.Window, f.Parts = "DE", w, 1
+		e, err := l.Encode(f, content)
+		if err != nil || strings.Count(string(e.Bytes), "\n") != 1 || !strings.HasPrefix(string(e.Bytes), "01") {
+			t.Errorf("%s: got %q, %v, want the first key", f.Span, e.Bytes, err)
+		}
+	}
+}
+
+// TestAttributes: each kind of file says what it is and how it is stored, and one
+// that says otherwise is found out.
+func TestAttributes(t *testing.T) {
+	text := []byte("00112233445566778899aabbccddeeff 20513 2953872 144 1 -\n")
+	for _, test := range []struct {
+		name     string
+		opts     deltaset.Options
+		stored   []byte
+		mime     string
+		encoding string
+		wrong    string
+	}{
+		{"plain", deltaset.Options{}, text, "text/plain; charset=utf-8", "", "gzip"},
+		{"empty", deltaset.Options{}, nil, "text/plain; charset=utf-8", "", "gzip"},
+		{"compressed", deltaset.Options{Gzip: true}, compressed(text), "text/plain; charset=utf-8", "gzip", ""},
+		{"compressed for good", deltaset.Options{Files: deltaset.ByDay}, compressed(text), "application/gzip", "", "gzip"},
+	} {
+		l := newLayout(t, &test.opts)
+		o, err := l.FileOptions(&distribution.Archive{Bytes: test.stored})
+		if err != nil || o.ContentType != test.mime || o.ContentEncoding != test.encoding {
+			t.Errorf("%s: %+v, %v", test.name, o, err)
+		}
+		if err := l.CheckAttributes(test.stored, storage.Attributes{ContentEncoding: test.encoding}); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		for _, wrong := range []string{test.wrong, "br"} {
+			if err := l.CheckAttributes(test.stored, storage.Attributes{ContentEncoding: wrong}); err == nil {
+				t.Errorf("%s: taken with content encoding %q", test.name, wrong)
+			}
+		}
+	}
+	l := newLayout(t, nil)
+	for name, want := range map[string]string{"SHA256SUMS": "text/plain; charset=utf-8", "SHA256SUMS.sig": "application/octet-stream", "latest": "text/plain; charset=utf-8"} {
+		if o := l.IndexOptions(distribution.Index{Name: tree + name}); o.ContentType != want {
+			t.Errorf("%s is %s, want %s", name, o.ContentType, want)
+		}
+	}
+}
+
+// TestDecodeByDay: a file that is to be compressed for good and is not is none.
+func TestDecodeByDay(t *testing.T) {
+	l := newLayout(t, &deltaset.Options{Files: deltaset.ByDay})
+	f := distribution.File{Package: "DE", Span: "snapshot", Window: window("2026-03-01T23:00:00Z", time.Hour), Parts: 1}
+	if _, _, err := l.Decode(f, nil); err == nil {
+		t.Error("an empty object is taken for a file")
 	}
 }
 

@@ -47,7 +47,6 @@ func records(span *distribution.Span, folder string, c *export.Content) []Record
 	expose := folder == exposures || folder == active || folder == snapshot
 	add := func(k keys.TemporaryExposureKey, reason Reason) {
 		if expose == (reason == "") {
-			k.ReportType = noType(k.ReportType, reason)
 			out = append(out, Record{k, reason})
 		}
 	}
@@ -67,14 +66,6 @@ func records(span *distribution.Span, folder string, c *export.Content) []Record
 		}
 	}
 	return out
-}
-
-// noType returns no report type for a key that is retracted.
-func noType(t keys.Optional[keys.ReportType], reason Reason) keys.Optional[keys.ReportType] {
-	if reason != "" {
-		return keys.Optional[keys.ReportType]{}
-	}
-	return t
 }
 
 // Encode returns a file: its records, sorted by key data.

@@ -35,9 +35,6 @@ func (s *Sums) from(n int64) ([]Entry, bool) {
 			found[p.n]++
 		}
 	}
-	if s.Newest-n > int64(len(files)) {
-		return nil, false
-	}
 	need := 1
 	if s.Files == ByInterval {
 		need = 2
@@ -69,10 +66,9 @@ func (c *Client) open(ctx context.Context, folder string, sums *Sums, e Entry, l
 		return nil, err
 	}
 	s := &summed{Closer: r, entry: e, hash: sha256.New()}
-	s.stored = io.TeeReader(&limited{r: r, left: limit}, s.hash)
-	s.plain = s.stored
+	s.plain = io.TeeReader(&limited{r: r, left: limit}, s.hash)
 	if sums.Files == ByDay {
-		z, err := gzip.NewReader(s.stored)
+		z, err := gzip.NewReader(s.plain)
 		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("%w: %s: %w", ErrTryAgain, e.Path, err)
@@ -85,17 +81,13 @@ func (c *Client) open(ctx context.Context, folder string, sums *Sums, e Entry, l
 // summed is a file that is hashed while it is read.
 type summed struct {
 	io.Closer
-	entry  Entry
-	stored io.Reader
-	plain  io.Reader
-	hash   hash.Hash
+	entry Entry
+	plain io.Reader
+	hash  hash.Hash
 }
 
-// verify reads the rest and compares the sum.
+// verify compares the sum, once all of it is read; gzip, too, reads to the end.
 func (s *summed) verify() error {
-	if _, err := io.Copy(io.Discard, s.stored); err != nil {
-		return fmt.Errorf("deltaset: %s: %w", s.entry.Path, err)
-	}
 	if hex.EncodeToString(s.hash.Sum(nil)) != s.entry.SHA256 {
 		return fmt.Errorf("%w: %s has not the sum that SHA256SUMS says", ErrTryAgain, s.entry.Path)
 	}

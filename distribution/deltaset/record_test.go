@@ -2,8 +2,10 @@ package deltaset
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // TestRecordsRefused: a file with a line that is no record is not taken, and the
@@ -60,20 +62,23 @@ func TestSumsRefused(t *testing.T) {
 	}
 	sum := strings.Repeat("d", 64)
 	for _, test := range []struct{ name, old, with string }{
-		{"layout", "gaen-deltaset 1", "gaen-deltaset 2"},
+		{"layout", "layout: gaen-deltaset 1", "layout: gaen-deltaset 2"},
 		{"ledger", "5d5d", "5d"},
 		{"package", "package: DE", "package: .."},
 		{"files", "files: interval", "files: week"},
 		{"interval", "interval: 3600", "interval: 3601"},
 		{"interval of 0", "interval: 3600", "interval: 0"},
+		{"interval of two days", "interval: 3600", "interval: 172800"},
 		{"days", "days: 14", "days: 0"},
+		{"days of years", "days: 14", "days: 1001"},
 		{"newest", "newest: 494000", "newest: -1"},
-		{"newest, with a sign", "newest: 494000", "newest: +494000"},
+		{"newest, too large", "newest: 494000", "newest: 1099511627777"},
+		{"newest, with a sign", ": 494000\n# snap", ": +494000\n# snap"},
 		{"snapshot", "snapshot: 494000", "snapshot: none"},
 		{"made", "2026-05-10T09:00:41Z", "yesterday"},
-		{"next", "next: -", "next: 900"},
+		{"next, no folder", ": -\n", ": 900\n"},
 		{"next, no interval", "next: -", "next: i7"},
-		{"order", "# days: 14\n", ""},
+		{"order", "days: 14\n# ", ""},
 		{"file listed twice", "  snapshot/494000\n", "  snapshot/494000\n" + sum + "  snapshot/494000\n"},
 		{"newer than the newest", "  exposures/494000", "  exposures/494001"},
 		{"no file of the layout", "  exposures/494000", "  exposures/../../etc/passwd"},
@@ -88,9 +93,32 @@ func TestSumsRefused(t *testing.T) {
 		}
 		if _, err := ParseSums([]byte(strings.Replace(good, test.old, test.with, 1))); !errors.Is(err, ErrSums) {
 			t.Errorf("%s: got %v, want ErrSums", test.name, err)
+		} else if field, _, ok := strings.Cut(test.old, ": "); ok && !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v does not name %s", test.name, err, field)
 		}
 	}
 	if _, err := ParseSums(make([]byte, MaxSums+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too large: got %v", err)
+	}
+}
+
+// TestLatestRefused: latest is a number as it is written, and a newline.
+func TestLatestRefused(t *testing.T) {
+	for _, text := range []string{"", "\n", "494000", "494000\r\n", "494000\n\n", " 494000\n", "+494000\n", "0494000\n", "-1\n", "1099511627777\n", "9223372036854775808\n"} {
+		if n, err := parseLatest([]byte(text)); err == nil {
+			t.Errorf("%q is taken for %d", text, n)
+		}
+	}
+}
+
+// TestRecordsCutShort: where reading fails, the records do not just end.
+func TestRecordsCutShort(t *testing.T) {
+	failed := errors.New("no connection")
+	n, last := 0, error(nil)
+	for _, err := range readRecords(io.MultiReader(strings.NewReader(goodRecord), iotest.ErrReader(failed)), false) {
+		n, last = n+1, err
+	}
+	if n != 2 || !errors.Is(last, failed) {
+		t.Errorf("%d records, the last with %v", n-1, last)
 	}
 }
