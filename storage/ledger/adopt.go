@@ -78,8 +78,9 @@ func parseAdoption(r Register) (a adoption, err error) {
 // BeginAdoption has the ledger be filled with what another system has published up
 // to a time, which must be a point of the grid, not after the ledger's clock, and
 // not before its last cut. From then on [Ledger.Release] fails with [ErrAdopting],
-// until [Ledger.CutAdopted] has made the cut of that time. Begun again with the same
-// time it does nothing; a later one takes the place of the earlier.
+// until [Ledger.CutAdopted] has made the cut of that time. What waits in the ledger and
+// is not adopted goes on waiting at least as long, since nobody has published it. Begun
+// again with the same time it does nothing; a later one takes the place of the earlier.
 func (l *Ledger) BeginAdoption(ctx context.Context, until time.Time) error {
 	log, err := l.store.Log(ctx, 0)
 	if err != nil {
@@ -105,7 +106,57 @@ func (l *Ledger) BeginAdoption(ctx context.Context, until time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := l.leaveWaiting(ctx, until, !begun.Until.IsZero()); err != nil {
+		return err
+	}
 	return l.Swap(ctx, NewNonce(), Swap{Name: adoptionRegister, Version: have.Version, Value: value})
+}
+
+// leaveWaiting has all that waits go on waiting until adoption is over: the cuts of an
+// adoption take what is due before their times, and what nobody has published must not
+// get a number of theirs. What was adopted up to an earlier time stays due when it was.
+func (l *Ledger) leaveWaiting(ctx context.Context, until time.Time, again bool) error {
+	early := func(u *Unit) bool {
+		adopted := again && u.Due.Equal(u.Accepted)
+		return !u.Released() && u.Due.Before(until) && !adopted
+	}
+	var ids []UnitID
+	for rec, err := range l.store.Find(ctx, Query{}) {
+		if err != nil {
+			return err
+		}
+		if rec.Unit != nil && early(rec.Unit) {
+			ids = append(ids, rec.ID)
+		}
+	}
+	return l.change(ctx, ids, func(rec *Record, changes *Changes) {
+		if rec.Unit != nil && early(rec.Unit) {
+			rec.Unit.Due = until
+			changes.Units = append(changes.Units, rec.Unit)
+		}
+	})
+}
+
+// change decides anew about units, a step at a time.
+func (l *Ledger) change(ctx context.Context, ids []UnitID, decide func(*Record, *Changes)) error {
+	for some := range slices.Chunk(ids, orderStep) {
+		err := l.store.Accept(ctx, &Intake{
+			Units:     some,
+			Registers: []string{policyRegister},
+			Nonce:     NewNonce(),
+			Decide: func(s *Standing) (*Changes, error) {
+				changes := &Changes{}
+				for _, rec := range s.Records {
+					decide(rec, changes)
+				}
+				return changes, l.checkVersion(s.Registers[policyRegister])
+			},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Adopt takes in keys that another system has published, as one step. A unit that
@@ -265,24 +316,7 @@ func (l *Ledger) withdrawAdopted(ctx context.Context) error {
 			ids = append(ids, rec.ID)
 		}
 	}
-	for some := range slices.Chunk(ids, orderStep) {
-		err := l.store.Accept(ctx, &Intake{
-			Units:     some,
-			Registers: []string{policyRegister},
-			Nonce:     NewNonce(),
-			Decide: func(s *Standing) (*Changes, error) {
-				changes := &Changes{}
-				for _, rec := range s.Records {
-					rec.withdrawKept(changes)
-				}
-				return changes, l.checkVersion(s.Registers[policyRegister])
-			},
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.change(ctx, ids, (*Record).withdrawKept)
 }
 
 // withdrawKept applies to a unit the withdrawals that are kept for it, by those who may

@@ -75,6 +75,48 @@ func TestAdoptAgain(t *testing.T) {
 	}
 }
 
+// TestAdoptLeavesWaiting: what waited here before, and was published by nobody, gets no
+// number of an adoption and is released after it, also if adoption was begun for an
+// earlier time; and what was adopted for that keeps its own.
+func TestAdoptLeavesWaiting(t *testing.T) {
+	s := open(t, nil)
+	s.now = morning(9).Add(5 * time.Minute)
+	waiting, out := s.key(), s.key()
+	s.accept(ledger.Own, "waiting", waiting)
+	s.accept(ledger.Own, "out", out)
+	s.now = noon.Add(time.Minute)
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(s.BeginAdoption(t.Context(), morning(11)))
+	if taken, err := s.Adopt(t.Context(), published(out, 9)); err != nil || taken != 1 {
+		t.Fatalf("it takes %d, %v", taken, err)
+	}
+	check(s.BeginAdoption(t.Context(), noon))
+	for hour := 10; hour <= 12; hour++ {
+		check(s.CutAdopted(t.Context(), morning(hour)))
+	}
+	released := func() (all []keys.KeyData) {
+		for rec, err := range s.Find(t.Context(), ledger.Query{}) {
+			check(err)
+			if rec.Unit.Released() {
+				all = append(all, rec.ID.KeyData)
+			}
+		}
+		return all
+	}
+	if got := released(); !slices.Equal(got, []keys.KeyData{out.KeyData}) {
+		t.Errorf("adoption gave numbers to %d keys, of which %v was not published", len(got), slices.Contains(got, waiting.KeyData))
+	}
+	s.now = noon.Add(time.Hour)
+	if r := s.release(); r.New != 1 || len(released()) != 2 {
+		t.Errorf("the cut after adoption takes %+v", r)
+	}
+}
+
 // TestAdoptWithdrawn: what was withdrawn here before it was known to be published is
 // adopted nevertheless, and the cut after that tells of the withdrawal, whoever withdrew
 // it, and whether it came before the key.
