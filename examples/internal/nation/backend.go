@@ -3,6 +3,7 @@ package nation
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -253,14 +254,14 @@ func (c *Config) readSecrets(ctx context.Context) (partner.Secrets, error) {
 	return partner.ReadSecrets(ctx, c.dir, c.secretFields())
 }
 
-// madeUpSecrets returns secrets by which nobody is known.
+// madeUpSecrets returns secrets by which nobody is known, other ones each time.
 func (c *Config) madeUpSecrets(context.Context) (partner.Secrets, error) {
 	s, err := partner.MadeUp(c.secretFields())
 	if err != nil {
 		return nil, err
 	}
-	s.Put(c.Submission.APIKeys, "made-up:0123456789abcdef")
-	s.Put(c.Orders.Operators, "made-up:0123456789abcdef")
+	s.Put(c.Submission.APIKeys, "made-up:"+rand.Text())
+	s.Put(c.Orders.Operators, "made-up:"+rand.Text())
 	return s, nil
 }
 
