@@ -40,8 +40,9 @@ type Reconciliation struct {
 // [Publisher.Repair] makes good what is found.
 //
 // layout, packages and opts are those of the [Publisher] of the output, which
-// [Publisher.Reconcile] has already. What is wrong is in the report; the error is for what could not be read, and for a ledger
-// that is not the one that published ([ledger.ErrOtherLedger], [ledger.ErrWentBack]).
+// [Publisher.Reconcile] has already. What is wrong is in the report; the error is for
+// what could not be read, and for a ledger that is not the one that published
+// ([ledger.ErrOtherLedger], [ledger.ErrWentBack]).
 func Reconcile(ctx context.Context, l *ledger.Ledger, b storage.Bucket, layout Layout, packages []Package, trusted *signing.TrustList, opts *Options) (*Reconciliation, error) {
 	p := &Publisher{ledger: l, bucket: b, layout: layout, packages: packages, trusted: trusted}
 	if opts != nil {
