@@ -69,3 +69,24 @@ func TestSecretsOfOthers(t *testing.T) {
 	}
 	a.tick()
 }
+
+// TestMadeUpSecrets: nobody knows the secrets of a back end that is opened alone, whose
+// ledger is a real one.
+func TestMadeUpSecrets(t *testing.T) {
+	w := newWorld(t)
+	a := w.country(de)
+	a.config.Orders = Orders{Listen: "127.0.0.1:0", Operators: partner.Secret{File: "operators"}}
+	a.config.Submission.APIKeys = partner.Secret{File: "apikeys"}
+	seen := map[string]bool{}
+	for range 2 {
+		s, err := a.config.madeUpSecrets(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[s.Of(a.config.Orders.Operators)] = true
+		seen[s.Of(a.config.Submission.APIKeys)] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d different secrets of four", len(seen))
+	}
+}
